@@ -1,0 +1,116 @@
+"""Generate a suite of cases from a seed, and shrink a failing case to a simple one.
+
+Hypothesis does both. It runs derandomised by the suite's seed and without an example database, so
+the same exercise, seed and count give the same cases.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from random import Random
+
+from hypothesis import HealthCheck, Phase, find, given, seed, settings
+from hypothesis.errors import NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+from grader.model import Arguments, Case, Exercise, Family, Suite
+
+_SPARES = 8
+"""Further cases of the first family, which stand in for cases that cannot be judged by."""
+
+
+def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
+    """Return count cases and some spares, the families taking turns.
+
+    Args:
+        suite_seed: hex.
+        count: cases wanted; every family of a suite this large has at least one.
+    """
+    families = [family for family in exercise.families() if family.smallest_suite <= count]
+    drawn: dict[str, list[Arguments]] = {}
+    earlier: list[Arguments] = []
+    for family, wanted in zip(families, _share(families, count), strict=True):
+        source = Random(f"{suite_seed} {family.name}").getrandbits(64)
+        drawn[family.name] = _draw(family.strategy(tuple(earlier)), wanted, source)
+        earlier += drawn[family.name]
+    cases = _take_turns(drawn)[:count]
+    spare_seed = Random(f"{suite_seed} spares").getrandbits(64)
+    spares = _draw(families[0].strategy(()), _SPARES, spare_seed)
+    return Suite(suite_seed, (*cases, *(Case(spare, families[0].name) for spare in spares)))
+
+
+def shrink(
+    exercise: Exercise, failing: Case, fails: Callable[[Case], bool], *, attempts: int
+) -> Case:
+    """Return the simplest case found that still fails.
+
+    Args:
+        fails: whether a case fails for the same reason; called once per distinct case.
+        attempts: largest number of distinct cases to try.
+    """
+    seen: dict[str, bool] = {failing.digest: True}
+
+    def still_fails(arguments: Arguments) -> bool:
+        case = Case(arguments, failing.family)
+        if case.digest not in seen:
+            # Out of attempts: everything unseen passes, and Hypothesis ends with its best.
+            seen[case.digest] = len(seen) <= attempts and fails(case)
+        return seen[case.digest]
+
+    digest = hashlib.sha256(failing.digest.encode()).digest()
+    quiet = settings(
+        max_examples=20 * attempts,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        strategy = exercise.simpler(failing.arguments)
+        found = find(strategy, still_fails, settings=quiet, random=Random(digest))
+    except NoSuchExample:
+        return failing
+    return Case(found, failing.family)
+
+
+def _share(families: Sequence[Family], count: int) -> list[int]:
+    """Divide count by the families' budgets: at least one each, largest remainders first."""
+    total = sum(family.budget for family in families)
+    exact = [count * family.budget / total for family in families]
+    shares = [max(1, int(share)) for share in exact]
+    order = sorted(range(len(exact)), key=lambda i: int(exact[i]) - exact[i])
+    for index in islice(cycle(order), max(0, count - sum(shares))):
+        shares[index] += 1
+    return shares
+
+
+def _take_turns(drawn: dict[str, list[Arguments]]) -> list[Case]:
+    """Order cases so that every family has its first before any has its second."""
+    rounds = [
+        (turn, Case(arguments, name))
+        for name, members in drawn.items()
+        for turn, arguments in enumerate(members)
+    ]
+    return [case for _, case in sorted(rounds, key=lambda pair: pair[0])]
+
+
+def _draw(strategy: SearchStrategy[Arguments], count: int, source: int) -> list[Arguments]:
+    """Return count examples; a strategy with fewer of them repeats its own."""
+    drawn: list[Arguments] = []
+
+    @seed(source)
+    @settings(
+        max_examples=count + 1,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(arguments: Arguments) -> None:
+        drawn.append(arguments)
+
+    collect()
+    # Hypothesis opens with the simplest example whatever the seed; it would be in every suite.
+    varied = drawn[1:] or drawn
+    return list(islice(cycle(varied), count))

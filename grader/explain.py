@@ -1,0 +1,101 @@
+"""Put failures into sentences: what was seen, what was expected, on which input."""
+
+import math
+
+import numpy as np
+
+from grader.model import Case, Counterexample, Image, Worst
+from grader.model.report import Number
+from grader.text import printable
+from grader.trial import Failure
+
+
+def describe_input(case: Case) -> str:
+    """Return "seed=3, image of shape (7, 5, 3), num_classes=10"."""
+    parts = []
+    for name, value in case.arguments.items():
+        if isinstance(value, np.ndarray):
+            parts.append(f"{name} of shape {value.shape}")
+        else:
+            parts.append(f"{name}={value:g}" if abs(value) < 1e6 else f"{name}={value:.0f}")
+    return ", ".join(parts)
+
+
+def describe_mismatch(failure: Failure) -> str:
+    """Return one sentence that says what was returned and what was expected."""
+    mismatch, wanted = failure.mismatch, failure.expected.exact.shape
+    assert mismatch is not None and failure.answer is not None
+    array = failure.answer.array
+    if mismatch.kind == "kind" or array is None:
+        returned = printable(failure.answer.returned, limit=60)
+        return f"It returned a {returned}; expected a JAX array of shape {wanted}."
+    if mismatch.kind == "shape":
+        return f"It returned an array of shape {array.shape}; expected shape {wanted}."
+    if mismatch.kind == "dtype":
+        dtype = printable(failure.answer.dtype, limit=30)
+        return f"It returned an array of dtype {dtype}; expected float32."
+    place = ", ".join(map(str, mismatch.index))
+    if mismatch.kind == "non_finite":
+        return f"Result[{place}] is {mismatch.actual}; expected {mismatch.expected:.6g}."
+    return (
+        f"Result[{place}] is {mismatch.actual:.6g}; expected {mismatch.expected:.6g}, "
+        f"an error of {mismatch.error:.2g} where {mismatch.bound:.2g} is allowed."
+    )
+
+
+def describe_answer(failure: Failure) -> str:
+    """Return kind, dtype and shape of what came back."""
+    answer = failure.answer
+    if answer is None or answer.array is None:
+        return printable(answer.returned, limit=60) if answer is not None else "nothing"
+    return f"{answer.dtype}{list(answer.array.shape)}"
+
+
+def counterexample(failure: Failure) -> Counterexample:
+    """Return the report's form of a failure."""
+    arguments: dict[str, float | Image] = {}
+    for name, value in failure.case.arguments.items():
+        if isinstance(value, np.ndarray):
+            pixels = [float(pixel) for pixel in value.ravel()]
+            arguments[name] = Image(shape=list(value.shape), values=pixels)
+        else:
+            arguments[name] = float(value)
+    expected = [_rounded(value) for value in failure.expected.exact.ravel()]
+    return Counterexample(
+        arguments=arguments, expected=expected, actual=_actual(failure), worst=_worst(failure)
+    )
+
+
+def _actual(failure: Failure) -> list[Number] | None:
+    """The numbers that came back, as far as they are as many as were wanted or nearly so."""
+    array = failure.answer.array if failure.answer is not None else None
+    if array is None or array.dtype.kind not in "fiub" or array.size > 4096:
+        return None
+    return [number(float(value)) for value in array.ravel()]
+
+
+def _worst(failure: Failure) -> Worst | None:
+    mismatch = failure.mismatch
+    if mismatch is None or mismatch.kind not in ("value", "non_finite"):
+        return None
+    return Worst(
+        index=list(mismatch.index),
+        expected=_rounded(mismatch.expected),
+        actual=number(mismatch.actual),
+        error=number(mismatch.error),
+        bound=_rounded(mismatch.bound),
+    )
+
+
+def number(value: float) -> Number:
+    """Return a finite number rounded to 9 significant digits, or the name of what it is."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return _rounded(value)
+
+
+def _rounded(value: float) -> float:
+    """Nine significant digits hold every float32 exactly."""
+    return float(f"{value:.9g}")

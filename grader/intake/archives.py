@@ -1,0 +1,120 @@
+"""List the members of an untrusted zip file and inflate one into memory; nothing is extracted."""
+
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from grader.errors import InvalidSubmission
+from grader.intake.choice import Found, is_noise
+from grader.intake.limits import IntakeLimits, size
+from grader.text import printable
+
+_CENTRAL_ENTRY = b"PK\x01\x02"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+_DRIVE = re.compile(r"[A-Za-z]:")
+# What zipfile lets out on damaged input; ValueError covers names that are not UTF-8.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
+
+
+@contextmanager
+def archive_files(data: bytes, limits: IntakeLimits) -> Iterator[list[Found]]:
+    """List the files of a zip archive, to be read while the context lasts.
+
+    Args:
+        data: the archive, whole.
+
+    Raises:
+        InvalidSubmission: not a zip, too many members, or a name that leads out of the archive.
+    """
+    # zipfile builds an object for every entry before it can be asked how many there are. An
+    # archive stored within this one has entries too, hence the wider bound here.
+    if data.count(_CENTRAL_ENTRY) > 10 * limits.entries:
+        raise _too_many(limits)
+    with _opened(data) as archive:
+        members = archive.infolist()
+        if len(members) > limits.entries:
+            raise _too_many(limits)
+        for member in members:
+            _check_way_out(member)
+        yield [
+            Found("/".join(parts), partial(_inflate, archive, member), _refusal(member))
+            for member in members
+            if _in_reach(parts := _parts(member), limits) and not member.is_dir()
+        ]
+
+
+def _opened(data: bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except _DAMAGE as error:
+        reason = f"The file is not a readable zip archive ({printable(str(error), 80)})"
+        raise InvalidSubmission(f"{reason}; zip it again.") from None
+
+
+def _too_many(limits: IntakeLimits) -> InvalidSubmission:
+    return InvalidSubmission(
+        f"The archive holds more than {limits.entries} members; send only the code."
+    )
+
+
+def _check_way_out(member: zipfile.ZipInfo) -> None:
+    """Refuse a name that an unpacking program would follow out of its folder ("zip slip")."""
+    name = member.orig_filename  # `filename` is already cut at a NUL
+    parts = re.split(r"[/\\]", name)
+    if "\0" in name or parts[0] == "" or ".." in parts or _DRIVE.match(name):
+        raise InvalidSubmission(
+            f"The archive has a member named {printable(name, 80)}, which leads out of it; "
+            "zip only the folder with the code."
+        )
+
+
+def _parts(member: zipfile.ZipInfo) -> list[str]:
+    """Split a member's name; "./hw//a.py" is "hw/a.py"."""
+    return [part for part in member.orig_filename.split("/") if part not in ("", ".")]
+
+
+def _in_reach(parts: list[str], limits: IntakeLimits) -> bool:
+    return 0 < len(parts) <= limits.depth + 1 and not any(is_noise(part) for part in parts)
+
+
+def _refusal(member: zipfile.ZipInfo) -> str:
+    """Return why a member may not be read, or nothing."""
+    mode = member.external_attr >> 16
+    name = member.orig_filename
+    refusals = {
+        "is a link": stat.S_ISLNK(mode),
+        "is not a regular file": stat.S_IFMT(mode) not in (0, stat.S_IFREG),
+        "is encrypted": bool(member.flag_bits & _ENCRYPTED),
+        "is compressed in an unusual way": member.compress_type not in _METHODS,
+        "has an unusual name": "\\" in name or printable(name, len(name) + 3) != name,
+    }
+    return next((reason for reason, holds in refusals.items() if holds), "")
+
+
+def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+    """Return a member's bytes; the declared size is not trusted, one byte too many is read."""
+    shown = printable(member.orig_filename)
+    try:
+        with archive.open(member) as stream:
+            data = stream.read(limit + 1)
+    except _DAMAGE as error:
+        reason = f"{shown} cannot be unpacked ({printable(str(error), 80)})"
+        raise InvalidSubmission(f"{reason}; zip it again.") from None
+    if len(data) > limit:
+        raise InvalidSubmission(f"{shown} is larger than {size(limit)}; send only the code.")
+    return data

@@ -1,0 +1,96 @@
+"""Name what one run needs: the submission, its deadlines, the sandbox and the worker behind it."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from grader.model.exercise import Structure, Value
+from grader.model.observation import Observation
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """What the student sent.
+
+    Attributes:
+        name: printable file name.
+        source: UTF-8 Python text.
+        sha256: hex digest of source.
+    """
+
+    name: str
+    source: bytes
+    sha256: str
+
+
+class Deadlines(msgspec.Struct, frozen=True):
+    """How long a worker may take, in wall-clock seconds.
+
+    Attributes:
+        start_s: from starting the process to "ready"; a miss is our fault.
+        first_s: loading the source, and any call with a shape not seen before.
+        repeat_s: a call with a shape seen before.
+        total_s: everything after "ready".
+    """
+
+    start_s: float = 120.0
+    first_s: float = 10.0
+    repeat_s: float = 5.0
+    total_s: float = 300.0
+
+
+class Answer(NamedTuple):
+    """What one call returned.
+
+    Attributes:
+        array: None when it was no array.
+        returned: what kind of thing it was, in the worker's words.
+        dtype: its dtype's name before it was framed.
+    """
+
+    array: np.ndarray | None
+    returned: str = "array"
+    dtype: str = "float32"
+
+
+class Worker(Protocol):
+    """One confined process that runs one submission. Every method may raise SubmissionError."""
+
+    @property
+    def confined_by(self) -> Sequence[str]:
+        """What stands between the submission and the machine."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Versions inside the worker, as it reported before it read the submission."""
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Largest resident set so far."""
+
+    def load(self, source: bytes, entry: str) -> None:
+        """Execute the source and look up the function called entry."""
+
+    def call(self, arguments: Sequence[Value], *, first: bool) -> Answer:
+        """Call the function; `first` grants the deadline of a shape not seen before."""
+
+    def inspect(self, arguments: Sequence[Value], structure: Structure) -> Observation:
+        """Call the function once more and watch what it builds."""
+
+
+class Sandbox(Protocol):
+    """A way of starting confined workers."""
+
+    name: str
+
+    def problem(self) -> str | None:
+        """Say why it cannot work on this machine and how to mend that; None when it can."""
+
+    def open(self, deadlines: Deadlines) -> AbstractContextManager[Worker]:
+        """Start a worker; leaving the context ends it and everything it started."""

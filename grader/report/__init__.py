@@ -1,0 +1,1 @@
+"""Render a report: for a terminal, as JSON, as its JSON Schema."""

@@ -1,0 +1,89 @@
+"""Start a worker in fresh namespaces that hold nothing but Python, through bubblewrap."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grader.errors import SandboxError
+from grader.model import Deadlines
+from grader.sandbox.kernel import lockdown_problem
+from grader.sandbox.pipes import WorkerProcess
+from grader.sandbox.session import Session
+from grader.sandbox.setup import NOBODY, WORKER_FOLDER, Setup, interpreter, standard_library
+
+_MISSING = "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
+_SITES = ("site-packages", "dist-packages")
+
+
+class Bubblewrap:
+    """The launcher `bubblewrap`."""
+
+    name = "bubblewrap"
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    def problem(self) -> str | None:
+        """Say why bubblewrap cannot build namespaces here; None when it can."""
+        found = shutil.which("bwrap")
+        if found is None:
+            return _MISSING
+        command = [found, "--unshare-all", "--ro-bind", "/", "/", "--", "true"]
+        tried = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        )
+        if tried.returncode == 0:
+            return lockdown_problem()
+        return (
+            f"bubblewrap cannot make namespaces here ({tried.stderr.strip()[:200]}); allow "
+            "unprivileged user namespaces, or inside a container use --sandbox confined"
+        )
+
+    @contextmanager
+    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+        """Start a worker; leaving the context kills it with its namespaces.
+
+        Raises:
+            SandboxError: bubblewrap is missing or refused, or the worker did not lock itself down.
+        """
+        found = shutil.which("bwrap")
+        if found is None:
+            raise SandboxError(_MISSING)
+        process = WorkerProcess([found, *self._options(), *self._setup.command()], {})
+        try:
+            yield Session(process, ["bubblewrap"], deadlines)
+        finally:
+            process.close()
+
+    def _options(self) -> list[str]:
+        """Return bwrap's options: all namespaces new, nothing mounted but what is named."""
+        options = ["--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"]
+        options += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
+        options += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+        for name, value in self._setup.environment.items():
+            options += ["--setenv", name, value]
+        # First the standard library: it may hold a site-packages of its own, with anything in it.
+        library = str(standard_library())
+        options += ["--ro-bind", library, library]
+        hidden = [path for path in map(Path(library).joinpath, _SITES) if path.is_dir()]
+        for path in hidden:
+            options += ["--tmpfs", str(path)]
+        for path in self._mounts():
+            options += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind", path, path]
+        for path in ("/lib", "/lib64"):  # the dynamic loader's own path leads through them
+            if os.path.islink(path):
+                options += ["--symlink", os.readlink(path), path]
+        for path in [*hidden, Path("/")]:
+            options += ["--remount-ro", str(path)]
+        return [*options, "--chdir", "/", "--"]
+
+    def _mounts(self) -> list[str]:
+        """Paths to bind, links resolved: the interpreter, packages, libraries, the worker."""
+        python = interpreter()
+        shared = python.parent.parent.glob("lib/libpython*")
+        paths = [python, *shared, WORKER_FOLDER, *self._setup.extras, "/dev/null"]
+        resolved = [os.path.realpath(path) for path in paths]
+        return list(dict.fromkeys([*resolved, *self._setup.packages.values()]))

@@ -1,0 +1,165 @@
+"""Carry frames to and from a worker process, under deadlines that only the judge keeps."""
+
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from grader.errors import (
+    InternalError,
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    ProtocolError,
+    RunError,
+    SandboxError,
+    SubmissionError,
+    TimeLimitExceeded,
+)
+from grader.sandbox.worker import wire
+
+LOG_BYTES = 1 << 20
+_SHOWN_LOG = 4096
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class WorkerProcess:
+    """One confined process and the pipes to it.
+
+    Args:
+        command: what to start; the worker is it or its only child.
+        environment: all variables that the process sees.
+        user: uid and gid to run as, None for the caller's own.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], user: int | None = None
+    ) -> None:
+        self._log = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=dict(environment),
+                cwd="/",
+                start_new_session=True,
+                bufsize=0,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+            )
+        except OSError as error:
+            self._log.close()
+            raise SandboxError(f"cannot start {command[0]}: {error}") from error
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests = self._process.stdin.fileno()
+        self._replies = self._process.stdout.fileno()
+        os.set_blocking(self._requests, False)
+        self.cpu_s, self.peak_memory_bytes = 0.0, 0
+
+    def send(self, message: wire.Message, deadline: float) -> None:
+        """Send a frame before a deadline on the monotonic clock.
+
+        Raises:
+            SubmissionError: the worker does not read, or is gone.
+        """
+        data = memoryview(wire.pack(message, limit=64 << 20))
+        while data:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([], [self._requests], [], left)[1]:
+                raise TimeLimitExceeded("It did not read its input in time.")
+            try:
+                data = data[os.write(self._requests, data) :]
+            except BrokenPipeError:
+                raise self._ended() from None
+
+    def receive(self, deadline: float) -> wire.Message:
+        """Receive a frame before a deadline on the monotonic clock.
+
+        Raises:
+            SubmissionError: no valid frame arrived.
+        """
+        try:
+            return wire.read(lambda size: self._read_exactly(size, deadline))
+        except wire.TooLarge as error:
+            raise OutputLimitExceeded(f"It answered with more than 1 MiB ({error}).") from None
+        except wire.WireError as error:
+            raise ProtocolError(f"It wrote bytes that are no answer ({error}).") from None
+
+    def log(self) -> str:
+        """Return the last 4 KiB of what the process printed: hostile text."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _SHOWN_LOG))
+        return self._log.read(_SHOWN_LOG).decode("utf-8", "replace")
+
+    @property
+    def log_is_full(self) -> bool:
+        """Whether printing reached its limit."""
+        return self._log.seek(0, os.SEEK_END) >= LOG_BYTES
+
+    def measure(self) -> None:
+        """Update cpu_s and peak_memory_bytes from the kernel's own accounting."""
+        cpu_s = 0.0
+        for pid in self._processes():
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            cpu_s += (int(fields[11]) + int(fields[12])) / _TICK
+            peak = status.partition("VmHWM:")[2].split()
+            if peak:
+                self.peak_memory_bytes = max(self.peak_memory_bytes, int(peak[0]) << 10)
+        self.cpu_s = max(self.cpu_s, cpu_s)
+
+    def close(self) -> None:
+        """Kill the process and everything in it, and free the pipes."""
+        self.measure()
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            assert stream is not None
+            stream.close()
+
+    def _processes(self) -> list[int]:
+        """The process started and its children: bubblewrap's child is the worker."""
+        own = self._process.pid
+        try:
+            children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        except OSError:
+            children = []
+        return [own, *map(int, children)]
+
+    def _read_exactly(self, size: int, deadline: float) -> bytes:
+        parts = []
+        while size:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._replies], [], [], left)[0]:
+                raise TimeLimitExceeded("It did not answer in time.")
+            part = os.read(self._replies, min(size, 1 << 16))
+            if not part:
+                raise self._ended()
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _ended(self) -> SubmissionError | InternalError:
+        """Say how the process ended."""
+        try:
+            code = self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            return ProtocolError("It closed its connection to the judge.")
+        number = -code if code < 0 else code - 128  # bubblewrap reports 128 + signal
+        if code >= 0 and not 128 < code < 192:
+            return RunError(f"It ended its own process (exit code {code}).")
+        name = signal.Signals(number).name
+        if name in ("SIGXCPU", "SIGKILL"):
+            return TimeLimitExceeded(f"It used up its processor time ({name}).")
+        if "bad_alloc" in self.log() or "out of memory" in self.log().lower():
+            return MemoryLimitExceeded("It used more memory than it may (2 GiB).")
+        return RunError(f"It crashed its process ({name}).")

@@ -1,0 +1,157 @@
+"""Speak with one worker: load a submission, call it, watch it. Everything it says is hostile text."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from grader.errors import (
+    InvalidSubmission,
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    ProtocolError,
+    RunError,
+    SandboxError,
+    SubmissionError,
+    TimeLimitExceeded,
+)
+from grader.model import Answer, Deadlines, Observation, Structure, Value
+from grader.sandbox.pipes import WorkerProcess
+from grader.sandbox.worker import wire
+from grader.text import printable
+
+
+class _Hello(msgspec.Struct):
+    confined_by: list[str]
+    environment: dict[str, str]
+
+
+class _Error(msgspec.Struct):
+    type: str
+    message: str
+    line: int | None = None
+
+
+class _Value(msgspec.Struct):
+    returned: str
+    dtype: str = ""
+    shape: list[int] = []
+    too_large: str | None = None
+
+
+class Session:
+    """One worker that runs one submission; see grader.model.Worker."""
+
+    def __init__(self, process: WorkerProcess, layers: Sequence[str], deadlines: Deadlines) -> None:
+        self._process, self._deadlines = process, deadlines
+        hello = self._wait_until_ready()
+        self.confined_by = (*layers, *hello.confined_by)
+        self.environment = hello.environment
+        self._end = time.monotonic() + deadlines.total_s
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
+        self._process.measure()
+        return self._process.cpu_s
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Largest resident set so far."""
+        self._process.measure()
+        return self._process.peak_memory_bytes
+
+    def load(self, source: bytes, entry: str) -> None:
+        """Execute the source in the worker."""
+        text = entry.encode() + b"\n" + source
+        with self._doing("importing the file", self._deadlines.first_s) as deadline:
+            self._ask(wire.Message(wire.SOURCE, _nonce(), text), wire.LOADED, deadline)
+
+    def call(self, arguments: Sequence[Value], *, first: bool) -> Answer:
+        """Call the submission's function; the answer's array is what it really returned."""
+        seconds = self._deadlines.first_s if first else self._deadlines.repeat_s
+        request = wire.Message(wire.CALL, _nonce(), b"", _arrays(arguments))
+        with self._doing("the call", seconds) as deadline:
+            reply = self._ask(request, wire.VALUE, deadline)
+        value = _decode(reply.text, _Value)
+        if value.too_large is not None:
+            raise OutputLimitExceeded(
+                f"It returned an array of {value.shape}, more than the 1 MiB that is read back."
+            )
+        array = reply.arrays[0] if reply.arrays else None
+        return Answer(array, printable(value.returned), printable(value.dtype))
+
+    def inspect(self, arguments: Sequence[Value], structure: Structure) -> Observation:
+        """Call the submission's function once under watch."""
+        wanted = msgspec.json.encode({"root": structure.root, "flag": structure.flag})
+        request = wire.Message(wire.INSPECT, _nonce(), wanted, _arrays(arguments))
+        with self._doing("the watched call", 3 * self._deadlines.first_s) as deadline:
+            reply = self._ask(request, wire.FACTS, deadline)
+        seen = _decode(reply.text, Observation)
+        return msgspec.structs.replace(seen, arrays=reply.arrays)
+
+    def _wait_until_ready(self) -> _Hello:
+        """Wait for READY; until then no line of the submission has been read, so failures are ours."""
+        try:
+            message = self._process.receive(time.monotonic() + self._deadlines.start_s)
+        except SubmissionError as error:
+            log = printable(self._process.log().strip()[-600:], limit=600)
+            raise SandboxError(f"the worker did not start: {error.message} {log}") from error
+        if message.kind != wire.READY:
+            raise SandboxError("the worker did not start with READY")
+        return _decode(message.text, _Hello)
+
+    @contextmanager
+    def _doing(self, what: str, seconds: float) -> Iterator[float]:
+        """Set the deadline of one exchange and name it in the error when it is missed."""
+        now = time.monotonic()
+        try:
+            yield min(now + seconds, self._end)
+        except TimeLimitExceeded as error:
+            taken = f"{what[0].upper()}{what[1:]} was stopped after {time.monotonic() - now:.1f} s"
+            raise TimeLimitExceeded(f"{taken}. {error.message}") from None
+
+    def _ask(self, request: wire.Message, wanted: int, deadline: float) -> wire.Message:
+        self._process.send(request, deadline)
+        reply = self._process.receive(deadline)
+        if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
+            raise ProtocolError("It answered another question than the one that was asked.")
+        if reply.kind == wire.ERROR:
+            raise self._error(_decode(reply.text, _Error))
+        return reply
+
+    def _error(self, error: _Error) -> SubmissionError:
+        """Turn a described exception into a verdict."""
+        name, said = printable(error.type, limit=60), printable(error.message, limit=300)
+        facts: dict[str, Any] = {"exception": name, "said": said, "line": error.line}
+        if name == "MissingFunction":
+            return InvalidSubmission(f"{said[:1].upper()}{said[1:]}.", **facts)
+        if name == "MemoryError" or "RESOURCE_EXHAUSTED" in said or "Out of memory" in said:
+            return MemoryLimitExceeded(f"It used more memory than it may: {name}: {said}", **facts)
+        if self._process.log_is_full:
+            return OutputLimitExceeded("It printed more than 1 MiB.", **facts)
+        where = "" if error.line is None else f" on line {error.line}"
+        return RunError(f"It raised {name}{where}: {said}", **facts)
+
+
+def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:
+    """Frame arguments: a float becomes float64 of rank 0."""
+    return tuple(np.asarray(value) for value in arguments)
+
+
+def _nonce() -> int:
+    return secrets.randbits(64)
+
+
+_T = TypeVar("_T")
+
+
+def _decode(text: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProtocolError(f"It described itself in a way that cannot be read: {error}") from None

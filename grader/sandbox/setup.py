@@ -1,0 +1,98 @@
+"""Put together what every launcher hands to a worker: readable paths, settings, limits."""
+
+import json
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import grader
+from grader.runtime import variables
+from grader.sandbox.packages import packages, refuse_readable, system_libraries
+
+WORKER_FOLDER = Path(__file__).parent / "worker"
+NOBODY = 65534
+CPU_S = 300
+"""CPU seconds of one worker: the whole grading's wall-clock limit on one core."""
+MORE_TASKS = 256
+"""Threads that a worker may add to those of its uid: JAX starts about twenty."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker gets.
+
+    Attributes:
+        compile_cache: read-only programs, None for none.
+        secrets: files that must lie outside everything readable.
+    """
+
+    compile_cache: Path | None
+    secrets: tuple[Path, ...] = ()
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Top-level packages that may be imported."""
+        return packages()
+
+    @property
+    def extras(self) -> list[str]:
+        """Readable paths besides packages and the standard library."""
+        cache = [str(self.compile_cache)] if self._has_cache else []
+        return [*system_libraries(), *cache]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Every variable that the worker sees."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": "/nonexistent",
+            "PYTHONHASHSEED": "0",
+            **variables(self.compile_cache if self._has_cache else None, writable=False),
+        }
+
+    def command(self) -> list[str]:
+        """Return the worker's command line.
+
+        Raises:
+            SandboxError: a secret would be readable.
+        """
+        readable = [*self.packages.values(), *self.extras, str(standard_library())]
+        ours = [Path(grader.__file__).parent / "judge.py", *self.secrets]
+        refuse_readable([path for path in readable if "site-packages" in path], ours)
+        config = {
+            "packages": self.packages,
+            "readable": self.extras,
+            "limits": {"cpu_s": CPU_S, "processes": _tasks_of_user() + MORE_TASKS},
+        }
+        # -I: no environment, no user site. -S: no .pth files, which would run code of a checkout.
+        options = ["-I", "-S", "-B", str(WORKER_FOLDER), json.dumps(config)]
+        return [str(interpreter()), *options]
+
+    @property
+    def _has_cache(self) -> bool:
+        return self.compile_cache is not None and self.compile_cache.is_dir()
+
+
+def standard_library() -> Path:
+    """Return the folder of the standard library."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
+def interpreter() -> Path:
+    """Return the real binary: a virtual environment adds only paths, which the worker is given."""
+    return Path(sys.executable).resolve()
+
+
+def _tasks_of_user() -> int:
+    """Count the threads of this user: RLIMIT_NPROC counts all of them, not only the worker's."""
+    own, tasks = os.getuid(), 0
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == own:
+                tasks += len(os.listdir(f"/proc/{entry.name}/task"))
+        except OSError:  # it ended meanwhile
+            continue
+    return tasks

@@ -1,0 +1,77 @@
+"""Limit what one worker process may use, by rlimits.
+
+The worker cannot fork, so limits of one process are limits of the submission. They cannot be raised
+again: the filter refuses to set limits, and CAP_SYS_RESOURCE is gone.
+
+RLIMIT_AS is never set: JAX reserves address space by the number of cores (thread stacks, malloc
+arenas; 1.9 GiB on 2 cores with 0.6 GiB in use) and dies under a limit that would mean anything.
+
+RLIMIT_DATA counts private memory that is writable now. Memory that was filled and then made
+read-only leaves the count (600 MiB held under a limit of 300 MiB, measured on 6.18), and the JIT and
+the dynamic loader need mprotect, so the filter cannot stop that. It bounds honest mistakes exactly
+and hostile memory not: that takes a cgroup, or a judge that watches the worker's resident set.
+"""
+
+import resource
+from dataclasses import dataclass
+
+_MAY_BE_MISSING = frozenset(
+    (resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_CORE)
+)
+"""gVisor of 2022 knows only some limits; what these three bound, the filter refuses as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may use.
+
+    Args:
+        data_bytes: writable private memory, heap and thread stacks included.
+        cpu_s: processor seconds of all threads; SIGXCPU at the limit, SIGKILL one second later.
+        file_bytes: size to which a file may grow by writing: caps the log, an inherited file.
+        open_files: highest descriptor + 1.
+        processes: threads of this uid on the whole machine, or None for no limit. The kernel
+            does not hold uid 0 to it.
+        stack_bytes: the main thread's stack, which RLIMIT_DATA does not count.
+    """
+
+    data_bytes: int = 2 << 30
+    cpu_s: int = 300
+    file_bytes: int = 1 << 20
+    open_files: int = 256
+    processes: int | None = None
+    stack_bytes: int = 8 << 20
+
+
+def apply(limits: Limits) -> None:
+    """Set every limit, soft and hard, never above what this process was given.
+
+    Raises:
+        OSError, ValueError: the kernel refused a limit that the wall relies on.
+    """
+    wanted = {
+        resource.RLIMIT_CORE: (0, 0),  # a dump writes the worker's memory wherever the host says
+        resource.RLIMIT_MSGQUEUE: (0, 0),
+        resource.RLIMIT_MEMLOCK: (0, 0),
+        resource.RLIMIT_DATA: (limits.data_bytes, limits.data_bytes),
+        # One second apart: SIGXCPU names the cause, SIGKILL ends who ignores it.
+        resource.RLIMIT_CPU: (limits.cpu_s, limits.cpu_s + 1),
+        resource.RLIMIT_FSIZE: (limits.file_bytes, limits.file_bytes),
+        resource.RLIMIT_NOFILE: (limits.open_files, limits.open_files),
+        resource.RLIMIT_STACK: (limits.stack_bytes, limits.stack_bytes),
+    }
+    if limits.processes is not None:
+        wanted[resource.RLIMIT_NPROC] = (limits.processes, limits.processes)
+    for kind, (soft, hard) in wanted.items():
+        _lower(kind, soft, hard)
+
+
+def _lower(kind: int, soft: int, hard: int) -> None:
+    given = resource.getrlimit(kind)[1]
+    if given != resource.RLIM_INFINITY:
+        soft, hard = min(soft, given), min(hard, given)
+    try:
+        resource.setrlimit(kind, (soft, hard))
+    except (OSError, ValueError):
+        if kind not in _MAY_BE_MISSING:
+            raise

@@ -1,0 +1,94 @@
+"""Watch one call of the submission: what it builds, what it calls, the arrays at each stage.
+
+Everything reported here is a claim: a submission that owns this process can lie. The judge checks
+the claims against each other and against the values it knows.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from .calling import Program, describe_error
+from .recorder import Recorder
+from .watch import Watch
+
+
+def observe(
+    program: Program, arguments: Sequence[np.ndarray], *, root: str, flag: str
+) -> tuple[dict[str, Any], tuple[np.ndarray, ...]]:
+    """Call the submission under watch, then its model once more with the flag reversed.
+
+    Args:
+        root: name of the class to watch.
+        flag: name of the parameter that chooses running statistics.
+
+    Returns:
+        Facts that decode as an Observation, and the arrays that they name by index.
+    """
+    kind = program.namespace.get(root)
+    if not isinstance(kind, type) or not issubclass(kind, nnx.Module):
+        return {"root": root, "found": isinstance(kind, type)}, ()
+    watch = Watch(kind, flag)
+    with watch:
+        result, error = _run_visibly(program, arguments, watch)
+        facts = {
+            "root": root,
+            "found": True,
+            "created": watch.created,
+            "called": watch.called,
+            "parameters": watch.parameters(),
+            "training": watch.visits,
+            "error": error,
+            "result": watch.recorder.keep(result),
+            **watch.describe(),
+        }
+        training = watch.recorder
+        facts["evaluation_error"] = _evaluate(watch, arguments)
+        facts["evaluation"] = watch.visits
+    return facts, training.arrays
+
+
+def _run_visibly(
+    program: Program, arguments: Sequence[np.ndarray], watch: Watch
+) -> tuple[object, str | None]:
+    """Call the submission; when compiled code hid its layers, once more without compiling.
+
+    A jitted function that an earlier call compiled runs without Python, and a first trace shows
+    tracers in place of numbers. A call that raises has shown everything up to there.
+    """
+    result, error = None, None
+    for mode in (nullcontext(), jax.disable_jit()):
+        watch.restart(Recorder())
+        try:
+            with mode:
+                result = program.run(arguments)
+                jax.effects_barrier()
+            error = None
+        except Exception as raised:
+            error = _say(raised)
+        if watch.saw_numbers:
+            break
+    return result, error
+
+
+def _evaluate(watch: Watch, arguments: Sequence[np.ndarray]) -> str | None:
+    """Call the watched model with the flag reversed; return why that failed, if it did."""
+    image = next(array for array in arguments if array.ndim)
+    watch.restart(watch.recorder)
+    try:
+        with jax.disable_jit() if watch.needed_eager else nullcontext():
+            watch.call_reversed(jax.numpy.asarray(image))
+            jax.effects_barrier()
+    except Exception as error:
+        return _say(error)
+    return None
+
+
+def _say(error: Exception) -> str:
+    description = describe_error(error)
+    where = "" if description["line"] is None else f" on line {description['line']}"
+    return f"{description['type']}{where}: {description['message']}"[:300]

@@ -1,0 +1,46 @@
+"""Keep copies of the arrays that a watched call shows, within a size limit."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+LARGEST_TOTAL = 512 << 10
+
+
+class Recorder:
+    """Copies of arrays, in the order in which they were seen."""
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray | None] = []
+        self._bytes = 0
+        self.traced = False
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What was kept; an array that never arrived is empty."""
+        empty = np.zeros(0, np.float32)
+        return tuple(empty if array is None else array for array in self._arrays)
+
+    def keep(self, value: Any) -> int | None:
+        """Copy an array and return its index; None for anything else, or when it is too much.
+
+        Inside vmap or a trace there is no number yet: a callback delivers it when the program runs.
+        """
+        if not isinstance(value, (jax.Array, np.ndarray)) or self._bytes > LARGEST_TOTAL:
+            return None
+        self._bytes += int(value.size) * value.dtype.itemsize
+        if self._bytes > LARGEST_TOTAL:
+            return None
+        index = len(self._arrays)
+        self._arrays.append(None)
+        if isinstance(value, jax.core.Tracer):
+            self.traced = True
+            jax.debug.callback(lambda array: self._store(index, array), value)
+        else:
+            self._store(index, value)
+        return index
+
+    def _store(self, index: int, value: Any) -> None:
+        array = np.array(value)
+        self._arrays[index] = array.astype(np.float32) if array.dtype.kind == "V" else array

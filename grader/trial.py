@@ -1,0 +1,175 @@
+"""Run one submission through its suite: what it answered, where it failed, what was watched."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grader.checker import Mismatch, first_mismatch, margin
+from grader.errors import OutputLimitExceeded, RunError, SubmissionError
+from grader.model import (
+    Answer,
+    Arguments,
+    Case,
+    Exercise,
+    Expected,
+    Observation,
+    Submission,
+    Value,
+    Worker,
+)
+
+Progress = Callable[[int, int], None]
+Question = tuple[Case, Expected]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first case that failed, or a smaller one that fails for the same reason.
+
+    Attributes:
+        number: position in the suite, from 1.
+        error: set when the call did not return; else mismatch is.
+    """
+
+    case: Case
+    expected: Expected
+    number: int
+    answer: Answer | None = None
+    mismatch: Mismatch | None = None
+    error: SubmissionError | None = None
+
+    @property
+    def reason(self) -> str:
+        """What kind of failure it is: a shrunk case must share it."""
+        if self.error is not None:
+            return f"error {self.error.evidence.get('exception', type(self.error).__name__)}"
+        assert self.mismatch is not None
+        return self.mismatch.kind
+
+
+@dataclass
+class Trial:
+    """What happened.
+
+    Attributes:
+        load_error: the source could not be executed.
+        judged: number of cases answered.
+        worst_margin: largest error of a right answer, in units of its bound.
+        failure: the first one; shrunk: the same failure on the simplest input found.
+        needs_integers: calls raise unless the caller casts what the student should.
+        watched: the observed call; logits: an unwatched one on the same arguments.
+        watch_error: why there is none.
+    """
+
+    load_error: SubmissionError | None = None
+    judged: int = 0
+    worst_margin: float = 0.0
+    failure: Failure | None = None
+    shrunk: Failure | None = None
+    needs_integers: bool = False
+    watched: Observation | None = None
+    logits: np.ndarray | None = None
+    watch_error: SubmissionError | None = None
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
+
+    @property
+    def error(self) -> SubmissionError | None:
+        """The exception that ended the run, if one did."""
+        return self.load_error or (self.failure.error if self.failure is not None else None)
+
+
+class Run:
+    """One worker's way through a suite."""
+
+    def __init__(self, exercise: Exercise, worker: Worker, progress: Progress) -> None:
+        self._exercise, self._worker, self._progress = exercise, worker, progress
+        self.trial = Trial()
+        self._alive = True
+
+    def answer_all(self, submission: Submission, questions: Sequence[Question]) -> None:
+        """Load the submission and put every case to it, up to the first failure."""
+        try:
+            self._worker.load(submission.source, self._exercise.entry)
+        except SubmissionError as error:
+            self.trial.load_error = error
+            return
+        for number, (case, expected) in enumerate(questions, 1):
+            self.trial.failure = self.attempt(case, expected, number)
+            if self.trial.failure is not None:
+                return
+            self.trial.judged = number
+            self._progress(number, len(questions))
+
+    def attempt(self, case: Case, expected: Expected, number: int) -> Failure | None:
+        """Put one case; return how it failed, None when it was right."""
+        try:
+            answer = self._call(case)
+        except SubmissionError as error:
+            return Failure(case, expected, number, error=error)
+        mismatch = first_mismatch(answer.array, expected, self._exercise.tolerance)
+        if mismatch is None and answer.dtype != "float32":  # bfloat16 is framed as float32
+            mismatch = Mismatch("dtype")
+        if mismatch is not None:
+            return Failure(case, expected, number, answer, mismatch)
+        assert answer.array is not None
+        reached = margin(answer.array, expected, self._exercise.tolerance)
+        self.trial.worst_margin = max(self.trial.worst_margin, reached)
+        return None
+
+    def try_integers(self) -> None:
+        """After an exception: see whether the same call works on integers in place of floats."""
+        failure = self.trial.failure
+        if failure is None or failure.error is None or not self._alive:
+            return
+        self.trial.needs_integers = True
+        try:
+            self._call(failure.case)
+        except SubmissionError:
+            self.trial.needs_integers = False
+
+    def watch(self) -> None:
+        """Observe one call, beside an unwatched one on the same arguments."""
+        if self._exercise.structure is None or not self._alive or self.trial.load_error is not None:
+            return
+        with suppress(SubmissionError):  # the watched call then tells how far it comes
+            self.trial.logits = self._call(Case(self._exercise.watched)).array
+        if not self._alive:
+            return
+        try:
+            arguments = self._values(self._exercise.watched)
+            self.trial.watched = self._worker.inspect(arguments, self._exercise.structure)
+        except SubmissionError as error:
+            self.trial.watch_error = error
+
+    def _call(self, case: Case) -> Answer:
+        shape = self._exercise.shape(case)
+        first = shape not in self.trial.shapes
+        if not self._alive:
+            raise RunError("Its process is gone.")
+        try:
+            answer = self._worker.call(self._values(case.arguments), first=first)
+        except SubmissionError as error:
+            self._alive = is_alive_after(error)
+            raise
+        self.trial.shapes.add(shape)
+        return answer
+
+    def _values(self, arguments: Arguments) -> list[Value]:
+        """The arguments in the order of the function's parameters."""
+        if not self.trial.needs_integers:
+            return [arguments[argument.name] for argument in self._exercise.arguments]
+        return [
+            np.asarray(int(arguments[argument.name]))
+            if argument.kind == "integer"
+            else arguments[argument.name]
+            for argument in self._exercise.arguments
+        ]
+
+
+def is_alive_after(error: SubmissionError | None) -> bool:
+    """Whether the worker can still be asked: an exception was caught, a lost process was not."""
+    if error is None:
+        return True
+    return "exception" in error.evidence or isinstance(error, OutputLimitExceeded)

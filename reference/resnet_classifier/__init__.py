@@ -1,0 +1,1 @@
+"""Classify an image with a small residual network: contract, reference, misconceptions."""

@@ -1,0 +1,308 @@
+"""A process that locked itself down computes, and nothing else: tried as root, as nobody, in bwrap."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.sandbox.worker import landlock, syscalls
+
+WORKER = Path(landlock.__file__).parent
+MODULES = ("syscalls", "seccomp", "landlock", "limits", "lockdown", "probe")
+SYSTEM_PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+LIBRARIES = ["/usr/lib", "/lib", "/lib64", "/usr/lib64"]
+
+PREAMBLE = """
+import json, os, sys
+sys.path.insert(0, {box!r})
+from worker import limits, lockdown, probe
+def lock(keep_fds=(), **limit):
+    return lockdown.lock_down(
+        keep_fds=keep_fds, readable={readable!r}, limits=limits.Limits(**limit)
+    )
+"""
+
+MUST_BE_SEEN_OPEN = {
+    *("read_secret", "list_secret_folder", "write_tmp", "fork", "exec", "connect_tcp", "flock"),
+    *("record_lock", "unix_socket", "abstract_socket", "connect_udp", "memfd", "shared_memory"),
+    *("mremap", "pipe", "set_limit", "setuid", "memory_over_limit", "inotify", "splice"),
+    *("become_dumpable", "outlive_parent", "grow_stack", "shmget", "priority_futex"),
+}
+"""Attempts that any plain process can make, so a probe that refuses them here is blind."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """How a process is started: its prefix and its uid."""
+
+    prefix: tuple[str, ...] = ()
+    uid: int | None = None
+    python: str = sys.executable
+
+
+AS_IS = Who()
+AS_NOBODY = Who(uid=NOBODY, python=SYSTEM_PYTHON)
+IN_BWRAP = Who(prefix=("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev"))
+IN_BWRAP_WITHOUT_PROC = Who(prefix=(*IN_BWRAP.prefix, "--tmpfs", "/proc"))
+EVERYONE = {
+    "as_is": AS_IS,
+    "nobody": AS_NOBODY,
+    "bwrap": IN_BWRAP,
+    "bwrap_without_proc": IN_BWRAP_WITHOUT_PROC,
+}
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Path]:
+    """A copy of the worker's own modules that every uid may read, and nothing beside it."""
+    folder = Path(tempfile.mkdtemp(prefix="wall-"))
+    folder.chmod(0o755)
+    (folder / "worker").mkdir(mode=0o755)
+    (folder / "worker" / "__init__.py").write_text("")
+    for name in MODULES:
+        shutil.copyfile(WORKER / f"{name}.py", folder / "worker" / f"{name}.py")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def secret() -> Iterator[Path]:
+    """A file that every uid could read: only the wall can refuse it."""
+    folder = Path(tempfile.mkdtemp(prefix="secret-"))
+    folder.chmod(0o755)
+    path = folder / "expected.json"
+    path.write_text("42")
+    path.chmod(0o644)
+    yield folder / "expected.json"
+    shutil.rmtree(folder)
+
+
+def _command(code: str, box: Path, who: Who) -> list[str]:
+    readable = [str(box), *LIBRARIES]
+    if who.python == sys.executable:
+        readable += [sys.prefix, sys.base_prefix]
+    preamble = PREAMBLE.format(box=str(box), readable=readable)
+    return [*who.prefix, who.python, "-I", "-B", "-c", preamble + code]
+
+
+def _start(code: str, box: Path, who: Who = AS_IS, **options: Any) -> subprocess.Popen[str]:
+    if who.uid is not None and os.getuid() == 0:
+        options |= {"user": who.uid, "group": who.uid, "extra_groups": []}
+    return subprocess.Popen(
+        _command(code, box, who), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd="/", env={"PATH": "/usr/bin:/bin", "JAX_PLATFORMS": "cpu"}, **options,
+    )  # fmt: skip
+
+
+def _run(code: str, box: Path, who: Who = AS_IS, **options: Any) -> Any:
+    """Run code and return the JSON that it prints last."""
+    with _start(code, box, who, **options) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err[-2000:]
+    return json.loads(out.splitlines()[-1])
+
+
+def _require(who: Who) -> None:
+    if who.prefix and shutil.which(who.prefix[0]) is None:
+        pytest.skip(f"{who.prefix[0]} is not installed")
+    if who.uid is None:
+        return
+    if os.getuid() != 0:
+        pytest.skip("only root can become another uid")
+    ask = "import sys; sys.exit(sys.version_info < (3, 11))"
+    if not os.path.exists(who.python) or subprocess.call([who.python, "-c", ask]):
+        pytest.skip(f"{who.python} is missing or older than 3.11")
+
+
+@pytest.fixture(params=EVERYONE.values(), ids=EVERYONE.keys())
+def who(request: pytest.FixtureRequest) -> Who:
+    chosen: Who = request.param
+    _require(chosen)
+    return chosen
+
+
+def test_every_attempt_is_refused(who: Who, box: Path, secret: Path) -> None:
+    arguments = (str(secret), os.getpid())
+    facts = _run(f"lock(); print(json.dumps(probe.run(*{arguments!r})))", box, who)
+    allowed = [fact for fact in facts if fact["outcome"] != "refused"]
+    assert len(facts) >= 50
+    assert allowed == []
+
+
+def test_probes_see_an_open_world(box: Path, secret: Path) -> None:
+    arguments = (str(secret), os.getpid())
+    facts = _run(f"print(json.dumps(probe.run(*{arguments!r})))", box)
+    outcomes = {fact["name"]: fact["outcome"] for fact in facts}
+    assert {name for name in MUST_BE_SEEN_OPEN if outcomes[name] != "allowed"} == set()
+
+
+def test_layers_are_reported_in_order(who: Who, box: Path) -> None:
+    layers = _run("print(json.dumps(lock().layers))", box, who)
+    assert layers == [
+        *("descriptors 0,1,2", "rlimits", "no capabilities", "dies with its parent"),
+        *("undumpable", "no_new_privs", f"landlock abi {landlock.version()}"),
+        f"seccomp {_callable_count()} syscalls",
+    ]
+
+
+def _callable_count() -> int:
+    conditional = 9  # clone, fcntl, futex, ioctl, madvise, mmap, prctl, prlimit64, tgkill
+    return len(set(syscalls.ALLOWED) & set(syscalls.table())) + conditional
+
+
+def test_capabilities_are_gone(who: Who, box: Path) -> None:
+    code = """
+lockdown._drop_capabilities()  # alone: the filter refuses capget
+sets = lockdown._capabilities()
+bounding = [n for n in range(41) if lockdown.syscalls.prctl(23, n)]
+print(json.dumps([any(sets), bounding, os.getuid()]))
+"""
+    some_set, bounding, uid = _run(code, box, who)
+    assert not some_set
+    if uid == 0:
+        assert bounding == []
+
+
+def test_inherited_descriptors_are_closed_but_the_kept(box: Path) -> None:
+    kept, other = os.pipe()
+    code = f"""
+lock(keep_fds=[{other}])
+def is_open(fd):
+    try: os.fstat(fd)
+    except OSError: return False
+    return True
+print(json.dumps([fd for fd in range(256) if is_open(fd)]))
+"""
+    try:
+        found = _run(code, box, pass_fds=(kept, other))
+    finally:
+        os.close(kept)
+        os.close(other)
+    assert found == [0, 1, 2, other]
+
+
+def test_a_second_thread_is_an_error(box: Path) -> None:
+    code = """
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+try: lock()
+except RuntimeError as error: print(json.dumps(str(error)))
+"""
+    for who in (AS_IS, IN_BWRAP_WITHOUT_PROC):
+        if not who.prefix or shutil.which(who.prefix[0]):
+            assert "threads run already" in _run(code, box, who)
+
+
+def test_what_is_needed_still_works(who: Who, box: Path) -> None:
+    code = """
+lock()
+import threading, random, time, secrets
+seen = []
+threads = [threading.Thread(target=lambda: seen.append(time.time())) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+grown = []
+for number in range(2_000_000): grown.append(number)  # realloc of mapped memory, without mremap
+with open(os.devnull, "w") as null: null.write("x")
+with open(probe.__file__) as file: text = file.read()
+print(json.dumps([len(seen), len(grown), len(secrets.token_bytes(8)), len(text) > 100]))
+"""
+    assert _run(code, box, who) == [16, 2_000_000, 8, True]
+
+
+def test_memory_is_limited_and_raises(box: Path) -> None:
+    code = """
+lock(data_bytes=256 << 20)
+try: bytearray(300 << 20)
+except MemoryError: print(json.dumps(len(bytearray(100 << 20))))
+"""
+    assert _run(code, box) == 100 << 20
+
+
+@pytest.mark.parametrize(
+    ("before", "ending"),
+    [
+        ("", signal.SIGXCPU),
+        ("import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)", signal.SIGKILL),
+    ],
+)
+def test_processor_time_ends_an_endless_loop(
+    before: str, ending: signal.Signals, box: Path
+) -> None:
+    with _start(f"{before}\nlock(cpu_s=1)\nwhile True: pass", box) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -ending
+
+
+def test_worker_dies_with_its_parent(box: Path) -> None:
+    worker = _command("lock(); print('ready', flush=True); import time; time.sleep(50)", box, AS_IS)
+    parent = f"""
+import subprocess
+worker = subprocess.Popen({worker!r}, stdout=subprocess.PIPE)
+worker.stdout.readline()
+os._exit(0)
+"""
+    with _start(parent, box) as process:
+        _, err = process.communicate(timeout=30)  # returns when nobody holds stderr any more
+    assert (process.returncode, err) == (0, "")
+
+
+def test_an_abort_reaches_only_itself(box: Path) -> None:
+    with _start("lock(); os.abort()", box) as process:
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGABRT
+
+
+@pytest.mark.parametrize(
+    ("code", "repair"),
+    [(errno.ENOSYS, "5.13"), (errno.EOPNOTSUPP, "lsm="), (errno.EPERM, "Docker")],
+)
+def test_missing_landlock_names_its_repair(
+    code: int, repair: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, *_: object) -> int:
+        raise OSError(code, os.strerror(code), name)
+
+    monkeypatch.setattr(syscalls, "call", refuse)
+    with pytest.raises(OSError, match=repair) as caught:
+        landlock.restrict(["/usr"])
+    assert caught.value.errno == code
+
+
+def test_missing_paths_are_skipped(box: Path) -> None:
+    code = "print(json.dumps(lockdown.landlock.restrict(['/nonexistent/here', '/usr']) > 0))"
+    assert _run(code, box) is True
+
+
+def test_jax_and_flax_run_behind_the_wall(box: Path) -> None:
+    pytest.importorskip("flax")
+    code = """
+lock()
+import threading
+import jax, numpy as np
+from flax import nnx
+conv = nnx.Conv(3, 4, (3, 3), rngs=nnx.Rngs(0))
+norm = nnx.BatchNorm(4, rngs=nnx.Rngs(0))
+def forward(size):
+    y = norm(conv(jax.numpy.ones((size, size, 3))), use_running_average=False)
+    return float(np.abs(np.asarray(y.mean((0, 1)))).max())
+small, large = forward(5), forward(64)  # above 1024 sums XLA takes YNNPACK, which reads cpuinfo
+jitted = float(nnx.jit(lambda conv, y: conv(y).sum())(conv, jax.numpy.zeros((64, 64, 3))))
+product = jax.numpy.ones((900, 900)) @ jax.numpy.ones((900, 900))  # on all cores
+others = [threading.Thread(target=forward, args=(size,)) for size in range(6, 10)]
+for thread in others: thread.start()
+for thread in others: thread.join()
+print(json.dumps([small < 10, large < 10, jitted, float(product[0, 0])]))
+"""
+    assert _run(code, box) == [True, True, 0.0, 900.0]
