@@ -57,7 +57,9 @@ def _judge_runs(trial: Trial) -> Judgement:
         return Judgement(True, "The file imports and runs once its integers are cast for it.")
     evidence = dict(error.evidence)
     if trial.failure is None:
-        return Judgement(False, f"While the file was imported: {error.message}", evidence)
+        unread = error.verdict == "invalid_submission"
+        text = error.message if unread else f"While the file was imported: {error.message}"
+        return Judgement(False, text[:1].upper() + text[1:], evidence)
     failure = trial.shrunk or trial.failure
     assert failure.error is not None
     text = f"{failure.error.message} Seen on {describe_input(failure.case)}."

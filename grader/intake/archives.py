@@ -24,7 +24,6 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
-    OSError,
     EOFError,
     ValueError,
     RuntimeError,

@@ -15,7 +15,7 @@ import resource
 import sys
 
 CPU_S = 5
-MEMORY_BYTES = 768 << 20  # 256 KiB of the densest source measured 390 MiB
+MEMORY_BYTES = 512 << 20  # 256 KiB of the densest source measured 390 MiB
 MAX_DEPTH = 100  # the deepest of 2,700 modules of the standard library, JAX and Flax has 33
 TOO_DEEP = "nested too deeply"
 

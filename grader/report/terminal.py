@@ -46,11 +46,13 @@ def _findings(report: Report) -> Table:
     table.add_column()
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
+    said = ""
     for finding in report.findings:
         mark, style = _MARKS[finding.status]
         line = Text(finding.title, style="bold" if finding.status == "failed" else "")
-        if finding.status != "passed":
-            line.append(f"\n{finding.message}", style="not bold")
+        if finding.status != "passed" and finding.message != said:
+            said = finding.message  # what stands in the way of several is said once
+            line.append(f"\n{said}", style="not bold")
         points = f"{finding.points}/{finding.max_points}"
         table.add_row(Text(mark, style=style), points, line)
     return table

@@ -13,6 +13,7 @@ from grader.sandbox.kernel import lockdown_problem
 from grader.sandbox.pipes import WorkerProcess
 from grader.sandbox.session import Session
 from grader.sandbox.setup import NOBODY, WORKER_FOLDER, Setup, interpreter, standard_library
+from grader.sandbox.worker.lockdown import MACHINE_FACTS
 
 _MISSING = "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
 _SITES = ("site-packages", "dist-packages")
@@ -84,6 +85,6 @@ class Bubblewrap:
         """Paths to bind, links resolved: the interpreter, packages, libraries, the worker."""
         python = interpreter()
         shared = python.parent.parent.glob("lib/libpython*")
-        paths = [python, *shared, WORKER_FOLDER, *self._setup.extras, "/dev/null"]
-        resolved = [os.path.realpath(path) for path in paths]
+        paths = [python, *shared, WORKER_FOLDER, *self._setup.extras, "/dev/null", *MACHINE_FACTS]
+        resolved = [os.path.realpath(path) for path in paths if os.path.exists(path)]
         return list(dict.fromkeys([*resolved, *self._setup.packages.values()]))

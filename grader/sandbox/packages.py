@@ -37,11 +37,10 @@ def packages() -> dict[str, str]:
 
 @cache
 def system_libraries() -> tuple[str, ...]:
-    """Return the folders of shared libraries and the CPU's description: files, never packages."""
+    """Return the folders of shared libraries: files, never packages."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     wanted = [f"{base}/{multiarch}" for base in ("/lib", "/usr/lib") if multiarch]
-    wanted += ["/lib64", "/usr/lib64", "/sys/devices/system/cpu"]
-    wanted += ["/etc/ld.so.cache", "/dev/urandom"]
+    wanted += ["/lib64", "/usr/lib64", "/etc/ld.so.cache"]
     return tuple(path for path in wanted if os.path.exists(path))
 
 

@@ -22,7 +22,14 @@ from grader.errors import (
 from grader.sandbox.worker import wire
 
 LOG_BYTES = 1 << 20
+MEMORY_BYTES = 2 << 30
+"""Resident memory of a worker. RLIMIT_DATA is the first belt, but memory that was filled and then
+made read-only leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
+MOST_THREADS = 512
+"""JAX starts about twenty. RLIMIT_NPROC is the first belt, but the kernel does not hold root to it."""
+_LOOK_EVERY_S = 0.1
 _SHOWN_LOG = 4096
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -60,7 +67,7 @@ class WorkerProcess:
         self._requests = self._process.stdin.fileno()
         self._replies = self._process.stdout.fileno()
         os.set_blocking(self._requests, False)
-        self.cpu_s, self.peak_memory_bytes = 0.0, 0
+        self.cpu_s, self.peak_memory_bytes, self._memory_bytes, self._threads = 0.0, 0, 0, 0
 
     def send(self, message: wire.Message, deadline: float) -> None:
         """Send a frame before a deadline on the monotonic clock.
@@ -103,7 +110,7 @@ class WorkerProcess:
         return self._log.seek(0, os.SEEK_END) >= LOG_BYTES
 
     def measure(self) -> None:
-        """Update cpu_s and peak_memory_bytes from the kernel's own accounting."""
+        """Update what the process uses, from the kernel's own accounting."""
         cpu_s = 0.0
         for pid in self._processes():
             try:
@@ -112,9 +119,9 @@ class WorkerProcess:
             except OSError:
                 continue
             cpu_s += (int(fields[11]) + int(fields[12])) / _TICK
-            peak = status.partition("VmHWM:")[2].split()
-            if peak:
-                self.peak_memory_bytes = max(self.peak_memory_bytes, int(peak[0]) << 10)
+            peak, resident = (_kibibytes(status, name) for name in ("VmHWM:", "VmRSS:"))
+            self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
+            self._memory_bytes, self._threads = resident, int(fields[17])
         self.cpu_s = max(self.cpu_s, cpu_s)
 
     def close(self) -> None:
@@ -138,15 +145,27 @@ class WorkerProcess:
     def _read_exactly(self, size: int, deadline: float) -> bytes:
         parts = []
         while size:
-            left = max(0.0, deadline - time.monotonic())
-            if not select.select([self._replies], [], [], left)[0]:
-                raise TimeLimitExceeded("It did not answer in time.")
+            self._wait(deadline)
             part = os.read(self._replies, min(size, 1 << 16))
             if not part:
                 raise self._ended()
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+    def _wait(self, deadline: float) -> None:
+        """Wait for bytes, looking at what the process uses while it makes us wait."""
+        while True:
+            left = deadline - time.monotonic()
+            if select.select([self._replies], [], [], max(0.0, min(left, _LOOK_EVERY_S)))[0]:
+                return
+            if left <= _LOOK_EVERY_S:
+                raise TimeLimitExceeded("It did not answer in time.")
+            self.measure()
+            if self._memory_bytes > MEMORY_BYTES:
+                raise MemoryLimitExceeded("It used more memory than it may (2 GiB).")
+            if self._threads > MOST_THREADS:
+                raise MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")
 
     def _ended(self) -> SubmissionError | InternalError:
         """Say how the process ended."""
@@ -158,8 +177,14 @@ class WorkerProcess:
         if code >= 0 and not 128 < code < 192:
             return RunError(f"It ended its own process (exit code {code}).")
         name = signal.Signals(number).name
-        if name in ("SIGXCPU", "SIGKILL"):
-            return TimeLimitExceeded(f"It used up its processor time ({name}).")
-        if "bad_alloc" in self.log() or "out of memory" in self.log().lower():
+        if name == "SIGXCPU":
+            return TimeLimitExceeded("It used up its processor time.")
+        if any(sign in self.log() for sign in _OUT_OF_MEMORY):
             return MemoryLimitExceeded("It used more memory than it may (2 GiB).")
         return RunError(f"It crashed its process ({name}).")
+
+
+def _kibibytes(status: str, name: str) -> int:
+    """Read one size of /proc/PID/status, in bytes; 0 for a process without memory."""
+    words = status.partition(name)[2].split(maxsplit=1)
+    return int(words[0]) << 10 if words else 0

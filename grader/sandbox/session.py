@@ -36,6 +36,15 @@ class _Error(msgspec.Struct):
     line: int | None = None
 
 
+class Attempt(msgspec.Struct):
+    """One attempt to break a promise: outcome is "refused" or "allowed"."""
+
+    name: str
+    promise: str
+    outcome: str
+    detail: str
+
+
 class _Value(msgspec.Struct):
     returned: str
     dtype: str = ""
@@ -93,6 +102,13 @@ class Session:
             reply = self._ask(request, wire.FACTS, deadline)
         seen = _decode(reply.text, Observation)
         return msgspec.structs.replace(seen, arrays=reply.arrays)
+
+    def probe(self, secret_path: str, parent_pid: int) -> list[Attempt]:
+        """Have the worker try to break every promise of the wall; it is of no use afterwards."""
+        wanted = msgspec.json.encode({"secret_path": secret_path, "parent_pid": parent_pid})
+        deadline = time.monotonic() + self._deadlines.start_s
+        reply = self._ask(wire.Message(wire.PROBE, _nonce(), wanted), wire.FACTS, deadline)
+        return _decode(reply.text, list[Attempt])
 
     def _wait_until_ready(self) -> _Hello:
         """Wait for READY; until then no line of the submission has been read, so failures are ours."""

@@ -91,7 +91,7 @@ def _broken_chain(root: str, seen: Observation, logits: np.ndarray | None) -> st
     visits = own_visits(seen, "")
     output = seen.array(visits[-1].output) if visits else None
     result = seen.array(seen.result)
-    if output is None or result is None or not same(output, result):
+    if output is None or result is None or not same(output.ravel(), result.ravel()):
         return f"The function does not return what {root} computes; it must return its logits."
     if logits is None or not same(result, logits):
         return f"While {root} was watched the function returned other logits than before."
@@ -154,7 +154,7 @@ def _judge_pooling(pooling: Pooling, seen: Observation) -> Judgement:
         return Judgement(True, text, facts)
     seen_as = explain(feature_map, target) or f"something else, of shape {target.shape}"
     text = (
-        f"{pooling.target} receives {seen_as} of {pooling.source}'s output of shape "
+        f"{pooling.target} receives {seen_as}, of {pooling.source}'s output of shape "
         f"{feature_map.shape}; expected the mean over height and width, axes {pooling.axes}."
     )
     return Judgement(False, text, facts | {"reduction": seen_as})

@@ -1,4 +1,4 @@
-"""A process that locked itself down computes, and nothing else: tried as root, as nobody, in bwrap."""
+"""A process that locked itself down computes and no more: tried as root, as nobody, in bwrap."""
 
 import errno
 import json
@@ -125,7 +125,7 @@ def _require(who: Who) -> None:
         pytest.skip(f"{who.python} is missing or older than 3.11")
 
 
-@pytest.fixture(params=EVERYONE.values(), ids=EVERYONE.keys())
+@pytest.fixture(params=list(EVERYONE.values()), ids=list(EVERYONE))
 def who(request: pytest.FixtureRequest) -> Who:
     chosen: Who = request.param
     _require(chosen)
@@ -297,7 +297,7 @@ norm = nnx.BatchNorm(4, rngs=nnx.Rngs(0))
 def forward(size):
     y = norm(conv(jax.numpy.ones((size, size, 3))), use_running_average=False)
     return float(np.abs(np.asarray(y.mean((0, 1)))).max())
-small, large = forward(5), forward(64)  # above 1024 sums XLA takes YNNPACK, which reads cpuinfo
+small, large = forward(5), forward(64)  # the large one takes YNNPACK, which reads cpuinfo
 jitted = float(nnx.jit(lambda conv, y: conv(y).sum())(conv, jax.numpy.zeros((64, 64, 3))))
 product = jax.numpy.ones((900, 900)) @ jax.numpy.ones((900, 900))  # on all cores
 others = [threading.Thread(target=forward, args=(size,)) for size in range(6, 10)]

@@ -61,12 +61,12 @@ def test_unknown_architecture_is_refused_by_name() -> None:
 
 
 def test_call_raises_what_the_kernel_answered() -> None:
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match="close") as caught:
         syscalls.call("close", -1)
     assert caught.value.errno == errno.EBADF
 
 
 def test_call_of_a_missing_name_is_enosys() -> None:
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match="no_such_call") as caught:
         syscalls.call("no_such_call")
     assert caught.value.errno == errno.ENOSYS

@@ -34,10 +34,12 @@ class Program:
         module = ModuleType("submission")
         module.__file__ = FILE_NAME
         sys.modules["submission"] = module
-        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+        # Decoded here: bytes would be compiled by whatever coding the file declares.
+        text = source.decode("utf-8-sig")
+        lines = text.splitlines(keepends=True)
         linecache.cache[FILE_NAME] = (len(source), None, lines, FILE_NAME)
         self.namespace = vars(module)
-        exec(compile(source, FILE_NAME, "exec"), self.namespace)
+        exec(compile(text, FILE_NAME, "exec"), self.namespace)
         function = self.namespace.get(entry)
         if not callable(function):
             raise MissingFunction(f"the file defines no function called {entry}")
@@ -81,11 +83,20 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         traceback = traceback.tb_next
     if isinstance(error, SyntaxError) and error.filename == FILE_NAME:
         line = error.lineno
+    return {
+        "type": _said(lambda: type(error).__name__),
+        "message": _said(lambda: str(error)),
+        "line": line,
+    }
+
+
+def _said(ask: Callable[[], str]) -> str:
+    """Ask for a text of the submission's own making: it may raise, or hold halves of characters."""
     try:
-        message = str(error)
-    except BaseException as another:  # a __str__ that raises is the student's as well
-        message = f"its text cannot be made: {type(another).__name__}"
-    return {"type": type(error).__name__, "message": message[:_LONGEST_MESSAGE], "line": line}
+        text = ask()[:_LONGEST_MESSAGE]
+    except BaseException:
+        return "(its text cannot be made)"
+    return text.encode("utf-8", "replace").decode()
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

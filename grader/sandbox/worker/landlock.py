@@ -1,10 +1,10 @@
 """Confine this process to reading named files, by Landlock: no privilege, no namespace needed.
 
-Everything the running kernel's Landlock can handle is handled, and nothing is granted except reading
-files and listing folders below the given paths, and /dev/null. So writing, creating, removing,
-renaming, truncating, device ioctls (ABI 5), TCP (ABI 4), abstract sockets and signals to processes
-outside (ABI 6) are refused; seccomp refuses most of them a second time. Landlock also stops
-ptrace(2) and /proc/PID/mem of every process outside, which uid alone would not.
+Everything the running kernel's Landlock can handle is handled, and nothing is granted except
+reading files and listing folders below the given paths, and /dev/null. So writing, creating,
+removing, renaming, truncating, device ioctls (ABI 5), TCP (ABI 4), abstract sockets and signals to
+processes outside (ABI 6) are refused; seccomp refuses most of them a second time. Landlock also
+stops ptrace(2) and /proc/PID/mem of every process outside, which uid alone would not.
 
 Not covered: names, sizes and times of files, because stat(2) and readlink(2) are not checked.
 """

@@ -7,9 +7,13 @@ RLIMIT_AS is never set: JAX reserves address space by the number of cores (threa
 arenas; 1.9 GiB on 2 cores with 0.6 GiB in use) and dies under a limit that would mean anything.
 
 RLIMIT_DATA counts private memory that is writable now. Memory that was filled and then made
-read-only leaves the count (600 MiB held under a limit of 300 MiB, measured on 6.18), and the JIT and
-the dynamic loader need mprotect, so the filter cannot stop that. It bounds honest mistakes exactly
-and hostile memory not: that takes a cgroup, or a judge that watches the worker's resident set.
+read-only leaves the count (600 MiB held under a limit of 300 MiB, measured on 6.18); the JIT and
+the dynamic loader need mprotect, so the filter cannot stop that. It bounds mistakes exactly and
+hostile memory not at all: that takes a cgroup, or a judge that watches the resident set in
+/proc/PID/statm, which stays readable for an undumpable worker.
+
+60 cold eager calls of the reference, each of a new shape up to 42x40, need 1.4 GiB (jax 0.10.2): a
+data limit of 1.4 GiB fails, 2 GiB does not.
 """
 
 import resource

@@ -1,9 +1,10 @@
 """Lock the worker down from within, before it imports anything that a submission could bend.
 
-Each layer is a request that a process may make about itself, so none needs a privilege, and none can
-be taken back. Landlock without seccomp leaves fork, exec and odd sockets; seccomp without Landlock
-leaves /proc/PARENT/mem and every readable file; together they hold even when worker and judge share
-a uid. The worker must still be single-threaded: Landlock binds the calling thread and its children.
+Each layer is a request that a process may make about itself, so none needs a privilege, and none
+can be taken back. Landlock without seccomp leaves fork, exec and odd sockets; seccomp without
+Landlock leaves /proc/PARENT/mem and every readable file; together they hold even when worker and
+judge share a uid. The worker must still be single-threaded: Landlock binds the calling thread and
+its children.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ from .limits import Limits, apply
 
 MACHINE_FACTS = ("/proc/cpuinfo", "/sys/devices/system/cpu", "/dev/urandom")
 """Always readable. Without /proc/cpuinfo XLA's YNNPACK kernels answer "unsupported parameter": with
-jax 0.10.2 the reference itself fails from 32x32 pixels on. A wall that has no /proc must bind it."""
+jax 0.10.2 the reference itself fails at 32x32 pixels. A wall that has no /proc must bind it."""
 
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4

@@ -1,9 +1,10 @@
 """Try, from inside the wall, everything that the wall promises to refuse.
 
-`run` makes each attempt for real and reports what the kernel said. An attempt counts as refused only
-when it fails with an errno that a wall gives; ECONNREFUSED, EFAULT or ESRCH mean that the kernel went
-on to look, and are reported as allowed. No attempt harms the machine, but without a wall some change
-the process that makes them (its user namespace, for one): make them in a process to throw away.
+`run` makes each attempt for real and reports what the kernel said. An attempt counts as refused
+only when it fails with an errno that a wall gives; ECONNREFUSED, EFAULT or ESRCH mean that the
+kernel went on to look, and are reported as allowed. No attempt harms the machine, but without a
+wall some change the process that makes them (its user namespace, for one): make them in a process
+to throw away.
 """
 
 import errno
@@ -15,6 +16,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from . import syscalls
@@ -83,9 +85,9 @@ def _list(target: Target) -> object:
 
 def _write_in(folder: str) -> Callable[[Target], object]:
     def attempt(_: Target) -> object:
-        path = os.path.join(folder, f"probe-{os.getpid()}")
+        path = Path(folder, f"probe-{os.getpid()}")
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        os.unlink(path)
+        path.unlink()
         return path
 
     return attempt
@@ -163,7 +165,8 @@ def _set_limit(_: Target) -> object:
 
 
 def _chmod(target: Target) -> object:
-    os.chmod(target.secret_path, os.stat(target.secret_path).st_mode & 0o7777)
+    secret = Path(target.secret_path)
+    secret.chmod(secret.stat().st_mode & 0o7777)
     return "changed"
 
 
@@ -178,7 +181,6 @@ _COUNTED = "no memory past the limit"
 _KERNEL = "no kernel interface beyond computing"
 _STAYS = "the wall cannot be taken down"
 
-# Names and constants of socket families and calls are the kernel's: Python may lack them.
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         "read_secret": Probe(_READ, _read, _PATH),

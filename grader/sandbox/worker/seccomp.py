@@ -32,9 +32,9 @@ Instruction = tuple[int, int, int, int]
 # pthread_create of glibc: CLONE_ VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS, PARENT_SETTID,
 # CHILD_CLEARTID. Compared as a whole: no namespace, vfork, ptrace or pidfd flag passes.
 THREAD_FLAGS = 0x003D0F00
-# MAP_ SHARED, PRIVATE, FIXED, ANONYMOUS, DENYWRITE, EXECUTABLE, NORESERVE, POPULATE, NONBLOCK, STACK,
-# FIXED_NOREPLACE. Missing on purpose: GROWSDOWN (counts as stack) and HUGETLB (counts nowhere), both
-# past RLIMIT_DATA; LOCKED; DROPPABLE; SYNC; whatever comes next.
+# MAP_ SHARED, PRIVATE, FIXED, ANONYMOUS, DENYWRITE, EXECUTABLE, NORESERVE, POPULATE, NONBLOCK,
+# STACK, FIXED_NOREPLACE. Missing on purpose: GROWSDOWN (counts as stack) and HUGETLB (counts
+# nowhere), both past RLIMIT_DATA; LOCKED; DROPPABLE; SYNC; whatever comes next.
 MAP_FLAGS = 0x0013D833
 MAP_SHARED, MAP_ANONYMOUS, PROT_WRITE = 0x01, 0x20, 0x2
 # WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET. The priority-inheriting ones

@@ -11,7 +11,7 @@ import jax
 import jaxlib
 import numpy as np
 
-from . import observe, wire
+from . import observe, probe, wire
 from .calling import Program, describe_error
 
 _LARGEST_REQUEST = 64 << 20
@@ -48,6 +48,8 @@ def _answer(program: Program, request: wire.Message) -> wire.Message:
     if kind == wire.INSPECT:
         facts, seen = observe.observe(program, arrays, **json.loads(text))
         return wire.Message(wire.FACTS, nonce, _json(facts), seen)
+    if kind == wire.PROBE:
+        return wire.Message(wire.FACTS, nonce, _json(probe.run(**json.loads(text))))
     raise AssertionError(f"unknown request {kind}")
 
 

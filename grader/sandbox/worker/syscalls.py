@@ -1,11 +1,11 @@
 """Name every system call the wall speaks of, and give its number on x86_64 and aarch64.
 
-`ALLOWED` is the one list of what a confined worker may ask the kernel for without conditions. It was
-found by measurement (strace of jax 0.10.2 and flax 0.12.8: import, backend start, 60 eager calls of
-new shapes, nnx.jit, grad, scan, large products on all cores, 16 Python threads, callbacks), then
-completed with the spellings that other C libraries and aarch64 use for the same requests. All of
-them read something or touch the caller's own memory and threads. Calls that are safe only with
-certain arguments are in `seccomp.py`; every call in neither place fails with EPERM.
+`ALLOWED` is the one list of what a confined worker may ask the kernel for without conditions. It
+was found by measurement (strace of jax 0.10.2 and flax 0.12.8: import, backend start, 60 eager
+calls of new shapes, nnx.jit, grad, scan, large products on all cores, 16 Python threads,
+callbacks), then completed with the spellings that other C libraries and aarch64 use for the same
+requests. All of them read something or touch the caller's own memory and threads. Calls that are
+safe only with certain arguments are in `seccomp.py`; every call in neither place fails with EPERM.
 """
 
 import ctypes

@@ -1,0 +1,116 @@
+"""Try, on this machine, every promise that the walls make."""
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from grader.errors import GraderError, SubmissionError, TimeLimitExceeded
+from grader.model import Deadlines, Sandbox
+from grader.sandbox.choice import LAUNCHERS
+from grader.sandbox.confined import readable_by
+from grader.sandbox.session import Session
+from grader.sandbox.setup import NOBODY, Setup
+
+_STYLES = {"PASS": "green", "FAIL": "bold red", "CAUTION": "yellow"}
+_LOOP = b"def loop():\n    while True: pass\nloop()\n"
+_HOG = b"""
+kept = []
+def hog():
+    while True: kept.append(bytearray(64 << 20))
+hog()
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report; repair says what to do about it."""
+
+    status: str
+    text: str
+    repair: str = ""
+
+
+def examine(name: str, setup: Setup, console: Console) -> bool:
+    """Try the walls and print what holds.
+
+    Args:
+        name: one launcher, or "auto" for all of them.
+
+    Returns:
+        Whether the launcher asked for, or the one that "auto" chooses, is complete.
+    """
+    names = list(LAUNCHERS) if name == "auto" else [name]
+    verdicts: list[bool] = []
+    for chosen in names:
+        console.print(f"[bold]{chosen}[/bold]")
+        sandbox = LAUNCHERS[chosen](setup)
+        checks = _examine_one(sandbox)
+        for check in checks:
+            mark = f"[{_STYLES[check.status]}]{check.status:8}[/]"
+            console.print(f"  {mark}{escape(check.text)}", highlight=False)
+            if check.repair:
+                console.print(f"          {escape(check.repair)}", highlight=False, style="italic")
+        if sandbox.problem() is None:
+            verdicts.append(all(check.status != "FAIL" for check in checks))
+    return verdicts[0] if verdicts else False
+
+
+def _examine_one(sandbox: Sandbox) -> list[Check]:
+    problem = sandbox.problem()
+    if problem is not None:
+        return [Check("FAIL", "cannot be used here", problem)]
+    try:
+        return [
+            *_cautions(sandbox),
+            *_attempts(sandbox),
+            _stops(sandbox, "an endless loop is stopped", _LOOP, TimeLimitExceeded, 2.0),
+            _stops(sandbox, "memory is limited", _HOG, SubmissionError, 20.0),
+        ]
+    except GraderError as error:
+        return [Check("FAIL", "the worker does not start", str(error))]
+
+
+def _cautions(sandbox: Sandbox) -> list[Check]:
+    """Name layers that would stand here if the machine were set up otherwise."""
+    if sandbox.name != "confined" or os.getuid() != 0 or readable_by(NOBODY):
+        return []
+    text = "runs as root, without capabilities: uid 65534 cannot read this Python"
+    return [Check("CAUTION", text, "install Python and this package where every user may read")]
+
+
+def _attempts(sandbox: Sandbox) -> list[Check]:
+    """Have a worker try everything that is promised to be refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        secret = Path(folder) / "secret"
+        secret.write_text("a worker must not read this")
+        secret.chmod(0o644)
+        with sandbox.open(Deadlines()) as worker:
+            assert isinstance(worker, Session)
+            attempts = worker.probe(str(secret), os.getpid())
+    checks = []
+    for attempt in attempts:
+        refused = attempt.outcome == "refused"
+        text = f"{attempt.promise}: {attempt.name} {attempt.outcome} ({attempt.detail})"
+        repair = "" if refused else "a hole in the wall: please report it"
+        checks.append(Check("PASS" if refused else "FAIL", text, repair))
+    return checks
+
+
+def _stops(
+    sandbox: Sandbox, promise: str, source: bytes, wanted: type[SubmissionError], seconds: float
+) -> Check:
+    """Run a source that never ends by itself and see that it is stopped in time."""
+    start = time.monotonic()
+    with sandbox.open(Deadlines(first_s=seconds)) as worker:
+        try:
+            worker.load(source, "loop")
+        except wanted as error:
+            return Check("PASS", f"{promise}: {error.message}")
+        except SubmissionError as error:
+            return Check("FAIL", f"{promise}: ended otherwise: {error.message}")
+    return Check("FAIL", f"{promise}: it ran {time.monotonic() - start:.0f} s to its end")

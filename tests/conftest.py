@@ -1,0 +1,74 @@
+"""Share what every grading test needs: the exercise, its oracle, each wall."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import reference
+from grader.judge import Judge
+from grader.model import Exercise, Report, Sandbox, Submission
+from grader.oracle import Oracle
+from grader.runtime import compile_cache
+from grader.sandbox.choice import LAUNCHERS
+from grader.sandbox.setup import Setup
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "fixtures" / "resnet_classifier"
+CACHE = Path(os.environ.get("GRADER_CACHE", ROOT / ".cache")).absolute()
+
+settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def exercise() -> Exercise:
+    return reference.load(reference.DEFAULT)
+
+
+@pytest.fixture(scope="session")
+def oracle(exercise: Exercise) -> Iterator[Oracle]:
+    with Oracle(exercise, CACHE) as opened:
+        yield opened
+
+
+@cache
+def sandbox_called(name: str) -> Sandbox:
+    """Return a launcher; where it cannot work the test skips on a laptop and fails in CI."""
+    sandbox = LAUNCHERS[name](Setup(compile_cache(CACHE), secrets=(CACHE / "expected.sqlite",)))
+    problem = sandbox.problem()
+    if problem is not None and os.environ.get("CI") == "true":
+        pytest.fail(f"{name}: {problem}")
+    if problem is not None:
+        pytest.skip(f"{name}: {problem}")
+    return sandbox
+
+
+@pytest.fixture(scope="session", params=list(LAUNCHERS))
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    return sandbox_called(request.param)
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> Sandbox:
+    return sandbox_called("bubblewrap")
+
+
+@pytest.fixture(scope="session")
+def judge(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
+    return Judge(exercise, bubblewrap, oracle)
+
+
+def submission(source: str | bytes, name: str = "submission.py") -> Submission:
+    """Return a submission of this text."""
+    data = source.encode() if isinstance(source, str) else source
+    return Submission(name, data, hashlib.sha256(data).hexdigest())
+
+
+def statuses(report: Report) -> dict[str, str]:
+    """Return finding id to status."""
+    return {finding.id: finding.status for finding in report.findings}
