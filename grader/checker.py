@@ -13,11 +13,11 @@ class Mismatch(NamedTuple):
 
     Attributes:
         kind: "kind", "shape", "dtype", "non_finite" or "value".
-        index: of the worst element, for the last two.
+        place: index of the worst element, for the last two.
     """
 
     kind: str
-    index: tuple[int, ...] = ()
+    place: tuple[int, ...] = ()
     actual: float = 0.0
     expected: float = 0.0
     error: float = 0.0

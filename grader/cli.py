@@ -117,7 +117,7 @@ def exercises() -> None:
 def warm(
     exercise: Annotated[str | None, typer.Argument(help="Name of the exercise.")] = None,
 ) -> None:
-    """Compute expected values and compiled programs of the default suite ahead of the first grading."""
+    """Compute the default suite's expected values and programs ahead of the first grading."""
     with _reporting_errors():
         import reference
         from grader.environment import cache_folder
@@ -168,9 +168,7 @@ def _grade(
 
     with Oracle(exercise, cache_folder()) as oracle:
         try:
-            submission = read_submission(
-                path, file_names=exercise.file_names, entry=exercise.entry
-            )
+            submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
         except SubmissionError as error:
             return refuse(exercise, oracle, printable(path.name), error, seed)
         judge = Judge(exercise, choose(sandbox.value, _setup()), oracle, seed=seed, cases=cases)

@@ -1,17 +1,17 @@
 """Say whose fault a failure is.
 
-    GraderError
-    |-- UsageError             the caller asked for something that is not there: exit 2
-    |-- SubmissionError        the student's file did it: becomes a verdict
-    |   |-- InvalidSubmission    it cannot be read as Python, or does not define the function
-    |   |-- RunError             it raised, or ended its process
-    |   |-- TimeLimitExceeded    it did not answer in time
-    |   |-- MemoryLimitExceeded  it asked for more memory than it may have
-    |   |-- OutputLimitExceeded  it returned or printed too much
-    |   `-- ProtocolError        it answered with bytes that are no answer
-    `-- InternalError          ours: retried once, never charged to the student
-        |-- SandboxError         the wall could not be built, or fell before the submission was read
-        `-- OracleError          the reference did not answer
+GraderError
+|-- UsageError             the caller asked for something that is not there: exit 2
+|-- SubmissionError        the student's file did it: becomes a verdict
+|   |-- InvalidSubmission    it cannot be read as Python, or does not define the function
+|   |-- RunError             it raised, or ended its process
+|   |-- TimeLimitExceeded    it did not answer in time
+|   |-- MemoryLimitExceeded  it asked for more memory than it may have
+|   |-- OutputLimitExceeded  it returned or printed too much
+|   `-- ProtocolError        it answered with bytes that are no answer
+`-- InternalError          ours: retried once, never charged to the student
+    |-- SandboxError         the wall could not be built, or fell before the submission was read
+    `-- OracleError          the reference did not answer
 """
 
 from grader.model import Verdict

@@ -34,7 +34,7 @@ def describe_mismatch(failure: Failure) -> str:
     if mismatch.kind == "dtype":
         dtype = printable(failure.answer.dtype, limit=30)
         return f"It returned an array of dtype {dtype}; expected float32."
-    place = ", ".join(map(str, mismatch.index))
+    place = ", ".join(map(str, mismatch.place))
     if mismatch.kind == "non_finite":
         return f"Result[{place}] is {mismatch.actual}; expected {mismatch.expected:.6g}."
     return (
@@ -79,7 +79,7 @@ def _worst(failure: Failure) -> Worst | None:
     if mismatch is None or mismatch.kind not in ("value", "non_finite"):
         return None
     return Worst(
-        index=list(mismatch.index),
+        index=list(mismatch.place),
         expected=_rounded(mismatch.expected),
         actual=number(mismatch.actual),
         error=number(mismatch.error),

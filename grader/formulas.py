@@ -39,12 +39,10 @@ def conv(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarr
     padded = np.pad(x.astype(np.float64), padding)
     windows = sliding_window_view(padded, (height, width), axis=(0, 1))
     y = np.einsum("HWChw,hwCF->HWF", windows, kernel.astype(np.float64), optimize=True)
-    return y if bias is None else y + bias
+    return _shifted(y, bias)
 
 
-def batch_norm(
-    x: np.ndarray, scale: np.ndarray, bias: np.ndarray, epsilon: float
-) -> Normalised:
+def batch_norm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, epsilon: float) -> Normalised:
     """Normalise every feature (last axis) by its own mean and biased variance.
 
     Source: Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1.
@@ -66,15 +64,21 @@ def normalise(
 ) -> np.ndarray:
     """Subtract the mean, divide by sqrt(variance + epsilon), scale, shift: float64, shape of x."""
     factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
-    return (x.astype(np.float64) - mean) * factor + bias
+    return _shifted((x.astype(np.float64) - mean) * factor, bias)
 
 
 def linear(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """Multiply by a kernel float[features, outputs] and add the bias: float64."""
     y = x.astype(np.float64) @ kernel.astype(np.float64)
-    return y if bias is None else y + bias
+    return _shifted(y, bias)
 
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Replace negative elements by zero."""
-    return np.maximum(x, 0.0)
+    rectified: np.ndarray = np.maximum(x, 0.0)
+    return rectified
+
+
+def _shifted(y: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    shifted: np.ndarray = y if bias is None else y + bias
+    return shifted

@@ -62,7 +62,9 @@ class Judge:
         self._seed = seed or exercise.default_seed
         self._count = cases or exercise.cases
 
-    def grade(self, submission: Submission, progress: Progress = lambda done, total: None) -> Report:
+    def grade(
+        self, submission: Submission, progress: Progress = lambda done, total: None
+    ) -> Report:
         """Judge a submission.
 
         A failure of ours is tried once more on a fresh worker, then reported as internal_error.
@@ -206,7 +208,11 @@ class _Meter:
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
-        self._wall, self._cpu, self._oracle_cpu = time.monotonic(), time.process_time(), oracle.cpu_s
+        self._wall, self._cpu, self._oracle_cpu = (
+            time.monotonic(),
+            time.process_time(),
+            oracle.cpu_s,
+        )
         self._worker_cpu, self._peak = 0.0, 0
 
     def worker(self, cpu_s: float, peak_memory_bytes: int) -> None:

@@ -45,7 +45,7 @@ def _finding(criterion: Criterion, judgement: Judgement) -> Finding:
         points=criterion.points if judgement.passed else 0,
         max_points=criterion.points,
         message=judgement.message,
-        evidence=judgement.evidence,
+        evidence=dict(judgement.evidence),
     )
 
 
@@ -88,8 +88,8 @@ def _judge_values(trial: Trial, total: int) -> Judgement:
         text = "Not right on any case as it is called: its integers must be cast first."
         return Judgement(False, text, {"because": "result"})
     if trial.failure is None:
-        evidence = {"cases": total, "worst_error_over_bound": round(trial.worst_margin, 4)}
-        return Judgement(True, f"All {total} cases are within tolerance.", evidence)
+        reached = {"cases": total, "worst_error_over_bound": round(trial.worst_margin, 4)}
+        return Judgement(True, f"All {total} cases are within tolerance.", reached)
     failure = trial.shrunk or trial.failure
     text = (
         f"{describe_mismatch(failure)} This is the smallest failing input found: "
@@ -130,4 +130,3 @@ def _structure(exercise: Exercise, facts: Facts, trial: Trial) -> dict[str, Judg
     wanted = [criterion.id for criterion in exercise.rubric]
     skipped = Judgement(None, reason, {"because": because})
     return {name: skipped for name in wanted if name not in _CONTRACT}
-

@@ -135,8 +135,6 @@ class Run:
             return
         with suppress(SubmissionError):  # the watched call then tells how far it comes
             self.trial.logits = self._call(Case(self._exercise.watched)).array
-        if not self._alive:
-            return
         try:
             arguments = self._values(self._exercise.watched)
             self.trial.watched = self._worker.inspect(arguments, self._exercise.structure)

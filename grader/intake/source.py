@@ -27,6 +27,7 @@ _PARSER_SPENT = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal
 class _Findings(msgspec.Struct):
     """What parser.py says."""
 
+    too_deep: bool = False
     error: str = ""
     line: int | None = None
     text: str = ""
@@ -74,6 +75,10 @@ def _check_encoding(source: bytes) -> None:
 
 def _check_syntax(source: bytes) -> None:
     findings = _parsed(source)
+    if findings.too_deep:
+        raise InvalidSubmission(
+            "The code is nested too deeply, or too large, to parse; write it in simpler statements."
+        )
     if not findings.error:
         return
     where = f"line {findings.line}: " if findings.line else ""
@@ -92,7 +97,7 @@ def _parsed(source: bytes) -> _Findings:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InternalError(f"The parser could not be run: {error}") from error
     if -ended.returncode in _PARSER_SPENT:
-        return _Findings("nested too deeply, or too large to parse; simplify the code")
+        return _Findings(too_deep=True)
     if ended.returncode:
         raise InternalError(f"The parser ended with {ended.returncode}: {ended.stderr[-500:]!r}")
     return msgspec.json.decode(ended.stdout, type=_Findings)

@@ -10,7 +10,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True):
     """Base: frozen, keyword-only."""
 
 
-class Module(Struct):
+class Module(Struct, frozen=True, kw_only=True):
     """One submodule of the root.
 
     Attributes:
@@ -31,15 +31,15 @@ class Module(Struct):
         return [name.rpartition(".")[2] for name in self.types if name.startswith("flax.nnx.nn.")]
 
 
-class Attribute(Struct):
-    """One attribute of the root: the path of the module it holds, or None when it holds no module."""
+class Attribute(Struct, frozen=True, kw_only=True):
+    """One attribute of the root: the path of the module it holds, None when it holds none."""
 
     name: str
     type: str
     path: str | None = None
 
 
-class Visit(Struct):
+class Visit(Struct, frozen=True, kw_only=True):
     """One call of one submodule.
 
     Attributes:
@@ -55,7 +55,7 @@ class Visit(Struct):
     line: int | None = None
 
 
-class Observation(Struct):
+class Observation(Struct, frozen=True, kw_only=True):
     """What happened when the function ran once under watch.
 
     Attributes:

@@ -20,14 +20,14 @@ Status = Literal["passed", "failed", "skipped", "informational"]
 Number = float | Literal["nan", "inf", "-inf"]
 """A finite number, or the name of one that JSON cannot hold."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the report's parts: frozen, keyword-only, strict when read back."""
 
 
-class ExerciseName(Struct):
+class ExerciseName(Struct, frozen=True, kw_only=True):
     """Which exercise judged, to the byte.
 
     Attributes:
@@ -38,7 +38,7 @@ class ExerciseName(Struct):
     digest: str
 
 
-class SubmissionName(Struct):
+class SubmissionName(Struct, frozen=True, kw_only=True):
     """Which file was judged.
 
     Attributes:
@@ -50,7 +50,7 @@ class SubmissionName(Struct):
     sha256: str
 
 
-class Finding(Struct):
+class Finding(Struct, frozen=True, kw_only=True):
     """One graded fact.
 
     Attributes:
@@ -68,7 +68,7 @@ class Finding(Struct):
     evidence: dict[str, Any] = {}
 
 
-class Image(Struct):
+class Image(Struct, frozen=True, kw_only=True):
     """An array argument.
 
     Attributes:
@@ -79,7 +79,7 @@ class Image(Struct):
     values: list[float]
 
 
-class Worst(Struct):
+class Worst(Struct, frozen=True, kw_only=True):
     """The element that misses its bound by the largest factor.
 
     Attributes:
@@ -94,7 +94,7 @@ class Worst(Struct):
     bound: float
 
 
-class Counterexample(Struct):
+class Counterexample(Struct, frozen=True, kw_only=True):
     """The smallest failing case that was found.
 
     Attributes:
@@ -108,7 +108,7 @@ class Counterexample(Struct):
     worst: Worst | None
 
 
-class SuiteName(Struct):
+class SuiteName(Struct, frozen=True, kw_only=True):
     """Which cases were used; the same seed, count and exercise give the same digest."""
 
     seed: str
@@ -117,7 +117,7 @@ class SuiteName(Struct):
     distinct_shapes: int
 
 
-class Usage(Struct):
+class Usage(Struct, frozen=True, kw_only=True):
     """What the grading cost.
 
     Attributes:
@@ -133,7 +133,7 @@ class Usage(Struct):
     peak_memory_bytes: int
 
 
-class Report(Struct, kw_only=True):
+class Report(Struct, frozen=True, kw_only=True):
     """The result of one grading; everything but `usage` repeats bit for bit."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

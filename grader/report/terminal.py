@@ -1,5 +1,7 @@
 """Show a report in a terminal: the score, the findings, the smallest failing input."""
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -71,7 +73,7 @@ def _counterexample(example: Counterexample) -> Panel:
     return Panel(Group(*parts), title="Smallest failing input found", title_align="left")
 
 
-def _numbers(values: list[float] | list[float | str]) -> str:
+def _numbers(values: Sequence[float | str]) -> str:
     """Show as many numbers as fit a few lines."""
     shown = [value if isinstance(value, str) else f"{value:.6g}" for value in values[:_MOST_SHOWN]]
     more = f" ... ({len(values)} in all)" if len(values) > _MOST_SHOWN else ""

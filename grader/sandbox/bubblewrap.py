@@ -72,11 +72,11 @@ class Bubblewrap:
         hidden = [path for path in map(Path(library).joinpath, _SITES) if path.is_dir()]
         for path in hidden:
             options += ["--tmpfs", str(path)]
-        for path in self._mounts():
-            options += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind", path, path]
-        for path in ("/lib", "/lib64"):  # the dynamic loader's own path leads through them
-            if os.path.islink(path):
-                options += ["--symlink", os.readlink(path), path]
+        for mount in self._mounts():
+            options += ["--dev-bind" if mount.startswith("/dev/") else "--ro-bind", mount, mount]
+        for link in ("/lib", "/lib64"):  # the dynamic loader's own path leads through them
+            if os.path.islink(link):
+                options += ["--symlink", os.readlink(link), link]
         for path in [*hidden, Path("/")]:
             options += ["--remount-ro", str(path)]
         return [*options, "--chdir", "/", "--"]
@@ -85,6 +85,7 @@ class Bubblewrap:
         """Paths to bind, links resolved: the interpreter, packages, libraries, the worker."""
         python = interpreter()
         shared = python.parent.parent.glob("lib/libpython*")
-        paths = [python, *shared, WORKER_FOLDER, *self._setup.extras, "/dev/null", *MACHINE_FACTS]
+        ours = map(str, (python, *shared, WORKER_FOLDER))
+        paths = [*ours, *self._setup.extras, "/dev/null", *MACHINE_FACTS]
         resolved = [os.path.realpath(path) for path in paths if os.path.exists(path)]
         return list(dict.fromkeys([*resolved, *self._setup.packages.values()]))

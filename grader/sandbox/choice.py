@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from grader.errors import SandboxError, UsageError
-from grader.model import Deadlines, Sandbox
+from grader.model import Sandbox
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.confined import Confined
 from grader.sandbox.setup import Setup
@@ -24,7 +24,9 @@ def choose(name: str, setup: Setup) -> Sandbox:
     """
     if name != "auto":
         if name not in LAUNCHERS:
-            raise UsageError(f"no sandbox is called {name!r}; there are: auto, {', '.join(LAUNCHERS)}")
+            raise UsageError(
+                f"no sandbox is called {name!r}; there are: auto, {', '.join(LAUNCHERS)}"
+            )
         return LAUNCHERS[name](setup)
     problems = []
     for launcher in LAUNCHERS.values():

@@ -45,7 +45,7 @@ class Confined:
 
 
 def readable_by(user: int) -> bool:
-    """Whether another uid can run this Python: a virtual environment below /root is closed to it."""
+    """Whether another uid can run this Python: one below /root is closed to it."""
     try:
         found = subprocess.run(
             [str(interpreter()), "-I", "-S", "-c", ""],

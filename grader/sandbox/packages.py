@@ -1,4 +1,4 @@
-"""Name what a worker may read, package by package: what JAX and Flax need, and nothing beside it."""
+"""Name what a worker may read, package by package: what JAX and Flax need, nothing else."""
 
 import os
 import re

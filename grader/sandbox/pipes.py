@@ -26,7 +26,7 @@ MEMORY_BYTES = 2 << 30
 """Resident memory of a worker. RLIMIT_DATA is the first belt, but memory that was filled and then
 made read-only leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
 MOST_THREADS = 512
-"""JAX starts about twenty. RLIMIT_NPROC is the first belt, but the kernel does not hold root to it."""
+"""JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
 _LOOK_EVERY_S = 0.1
 _SHOWN_LOG = 4096
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
@@ -45,7 +45,7 @@ class WorkerProcess:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], user: int | None = None
     ) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
                 command,

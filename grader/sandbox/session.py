@@ -1,4 +1,4 @@
-"""Speak with one worker: load a submission, call it, watch it. Everything it says is hostile text."""
+"""Speak with one worker: load a submission, call it, watch it. What it says is hostile text."""
 
 import secrets
 import time
@@ -111,11 +111,11 @@ class Session:
         return _decode(reply.text, list[Attempt])
 
     def _wait_until_ready(self) -> _Hello:
-        """Wait for READY; until then no line of the submission has been read, so failures are ours."""
+        """Wait for READY; until then nothing of the submission was read, so failures are ours."""
         try:
             message = self._process.receive(time.monotonic() + self._deadlines.start_s)
         except SubmissionError as error:
-            log = printable(self._process.log().strip()[-600:], limit=600)
+            log = " ".join(printable(line) for line in self._process.log().splitlines()[-4:])
             raise SandboxError(f"the worker did not start: {error.message} {log}") from error
         if message.kind != wire.READY:
             raise SandboxError("the worker did not start with READY")

@@ -9,7 +9,7 @@ from grader.model import Layer, Module, Observation, Visit
 from grader.structure.reductions import same, without_batch
 
 _TOLERANCE = 1e-4
-"""Of the largest element: the observed arrays are ordinary, and only lies or other layers differ."""
+"""Of the largest element: the arrays are ordinary, so that only lies or other layers differ."""
 
 
 def own_visits(seen: Observation, path: str) -> list[Visit]:

@@ -1,6 +1,7 @@
 """Judge what a watched call showed, line by line of the rubric."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Judgement(NamedTuple):
 
     passed: bool | None
     message: str
-    evidence: dict[str, Any] = {}
+    evidence: Mapping[str, Any] = MappingProxyType({})
 
 
 def judge_structure(
@@ -87,7 +88,7 @@ def _judge_class(
 
 
 def _broken_chain(root: str, seen: Observation, logits: np.ndarray | None) -> str | None:
-    """Say where the chain from the root's output to the graded logits breaks, None when it holds."""
+    """Say where the chain from the root's output to the graded logits breaks, if it does."""
     visits = own_visits(seen, "")
     output = seen.array(visits[-1].output) if visits else None
     result = seen.array(seen.result)
@@ -144,7 +145,7 @@ def _judge_pooling(pooling: Pooling, seen: Observation) -> Judgement:
         text = f"Not judged: {pooling.source} or {pooling.target} was not called."
         return Judgement(None, text)
     feature_map = without_batch(source, 3)
-    facts = {"from": list(source.shape), "to": list(target.shape)}
+    facts: dict[str, Any] = {"from": list(source.shape), "to": list(target.shape)}
     facts["line"] = _line(seen, pooling.target) or 0
     if feature_map is None:
         text = f"{pooling.source} returned an array of shape {source.shape}; expected (H, W, C)."

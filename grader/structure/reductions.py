@@ -25,7 +25,7 @@ def without_batch(array: np.ndarray, rank: int) -> np.ndarray | None:
 
 
 def same(left: np.ndarray, right: np.ndarray, scale: float | None = None) -> bool:
-    """Whether two arrays hold the same numbers up to float32 rounding, whatever axes of 1 there are."""
+    """Whether two arrays hold the same numbers up to float32 rounding, axes of length 1 aside."""
     if left.size != right.size or np.squeeze(left).shape != np.squeeze(right).shape:
         return False
     left, right = np.squeeze(left).astype(np.float64), np.squeeze(right).astype(np.float64)

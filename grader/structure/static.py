@@ -1,6 +1,7 @@
 """Read facts from the text of a submission: it is parsed, never executed."""
 
 import ast
+import warnings
 from dataclasses import dataclass, field
 
 
@@ -20,9 +21,11 @@ class Facts:
 
 
 def read_facts(source: bytes) -> Facts:
-    """Collect the definitions of a source that intake has already parsed once."""
+    """Collect the definitions of a source; intake has parsed it within limits before."""
     facts = Facts()
-    for node in ast.walk(ast.parse(source)):
+    with warnings.catch_warnings(action="ignore"):  # what Python warns of is the student's
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             facts.classes[node.name] = node.lineno
             facts.bases[node.name] = tuple(ast.unparse(base)[:80] for base in node.bases)

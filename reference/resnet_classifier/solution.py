@@ -46,7 +46,7 @@ class ResNetClassifier(nnx.Module):
 
 
 def resnet_classifier_forward(seed: float, image: jax.Array, num_classes: float) -> jax.Array:
-    """Return the logits, float32[num_classes], of a freshly initialised network in training mode."""
+    """Return the logits, float32[num_classes], of a fresh network in training mode."""
     model = ResNetClassifier(image.shape[-1], int(num_classes), nnx.Rngs(int(seed)))
     logits = model(image, use_running_average=False)
     return logits.reshape(-1)

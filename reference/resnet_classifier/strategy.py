@@ -53,9 +53,7 @@ def _inputs(
     )
 
 
-def _family(
-    name: str, budget: int, *, smallest_suite: int = 0, **inputs: Any
-) -> Family:
+def _family(name: str, budget: int, *, smallest_suite: int = 0, **inputs: Any) -> Family:
     return Family(name, budget, lambda earlier: _inputs(**inputs), smallest_suite)
 
 

@@ -3,7 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import jax
@@ -76,7 +76,9 @@ class Watch:
         args, kwargs = self._arguments or ((), {})
         if any(isinstance(value, jax.core.Tracer) for value in (*args, *kwargs.values())):
             args, kwargs = (), {}
-        if not any(isinstance(value, (jax.Array, np.ndarray)) for value in (*args, *kwargs.values())):
+        if not any(
+            isinstance(value, (jax.Array, np.ndarray)) for value in (*args, *kwargs.values())
+        ):
             args = (image,)
         bound = self._signature.bind_partial(self._model, *args, **kwargs)
         bound.arguments[self._flag] = True
@@ -132,8 +134,13 @@ class Watch:
             self.called += 1
             self._arguments = (args, kwargs)
         values = (*args, *kwargs.values())
-        given = next((value for value in values if isinstance(value, (jax.Array, np.ndarray))), None)
-        record: dict[str, Any] = {"path": path, "flag": self._flag_of(original, module, args, kwargs)}
+        given = next(
+            (value for value in values if isinstance(value, (jax.Array, np.ndarray))), None
+        )
+        record: dict[str, Any] = {
+            "path": path,
+            "flag": self._flag_of(original, module, args, kwargs),
+        }
         record |= {"line": _student_line(), "input": self.recorder.keep(given)}
         self.visits.append(record)
         self._active.append(path)
@@ -157,7 +164,7 @@ class Watch:
         return bool(value) if isinstance(value, (bool, int, np.bool_)) else None
 
     def _wrap_call(self, kind: type) -> None:
-        if kind not in self._wrapped and hasattr(kind, "__call__"):
+        if kind not in self._wrapped and getattr(kind, "__call__", None) is not None:  # noqa: B004
             self._wrapped.add(kind)
             self._wrap(kind, "__call__", self._on_call)
 
@@ -168,9 +175,7 @@ class Watch:
             return handler(original, module, args, kwargs)
 
         setattr(kind, name, wrapper)
-        self._undo.append(
-            lambda: setattr(kind, name, original) if own else delattr(kind, name)
-        )
+        self._undo.append(lambda: setattr(kind, name, original) if own else delattr(kind, name))
 
 
 def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
@@ -182,16 +187,16 @@ def _is_plain(value: object) -> bool:
     """Whether JSON can hold a value and a report would want it."""
     if isinstance(value, (list, tuple)):
         return len(value) <= 8 and all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float)) or (
-        isinstance(value, str) and len(value) <= 80
+    return (
+        value is None
+        or isinstance(value, (bool, int, float))
+        or (isinstance(value, str) and len(value) <= 80)
     )
 
 
 def _student_line() -> int | None:
     """Line of the submission that is running now."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_filename == FILE_NAME:
-            return frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != FILE_NAME:
+        frame = frame.f_back
+    return None if frame is None else frame.f_lineno

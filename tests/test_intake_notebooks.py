@@ -1,0 +1,107 @@
+"""Show how a notebook becomes source: code cells in order, magics as comments, all else refused."""
+
+import ast
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.errors import InvalidSubmission
+from grader.intake import read_submission
+from grader.intake.notebooks import notebook_source
+
+FULL = 256 << 10
+
+
+def notebook(*cells: str, **more: object) -> bytes:
+    code = [{"cell_type": "code", "source": cell} for cell in cells]
+    return msgspec.json.encode({"cells": code, "nbformat": 4, **more})
+
+
+def notebook_refusal(data: bytes) -> str:
+    with pytest.raises(InvalidSubmission) as refused:
+        notebook_source(data)
+    return refused.value.message
+
+
+def test_code_cells_are_joined_in_order_by_blank_lines() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# not code"},
+        {"cell_type": "code", "source": ["import jax\n", "x = 1"], "outputs": [{"data": {}}]},
+        {"cell_type": "raw", "source": "raw"},
+        {"cell_type": "code", "source": "y = 2"},
+    ]
+    assert notebook_source(msgspec.json.encode({"cells": cells})) == b"import jax\nx = 1\n\ny = 2\n"
+
+
+def test_a_notebook_may_start_with_a_byte_order_mark() -> None:
+    assert notebook_source(b"\xef\xbb\xbf" + notebook("x = 1")) == b"x = 1\n"
+
+
+def test_an_nbformat_3_notebook_is_read() -> None:
+    cells = [{"cell_type": "code", "input": ["x = 1\n", "y = 2"], "language": "python"}]
+    assert (
+        notebook_source(msgspec.json.encode({"worksheets": [{"cells": cells}]}))
+        == b"x = 1\ny = 2\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("%matplotlib inline\nx = 1", "# %matplotlib inline\nx = 1"),
+        ("!pip install \\\n  flax\nx = 1", "# !pip install \\\n#   flax\nx = 1"),
+        ("if x:\n    !ls\ny = 1", "if x:\n    pass  # !ls\ny = 1"),
+        ("x = (7\n     % 3)", "x = (7\n     % 3)"),
+        ("\n%%bash\nif ls\n  ls\r\nfi", "# \n# %%bash\n# if ls\n#   ls\n# fi"),
+        ("%%time\nx = 1", "# %%time\nx = 1"),
+        ("%%timeit\nx = 1", "# %%timeit\n# x = 1"),
+        ("!a\rx = 1", "# !a\nx = 1"),
+    ],
+)
+def test_magics_become_comments_and_keep_line_numbers(cell: str, code: str) -> None:
+    made = notebook_source(notebook(cell, "z = 1"))
+    assert made.decode() == code + "\n\nz = 1\n"
+    ast.parse(made)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not valid notebook JSON"),
+        (b"[]", "not valid notebook JSON"),
+        (b'{"cells": [1]}', "not valid notebook JSON"),
+        (b'{"cells": [{"cell_type": "code", "source": [1]}]}', "not valid notebook JSON"),
+        (b'{"cells": [{"cell_type": "code", "source": "\\ud800"}]}', "not valid notebook JSON"),
+        (b'{"cells": [{"cell_type": "code", "source": "\xff"}]}', "not valid notebook JSON"),
+        (b"{}", "has no cells"),
+        (b'{"cells": []}', "has no code cell"),
+        (notebook(" \n", ""), "has no code cell"),
+        (b'{"x": ' + b"[" * (4 << 20), "nested too deeply"),
+        (b'{"x": ' * 500_000, "nested too deeply"),
+    ],
+)
+def test_a_malformed_notebook_is_refused(data: bytes, reason: str) -> None:
+    assert reason in notebook_refusal(data)
+
+
+def test_the_code_of_a_notebook_has_the_limit_of_code(tmp_path: Path) -> None:
+    path = tmp_path / "hw.ipynb"
+    for data, reason in [
+        (notebook("#" * (FULL + 1)), "The code is larger than 256 KiB"),
+        (notebook("x = 1", outputs="p" * (4 << 20)), "hw.ipynb is larger than 4 MiB"),
+    ]:
+        path.write_bytes(data)
+        with pytest.raises(InvalidSubmission, match=reason):
+            read_submission(path, file_names=(), entry="f")
+
+
+@settings(max_examples=100)
+@given(st.lists(st.text(max_size=80), min_size=1, max_size=4))
+def test_no_cell_can_leave_its_comment(lines: list[str]) -> None:
+    cell = "%%bash\n" + "\n".join(lines)
+    made = notebook_source(notebook(cell)).decode()
+    assert all(line == "" or line.startswith("#") for line in made.split("\n"))
+    assert not ast.parse(made.replace("\0", "")).body
