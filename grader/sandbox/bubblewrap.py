@@ -61,7 +61,7 @@ class Bubblewrap:
 
     def _options(self) -> list[str]:
         """Return bwrap's options: all namespaces new, nothing mounted but what is named."""
-        options = ["--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"]
+        options = ["--unshare-all", "--die-with-parent", "--new-session"]
         options += ["--cap-drop", "ALL", "--hostname", "sandbox", "--clearenv"]
         options += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
         for name, value in self._setup.environment.items():

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from grader.errors import (
@@ -121,7 +122,8 @@ class WorkerProcess:
             cpu_s += (int(fields[11]) + int(fields[12])) / _TICK
             peak, resident = (_kibibytes(status, name) for name in ("VmHWM:", "VmRSS:"))
             self.peak_memory_bytes = max(self.peak_memory_bytes, peak)
-            self._memory_bytes, self._threads = resident, int(fields[17])
+            self._memory_bytes = max(self._memory_bytes, resident)
+            self._threads = max(self._threads, int(fields[17]))
         self.cpu_s = max(self.cpu_s, cpu_s)
 
     def close(self) -> None:
@@ -134,13 +136,13 @@ class WorkerProcess:
             stream.close()
 
     def _processes(self) -> list[int]:
-        """The process started and its children: bubblewrap's child is the worker."""
-        own = self._process.pid
-        try:
-            children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        except OSError:
-            children = []
-        return [own, *map(int, children)]
+        """The process started and all below it: bubblewrap's grandchild is the worker."""
+        found = [self._process.pid]
+        for pid in found:
+            with suppress(OSError):
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+                found.extend(map(int, children.split()))
+        return found
 
     def _read_exactly(self, size: int, deadline: float) -> bytes:
         parts = []

@@ -1,0 +1,104 @@
+"""Hold the imports against the plan: who may know whom, and what must stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker"}
+JOINERS = {"grader.cli", "grader.doctor"}
+"""The only modules that join exercises, judge and walls."""
+
+ALLOWED = {
+    "grader.model": {"grader.model"},
+    "grader.errors": {"grader.model"},
+    "grader.text": set[str](),
+    "grader.formulas": set[str](),
+    "grader.environment": set[str](),
+    "grader.runtime": {"grader.environment"},
+    "grader.checker": {"grader.model"},
+    "grader.cases": {"grader.model"},
+    "grader.misconceptions": {"grader.errors"},
+    "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
+    "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},
+    "grader.report": {"grader.report", "grader.model", "grader.errors"},
+    "grader.sandbox.worker": {"grader.sandbox.worker"},
+    "grader.oracle_process": {"grader.sandbox.worker"},
+    "reference": {"reference", "grader.model", "grader.errors", "grader.formulas"},
+}
+"""Room to the rooms of ours that it may import; longest prefix counts."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name."""
+    found = {}
+    for package in ("grader", "reference"):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(name: str, path: Path) -> set[str]:
+    """Dotted names that a module imports anywhere, relative ones resolved."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parts, *([base] if base else [])])
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_module_imports_only_the_rooms_it_may(name: str) -> None:
+    ours = {i for i in imports(name, modules()[name]) if i.split(".")[0] in ("grader", "reference")}
+    if name not in JOINERS:
+        assert not {i for i in ours if within(i, "reference")} or within(name, "reference")
+    rooms = [room for room in ALLOWED if within(name, room)]
+    if rooms:
+        allowed = ALLOWED[max(rooms, key=len)]
+        assert {i for i in ours if not any(within(i, room) for room in allowed)} == set()
+
+
+def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
+    for name, path in modules().items():
+        if within(name, "grader.sandbox.worker"):
+            assert "from .." not in path.read_text()
+            assert not any(i.startswith("reference") for i in imports(name, path))
+
+
+@pytest.mark.parametrize(
+    ("statement", "forbidden"),
+    [
+        ("import grader", HEAVY | {"numpy"}),
+        ("import reference; reference.load('resnet_classifier')", HEAVY),
+        ("import grader.judge", HEAVY),
+        ("import grader.intake", HEAVY),
+        ("import grader.sandbox.choice", HEAVY),
+    ],
+)
+def test_import_stays_light(statement: str, forbidden: set[str]) -> None:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert forbidden & set(done.stdout.split()) == set()
+
+
+def test_grader_names_no_exercise() -> None:
+    for name, path in modules().items():
+        if within(name, "grader"):
+            assert "resnet" not in path.read_text().lower(), name

@@ -1,0 +1,79 @@
+"""Suites repeat by seed, cover every family, and shrink to the case that was meant."""
+
+import numpy as np
+import pytest
+
+from grader import cases
+from grader.model import Case, Exercise
+
+
+def test_same_seed_gives_the_same_suite(exercise: Exercise) -> None:
+    first = cases.generate(exercise, "0123", 40)
+    again = cases.generate(exercise, "0123", 40)
+    assert first.digest == again.digest
+    assert [case.digest for case in first.cases] == [case.digest for case in again.cases]
+
+
+def test_another_seed_gives_another_suite(exercise: Exercise) -> None:
+    assert cases.generate(exercise, "1", 40).digest != cases.generate(exercise, "2", 40).digest
+
+
+@pytest.mark.parametrize("count", [40, 64, 96, 150])
+def test_every_family_of_its_size_is_in_the_suite(exercise: Exercise, count: int) -> None:
+    suite = cases.generate(exercise, "ab", count)
+    judged = suite.cases[:count]
+    wanted = {family.name for family in exercise.families() if family.smallest_suite <= count}
+    assert {case.family for case in judged} == wanted
+    assert len({exercise.shape(case) for case in judged}) >= 10
+    assert len(suite.cases) > count, "spares stand in for cases that cannot be judged by"
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "feed"])
+def test_suite_holds_the_inputs_that_show_rare_mistakes(exercise: Exercise, seed: str) -> None:
+    judged = cases.generate(exercise, seed, 40).cases[:40]
+    images = [np.asarray(case.arguments["image"]) for case in judged]
+    seeds = [float(case.arguments["seed"]) for case in judged]  # type: ignore[arg-type]
+    classes = {case.arguments["num_classes"] for case in judged}
+    assert {1, 3, 4, 8} <= {image.shape[2] for image in images}
+    assert any(image.shape[0] == 1 for image in images)
+    assert any(image.shape[1] == 1 for image in images)
+    assert any(image.shape[0] > image.shape[1] > 1 for image in images)
+    assert any(image.shape[1] > image.shape[0] > 1 for image in images)
+    assert any(np.abs(image).max() < 3e-3 for image in images)
+    assert any(np.abs(image).max() > 1000 for image in images)
+    assert {1.0, 7.0, 10.0, 100.0} <= classes
+    assert any(int(value) != int(np.float32(value)) for value in seeds)
+    assert max(seeds) > 2**30
+    assert any(case.family == "repeated" for case in judged)
+
+
+def test_other_pixels_differ_only_in_pixels(exercise: Exercise) -> None:
+    suite = cases.generate(exercise, "77", 96)
+    keys = [(c.arguments["seed"], exercise.shape(c), c.family) for c in suite.cases]
+    twins = [key for key in keys if key[2] == "other_pixels"]
+    assert all(any(k[:2] == key[:2] and k[2] != key[2] for k in keys) for key in twins)
+
+
+def test_wide_images_shrink_to_the_smallest_wide_one(exercise: Exercise) -> None:
+    failing = Case(dict(exercise.watched), "ordinary")
+
+    def is_wide(case: Case) -> bool:
+        return np.shape(case.arguments["image"])[1] > 1
+
+    found = cases.shrink(exercise, failing, is_wide, attempts=60)
+    assert np.shape(found.arguments["image"]) == (1, 2, 1)
+    assert found.arguments["seed"] == 0.0
+    assert found.arguments["num_classes"] == 1.0
+
+
+def test_shrinking_gives_up_after_its_attempts_with_a_failing_case(exercise: Exercise) -> None:
+    failing = Case(dict(exercise.watched), "ordinary")
+    tried = []
+
+    def never_again(case: Case) -> bool:
+        tried.append(case.digest)
+        return False
+
+    found = cases.shrink(exercise, failing, never_again, attempts=7)
+    assert found.digest == failing.digest
+    assert len(tried) <= 7
