@@ -44,7 +44,6 @@ class Oracle:
         self._prefix = f"{exercise.digest} {fingerprint()} "
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._store = sqlite3.connect(cache / "expected.sqlite", timeout=60, isolation_level=None)
-        self._store.execute("PRAGMA journal_mode = WAL")
         self._store.execute("PRAGMA synchronous = NORMAL")
         self._store.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, value BLOB)")
         self._process: subprocess.Popen[bytes] | None = None

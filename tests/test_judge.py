@@ -1,0 +1,126 @@
+"""The judge blames the right side, repeats itself, and never charges a student for our failures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from conftest import FIXTURES, statuses, submission
+
+from grader.errors import SandboxError
+from grader.judge import Judge
+from grader.model import Deadlines, Exercise, Sandbox, Worker
+from grader.oracle import Oracle
+from grader.report.document import differences, from_json, to_json
+
+RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
+
+
+class Broken:
+    """A sandbox that fails for the first so many workers."""
+
+    name = "broken"
+
+    def __init__(self, inner: Sandbox, failures: int) -> None:
+        self.inner, self.failures = inner, failures
+
+    def problem(self) -> str | None:
+        return None
+
+    @contextmanager
+    def open(self, deadlines: Deadlines) -> Iterator[Worker]:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise SandboxError("the wall fell")
+        with self.inner.open(deadlines) as worker:
+            yield worker
+
+
+@pytest.fixture
+def quick(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
+    return Judge(exercise, bubblewrap, oracle, cases=24)
+
+
+def test_one_failure_of_ours_is_retried(
+    exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle
+) -> None:
+    judge = Judge(exercise, Broken(bubblewrap, 1), oracle, cases=24)
+    assert judge.grade(submission(RIGHT)).verdict == "accepted"
+
+
+def test_two_failures_of_ours_are_reported_and_not_charged(
+    exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle
+) -> None:
+    report = Judge(exercise, Broken(bubblewrap, 2), oracle, cases=24).grade(submission(RIGHT))
+    assert report.verdict == "internal_error"
+    assert set(statuses(report).values()) == {"skipped"}
+    assert all("not your fault" in finding.message for finding in report.findings)
+
+
+def test_a_report_repeats_bit_for_bit(quick: Judge) -> None:
+    wrong = (FIXTURES / "rejected" / "pool_max" / "submission.py").read_text()
+    for source in (RIGHT, wrong):
+        first, again = (quick.grade(submission(source)) for _ in range(2))
+        assert differences(first, again) == []
+        assert from_json(to_json(first)) == first
+
+
+def test_another_seed_gives_another_suite(
+    exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle, quick: Judge
+) -> None:
+    other = Judge(exercise, bubblewrap, oracle, seed="00000000000000aa", cases=24)
+    mine, theirs = (judge.grade(submission(RIGHT)) for judge in (quick, other))
+    assert mine.suite.digest != theirs.suite.digest
+    assert theirs.verdict == "accepted"
+
+
+def test_a_submission_after_a_hostile_one_is_graded_right(quick: Judge) -> None:
+    hostile = (FIXTURES / "hostile" / "patch_jax" / "submission.py").read_text()
+    assert quick.grade(submission(hostile)).verdict != "accepted"
+    assert quick.grade(submission(RIGHT)).score == 100
+
+
+def test_uncast_integers_lose_the_result_and_values_but_not_the_structure(quick: Judge) -> None:
+    wrong = RIGHT.replace("int(num_classes)", "num_classes")
+    assert wrong != RIGHT
+    report = quick.grade(submission(wrong))
+    found = statuses(report)
+    assert report.verdict == "runtime_error"
+    assert (found["runs"], found["result"], found["values"]) == ("passed", "failed", "failed")
+    assert found["global_average_pooling"] == "passed"
+    assert "must be cast with int()" in next(f.message for f in report.findings if f.id == "result")
+
+
+def test_points_that_cannot_be_judged_are_skipped_and_say_by_what(quick: Judge) -> None:
+    report = quick.grade(submission("def resnet_classifier_forward(a, b, c):\n    return 1 / 0\n"))
+    assert report.verdict == "runtime_error"
+    assert "ZeroDivisionError on line 2" in report.findings[0].message
+    for finding in report.findings[1:4]:
+        assert finding.status == "skipped"
+        assert "because" in finding.evidence
+
+
+def test_counterexample_holds_what_was_seen_and_expected(quick: Judge, oracle: Oracle) -> None:
+    wrong = (FIXTURES / "rejected" / "pool_sum" / "submission.py").read_text()
+    example = quick.grade(submission(wrong)).counterexample
+    assert example is not None
+    assert example.actual is not None
+    assert example.worst is not None
+    place = example.worst.index[0]
+    assert example.worst.expected == pytest.approx(example.expected[place])
+    assert example.worst.actual == pytest.approx(example.actual[place])  # type: ignore[arg-type]
+    assert float(example.worst.error) > example.worst.bound
+    image = example.arguments["image"]
+    assert not isinstance(image, float)
+    assert np.prod(image.shape) == len(image.values)
+
+
+def test_no_message_shows_the_reference_or_a_traceback(quick: Judge) -> None:
+    for name in ("pool_channels", "result_2d", "no_residual", "stem_padding_valid"):
+        folder = FIXTURES / "rejected" / name
+        if not folder.exists():
+            continue
+        text = to_json(quick.grade(submission((folder / "submission.py").read_text()))).decode()
+        assert "Traceback" not in text
+        assert "solution.py" not in text
+        assert "/grader/" not in text
