@@ -111,7 +111,9 @@ def test_a_source_that_could_harm_the_parser_is_refused(text: bytes, reason: str
 
 
 @pytest.mark.parametrize(
-    "text", [b"x = 1\n" * 40_000, b"[" + b"1.5, " * 50_000 + b"]", b"#" * FULL]
+    "text",
+    [b"x = 1\n" * 40_000, b"[" + b"1.5, " * 50_000 + b"]", b"#" * FULL],
+    ids=["statements", "list", "comment"],
 )
 def test_a_source_that_is_only_long_passes(text: bytes) -> None:
     assert checked(text) == text

@@ -92,7 +92,7 @@ def _parsed(source: bytes) -> _Findings:
     command = [sys.executable, "-I", "-S", "-W", "ignore", str(_PARSER)]
     try:
         ended = subprocess.run(
-            command, input=source, capture_output=True, timeout=_PARSER_WALL_S, check=False
+            command, input=source, capture_output=True, timeout=_PARSER_WALL_S, env={}
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InternalError(f"The parser could not be run: {error}") from error

@@ -1,0 +1,41 @@
+# The commands of a developer and of CI; every one sets itself up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+FIXTURES := fixtures/resnet_classifier
+
+.PHONY: demo test test-minimum check format clean
+
+demo: $(READY)  ## grade one right, one wrong and one hostile submission
+	$(BIN)/grader grade $(FIXTURES)/accepted/plain
+	-$(BIN)/grader grade $(FIXTURES)/rejected/pool_height_only
+	-$(BIN)/grader grade $(FIXTURES)/hostile/read_parent_memory
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest -n auto
+
+test-minimum:  ## run the tests that depend on libraries with the oldest versions that are declared
+	$(PYTHON) tools/minimum.py pyproject.toml > .minimum.txt
+	$(PYTHON) -m venv .venv-minimum
+	.venv-minimum/bin/python -m pip install --quiet --constraint .minimum.txt --editable '.[dev]'
+	.venv-minimum/bin/python tools/minimum.py --verify .minimum.txt
+	.venv-minimum/bin/python -m pytest -n auto -k 'not hostile'
+	rm .minimum.txt
+
+check: $(READY)  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .venv-minimum .cache .minimum.txt
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

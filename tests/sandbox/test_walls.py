@@ -1,0 +1,207 @@
+"""Each wall keeps its secrets, its limits and its word, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CACHE, FIXTURES, ROOT
+
+from grader.errors import (
+    InvalidSubmission,
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    ProtocolError,
+    RunError,
+    SandboxError,
+    TimeLimitExceeded,
+)
+from grader.model import Deadlines, Exercise, Sandbox
+from grader.runtime import compile_cache
+from grader.sandbox.choice import LAUNCHERS, choose
+from grader.sandbox.packages import packages, refuse_readable
+from grader.sandbox.setup import Setup
+
+RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
+QUICK = Deadlines(first_s=4.0, repeat_s=2.0)
+
+READ_EVERYTHING = b"""
+import os
+def look(seed, image, k):
+    found = []
+    roots = %r
+    for root in roots:
+        for folder, folders, files in os.walk(root, onerror=None):
+            for name in files:
+                try:
+                    with open(os.path.join(folder, name), "rb") as file:
+                        if %r in file.read():
+                            found.append(os.path.join(folder, name))
+                except OSError:
+                    pass
+        try:
+            found.append(str(os.listdir(root)))
+        except OSError:
+            pass
+    raise RuntimeError("SEEN " + ";".join(found))
+"""
+
+
+def call(sandbox: Sandbox, source: bytes, entry: str = "f", deadlines: Deadlines = QUICK) -> object:
+    """Load a source and call its function on a small image."""
+    with sandbox.open(deadlines) as worker:
+        worker.load(source, entry)
+        return worker.call([3.0, np.ones((2, 3, 1), np.float32), 4.0], first=True).array
+
+
+def test_arguments_arrive_as_floats_and_a_read_only_array(sandbox: Sandbox) -> None:
+    source = b"""
+import numpy as np
+def f(seed, image, k):
+    assert type(seed) is float and type(k) is float
+    assert image.dtype == np.float32 and image.shape == (2, 3, 1)
+    assert not image.flags.writeable
+    return np.asarray([seed, k], np.float32)
+"""
+    assert np.array_equal(call(sandbox, source), np.array([3, 4], np.float32))  # type: ignore[arg-type]
+
+
+def test_reference_cases_and_expected_values_cannot_be_found(sandbox: Sandbox) -> None:
+    secrets = [str(ROOT / "reference"), str(ROOT / "fixtures"), str(CACHE), str(ROOT / "tests")]
+    source = READ_EVERYTHING % (secrets, b"block2")
+    with pytest.raises(RunError) as caught:
+        call(sandbox, source, "look", Deadlines())
+    compiled = str(compile_cache(CACHE))
+    seen = str(caught.value.evidence["said"]).removeprefix("SEEN ")
+    assert [part for part in seen.split(";") if part and compiled not in part] == []
+
+
+def test_environment_holds_nothing_of_the_judge(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY_SECRET", "chirp")
+    source = b"import os\ndef f(a, b, c):\n    raise RuntimeError(' '.join(os.environ))\n"
+    with pytest.raises(RunError) as caught:
+        call(sandbox, source)
+    assert "CANARY" not in caught.value.message
+    assert "GRADER" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (b"while True: pass", TimeLimitExceeded),
+        (b"def f(*a):\n    while True: pass", TimeLimitExceeded),
+        (b"def f(*a):\n    return bytearray(1 << 33)", MemoryLimitExceeded),
+        (b"import numpy as n\ndef f(*a):\n    return n.zeros(1 << 20, 'f4')", OutputLimitExceeded),
+        (b"def f(*a):\n    print('x' * (8 << 20))\n    raise KeyError", OutputLimitExceeded),
+        (b"import os\nos._exit(0)", RunError),
+        (b"import ctypes\ndef f(*a): ctypes.string_at(0)", RunError),
+        (b"import os\ndef f(*a):\n    for i in range(3, 9):\n"
+         b"        try: os.write(i, b'NXG1' + bytes(40))\n        except OSError: pass",
+         ProtocolError),
+        (b"g = 1", InvalidSubmission),
+        (b"raise SystemExit(0)", RunError),
+    ],
+    ids=["loop_at_import", "loop", "memory", "huge_reply", "flood", "exit", "crash", "forged",
+         "no_function", "system_exit"],
+)  # fmt: skip
+def test_misbehaviour_becomes_its_own_verdict(
+    sandbox: Sandbox, source: bytes, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        call(sandbox, source)
+
+
+def test_an_exception_leaves_the_worker_usable(sandbox: Sandbox) -> None:
+    source = b"import numpy as np\ndef f(seed, image, k):\n    return np.ones(1 // int(seed))\n"
+    image = np.ones((2, 2, 1), np.float32)
+    with sandbox.open(QUICK) as worker:
+        worker.load(source, "f")
+        with pytest.raises(RunError, match="line 3"):
+            worker.call([0.0, image, 1.0], first=True)
+        assert worker.call([1.0, image, 2.0], first=True).array is not None
+
+
+def test_compile_cache_is_read_and_never_written(exercise: Exercise, sandbox: Sandbox) -> None:
+    folder = compile_cache(CACHE)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with sandbox.open(Deadlines()) as worker:
+        worker.load(RIGHT, exercise.entry)
+        worker.call([1.0, np.ones((3, 11, 2), np.float32), 6.0], first=True)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
+    with sandbox.open(QUICK) as worker:
+        worker.load(b"f = print", "f")
+        assert children_of(os.getpid())
+    assert children_of(os.getpid()) == []
+
+
+def test_a_killed_judge_takes_its_workers_along(tmp_path: Path) -> None:
+    for name in LAUNCHERS:
+        code = f"""
+import time
+from pathlib import Path
+from grader.model import Deadlines
+from grader.sandbox.choice import choose
+from grader.sandbox.setup import Setup
+with choose({name!r}, Setup(None)).open(Deadlines()) as worker:
+    worker.load(b"def f(): pass", "f")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT
+        ) as judge:
+            assert judge.stdout is not None
+            assert judge.stdout.readline() == b"ready\n"
+            below = descendants(judge.pid)
+            assert below
+            judge.send_signal(signal.SIGKILL)
+        end = time.monotonic() + 5
+        while time.monotonic() < end and any(is_alive(pid) for pid in below):
+            time.sleep(0.05)
+        assert [pid for pid in below if is_alive(pid)] == [], name
+
+
+def test_readable_packages_are_those_of_jax_and_flax_only() -> None:
+    names = set(packages())
+    assert {"jax", "jaxlib", "flax", "numpy"} <= names
+    assert not names & {"grader", "reference", "hypothesis", "pytest", "msgspec", "typer"}
+
+
+def test_a_readable_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "inner" / "expected"
+    with pytest.raises(SandboxError, match="could read"):
+        refuse_readable([str(tmp_path)], [secret])
+    refuse_readable([str(tmp_path / "other")], [secret])
+
+
+def test_auto_takes_the_best_wall_that_works() -> None:
+    setup = Setup(None)
+    works = [name for name, launcher in LAUNCHERS.items() if launcher(setup).problem() is None]
+    assert choose("auto", setup).name == works[0]
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        found += children_of(one)
+    return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,154 @@
+"""The commands answer with the right exit codes, files and words, as typed in a shell."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import CACHE, FIXTURES
+
+from grader.report.document import from_json
+
+PLAIN = str(FIXTURES / "accepted" / "plain")
+WRONG = str(FIXTURES / "rejected" / "pool_max")
+
+
+def grader(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE), **variables}
+    command = [sys.executable, "-m", "grader.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_accepted_exits_0_and_shows_the_score() -> None:
+    done = grader("grade", PLAIN, "--cases", "24")
+    assert done.returncode == 0, done.stderr
+    assert "100 / 100" in done.stdout
+    assert done.stderr == ""
+
+
+def test_wrong_exits_1_and_shows_the_smallest_input() -> None:
+    done = grader("grade", WRONG, "--cases", "24")
+    assert done.returncode == 1
+    assert "Smallest failing input" in done.stdout
+    assert "the max over height and width" in " ".join(done.stdout.split())
+
+
+def test_json_report_has_every_promised_field_and_follows_its_schema(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    done = grader("grade", WRONG, "--cases", "24", "--format", "json", "--output", str(target))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    report = json.loads(target.read_bytes())
+    assert set(report) == {
+        *("schema_version", "exercise", "submission", "verdict", "score", "max_score"),
+        *("findings", "counterexample", "suite", "confined_by", "environment", "usage"),
+    }
+    assert set(report["counterexample"]["arguments"]) == {"seed", "image", "num_classes"}
+    assert report["suite"]["cases"] == 24
+    assert report["confined_by"][0] == "bubblewrap"
+    assert {"python", "jax", "flax"} <= set(report["environment"])
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    schema = json.loads(grader("schema").stdout)
+    assert set(schema["$defs"]["Report"]["required"]) <= set(report)
+
+
+def test_replay_repeats_a_stored_report_and_refuses_to_call_another_file_the_same(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "report.json"
+    grader("grade", WRONG, "--cases", "24", "--seed", "beef", "--format", "json", "-o", str(target))
+    assert from_json(target.read_bytes()).suite.seed == "000000000000beef"
+    again = grader("replay", str(target), WRONG, "--format", "json")
+    assert again.returncode == 0, again.stderr
+    assert "repeated bit for bit" in again.stderr
+    other = grader("replay", str(target), PLAIN)
+    assert other.returncode == 1
+    assert "submission" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("grade", "no/such/file.py"), "no/such/file.py"),
+        (("grade", PLAIN, "--exercise", "no_such"), "no_such"),
+        (("grade", PLAIN, "--sandbox", "none"), "none"),
+        (("grade", PLAIN, "--seed", "xyz"), "hexadecimal"),
+        (("grade", PLAIN, "--cases", "0"), "--cases"),
+        (("replay", "no/report.json", PLAIN), "no/report.json"),
+        (("replay", f"{PLAIN}/submission.py", PLAIN), "not a report"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_a_mistyped_command_exits_2_and_names_what_was_wrong(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    done = grader(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_wall_is_named_and_never_replaced(tmp_path: Path) -> None:
+    done = grader("grade", PLAIN, "--sandbox", "bubblewrap", PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert "apt-get install bubblewrap" in done.stderr
+    assert "internal" in done.stdout or "grader failed" in done.stdout
+
+
+def test_an_unreadable_file_is_judged_without_a_wall() -> None:
+    done = grader("grade", str(FIXTURES / "hostile" / "syntax_error"), "--format", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["verdict"] == "invalid_submission"
+
+
+def test_a_confined_run_says_so() -> None:
+    done = grader("grade", PLAIN, "--cases", "24", "--sandbox", "confined", "--format", "json")
+    assert done.returncode == 0
+    report = msgspec.json.decode(done.stdout)
+    assert report["confined_by"][0] == "confined"
+    assert any("landlock" in layer for layer in report["confined_by"])
+    assert any("seccomp" in layer for layer in report["confined_by"])
+
+
+def test_progress_is_shown_on_a_terminal_and_only_there() -> None:
+    master, slave = pty.openpty()
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE), "TERM": "xterm"}
+    command = [sys.executable, "-m", "grader.cli", "grade", PLAIN, "--cases", "24"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=slave, env=environment
+    ) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while part := os.read(master, 4096):
+                shown += part
+        except OSError:  # the terminal closes with the process
+            pass
+        assert process.wait() == 0
+    os.close(master)
+    assert b"/24" in shown
+
+
+def test_exercises_are_listed() -> None:
+    done = grader("exercises")
+    assert done.returncode == 0
+    assert "resnet_classifier" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "confined"])
+def test_doctor_finds_every_promise_kept(name: str) -> None:
+    done = grader("doctor", "--sandbox", name)
+    assert done.returncode == 0, done.stdout
+    assert "FAIL" not in done.stdout
+    assert done.stdout.count("PASS") > 40
+
+
+def test_doctor_of_a_missing_wall_fails_with_the_repair(tmp_path: Path) -> None:
+    done = grader("doctor", "--sandbox", "bubblewrap", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout
+    assert "apt-get install bubblewrap" in " ".join(done.stdout.split())
