@@ -164,8 +164,10 @@ def _grade(
     from grader.judge import Judge, refuse
     from grader.oracle import Oracle
     from grader.sandbox.choice import choose
+    from grader.sandbox.kernel import become_undumpable
     from grader.text import printable
 
+    become_undumpable()
     with Oracle(exercise, cache_folder()) as oracle:
         try:
             submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)

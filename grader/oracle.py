@@ -42,8 +42,11 @@ class Oracle:
     def __init__(self, exercise: Exercise, cache: Path) -> None:
         self._exercise, self._cache = exercise, cache
         self._prefix = f"{exercise.digest} {fingerprint()} "
-        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._store = sqlite3.connect(cache / "expected.sqlite", timeout=60, isolation_level=None)
+        # Others may pass through to the compile cache, for a worker with another uid; no more.
+        cache.mkdir(parents=True, exist_ok=True, mode=0o711)
+        path = cache / "expected.sqlite"
+        path.touch(mode=0o600)
+        self._store = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._store.execute("PRAGMA synchronous = NORMAL")
         self._store.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, value BLOB)")
         self._process: subprocess.Popen[bytes] | None = None

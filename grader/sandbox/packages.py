@@ -3,7 +3,7 @@
 import os
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -44,7 +44,7 @@ def system_libraries() -> tuple[str, ...]:
     return tuple(path for path in wanted if os.path.exists(path))
 
 
-def refuse_readable(readable: list[str], secrets: list[Path]) -> None:
+def refuse_readable(readable: Sequence[str], secrets: Sequence[Path]) -> None:
     """Make sure that no secret lies inside a readable folder.
 
     Raises:

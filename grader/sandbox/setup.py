@@ -59,9 +59,8 @@ class Setup:
         Raises:
             SandboxError: a secret would be readable.
         """
-        readable = [*self.packages.values(), *self.extras, str(standard_library())]
-        ours = [Path(grader.__file__).parent / "judge.py", *self.secrets]
-        refuse_readable([path for path in readable if "site-packages" in path], ours)
+        ours = (Path(grader.__file__).parent / "judge.py", *self.secrets)
+        refuse_readable([*self.packages.values(), *self.extras], ours)
         config = {
             "packages": self.packages,
             "readable": self.extras,

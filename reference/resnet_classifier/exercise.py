@@ -30,7 +30,7 @@ _CONV = Layer(
 _NORM = Layer(
     "bn",
     "BatchNorm",
-    settings={"num_features": FEATURES, "epsilon": 1e-5, "momentum": 0.99, "axis": -1},
+    settings={"num_features": FEATURES, "epsilon": 1e-5, "momentum": 0.99},
 )
 _BLOCK = (_CONV, _NORM, _CONV, _NORM)
 

@@ -102,7 +102,7 @@ class Watch:
     def _describe_module(self, path: str, module: nnx.Module) -> dict[str, Any]:
         arrays, settings = {}, {}
         for name, value in vars(module).items():
-            if isinstance(value, nnx.Variable):
+            if isinstance(value, nnx.Variable) and not isinstance(value, nnx.RngState):
                 index = self.recorder.keep(value[...])
                 if index is not None:
                     arrays[name] = index
