@@ -1,5 +1,6 @@
 """Give an instructor the grader's commands."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -269,6 +270,12 @@ def _reporting_errors() -> Iterator[None]:
         raise typer.Exit(USAGE) from None
     except GraderError as error:
         typer.echo(f"grader: internal error: {error}", err=True)
+        raise typer.Exit(INTERNAL) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # Python's own exit code 1 would say "not accepted"
+        logging.getLogger("grader").exception("please report this")
+        typer.echo(f"grader: internal error: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(INTERNAL) from None
 
 

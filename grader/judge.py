@@ -75,8 +75,11 @@ class Judge:
                 return self._grade(submission, progress, meter)
             except InternalError as error:
                 _logger.error("attempt %d: %s", attempt, error)
-                problem = error
-        return self._our_fault(submission, str(problem), meter)
+                problem = str(error)
+            except Exception as error:  # a bug of ours must not look like a wrong answer
+                _logger.exception("attempt %d", attempt)
+                problem = f"{type(error).__name__}: {error}"
+        return self._our_fault(submission, problem, meter)
 
     def _grade(self, submission: Submission, progress: Progress, meter: "_Meter") -> Report:
         questions = self._questions()

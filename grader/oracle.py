@@ -42,13 +42,11 @@ class Oracle:
     def __init__(self, exercise: Exercise, cache: Path) -> None:
         self._exercise, self._cache = exercise, cache
         self._prefix = f"{exercise.digest} {fingerprint()} "
-        # Others may pass through to the compile cache, for a worker with another uid; no more.
-        cache.mkdir(parents=True, exist_ok=True, mode=0o711)
-        path = cache / "expected.sqlite"
-        path.touch(mode=0o600)
-        self._store = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._store.execute("PRAGMA synchronous = NORMAL")
-        self._store.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, value BLOB)")
+        try:
+            self._store = _open_store(cache)
+        except (OSError, sqlite3.Error) as error:
+            text = f"cannot keep expected values in {cache} ({error}); set GRADER_CACHE"
+            raise OracleError(text) from error
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Oracle":
@@ -148,6 +146,18 @@ class Oracle:
         if len(data) < size:
             raise OracleError("the process that runs the reference ended; see its error above")
         return data
+
+
+def _open_store(folder: Path) -> sqlite3.Connection:
+    """Open the cache of answers, making it when it is not there."""
+    # Others may pass through to the compile cache, for a worker with another uid; no more.
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    path = folder / "expected.sqlite"
+    path.touch(mode=0o600)
+    store = sqlite3.connect(path, timeout=60, isolation_level=None)
+    store.execute("PRAGMA synchronous = NORMAL")
+    store.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, value BLOB)")
+    return store
 
 
 def _cpu_of(pid: int) -> float:

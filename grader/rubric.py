@@ -62,7 +62,8 @@ def _judge_runs(trial: Trial) -> Judgement:
         return Judgement(False, text[:1].upper() + text[1:], evidence)
     failure = trial.shrunk or trial.failure
     assert failure.error is not None
-    text = f"{failure.error.message} Seen on {describe_input(failure.case)}."
+    wanted = f"expected an array of shape {failure.expected.exact.shape}"
+    text = f"{failure.error.message} Seen on {describe_input(failure.case)}; {wanted}."
     return Judgement(False, text, evidence | {"case": trial.failure.number})
 
 

@@ -133,6 +133,30 @@ def test_progress_is_shown_on_a_terminal_and_only_there() -> None:
     assert b"/24" in shown
 
 
+def test_a_cache_that_cannot_be_written_is_our_error_with_the_repair(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = grader("grade", PLAIN, GRADER_CACHE=str(blocked / "cache"))
+    assert done.returncode == 3
+    assert "GRADER_CACHE" in done.stderr
+
+
+def test_a_bug_of_ours_exits_3_and_never_1(tmp_path: Path) -> None:
+    code = """
+import sys
+from grader import cli, judge
+def broken(*a, **k): raise ZeroDivisionError("bug")
+judge.Judge._questions = broken
+sys.argv = ["grader", "grade", sys.argv[1]]
+cli.app()
+"""
+    command = [sys.executable, "-c", code, PLAIN]
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 3
+    assert "not your fault" in done.stdout
+
+
 def test_exercises_are_listed() -> None:
     done = grader("exercises")
     assert done.returncode == 0
@@ -152,3 +176,23 @@ def test_doctor_of_a_missing_wall_fails_with_the_repair(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "FAIL" in done.stdout
     assert "apt-get install bubblewrap" in " ".join(done.stdout.split())
+
+
+def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis() -> None:
+    code = """
+import sys
+from grader import cli
+sys.argv = ["grader", "grade", sys.argv[1], "--cases", "24"]
+try:
+    cli.app()
+except SystemExit as end:
+    assert end.code == 0
+    print("LOADED", *sys.modules)
+"""
+    grader("grade", PLAIN, "--cases", "24")  # makes the suite, if nobody has
+    command = [sys.executable, "-c", code, PLAIN]
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    loaded = set(done.stdout.partition("LOADED")[2].split())
+    assert "grader.judge" in loaded
+    assert loaded & {"jax", "flax", "hypothesis", "docker"} == set()
