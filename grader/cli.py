@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.errors import GraderError, SubmissionError, UsageError
+from grader.report.format import Format
 
 if TYPE_CHECKING:
     from grader.judge import Judge
@@ -36,13 +37,6 @@ class SandboxName(StrEnum):
     confined = "confined"
 
 
-class Format(StrEnum):
-    """Forms of a report."""
-
-    text = "text"
-    json = "json"
-
-
 PathArgument = Annotated[Path, typer.Argument(help="A .py, .ipynb or .zip file, or a folder.")]
 SandboxOption = Annotated[SandboxName, typer.Option("--sandbox", help="The wall.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the report.")]
@@ -64,10 +58,11 @@ def grade(
     """Grade one submission. Exit code 0: accepted, 1: any other verdict."""
     with _reporting_errors():
         import reference
+        from grader.report.output import write
 
         chosen = reference.load(exercise or reference.DEFAULT)
         report = _grade(chosen, path, sandbox, _checked_seed(seed), cases)
-        _write(report, format, output)
+        write(report, format, output)
         raise typer.Exit(_exit_code(report))
 
 
@@ -83,6 +78,7 @@ def replay(
     with _reporting_errors():
         import reference
         from grader.report.document import differences, from_json
+        from grader.report.output import write
 
         before = from_json(_read(report))
         exercise = reference.load(before.exercise.name)
@@ -92,7 +88,7 @@ def replay(
                 f"{exercise.digest[:12]}: install the version that made it"
             )
         after = _grade(exercise, path, sandbox, before.suite.seed, before.suite.cases or None)
-        _write(after, format, output)
+        write(after, format, output)
         changed = differences(before, after)
         if changed:
             typer.echo(f"not repeated; differs in: {', '.join(changed)}", err=True)
@@ -192,40 +188,6 @@ def _progress(judge: "Judge") -> Iterator["Progress"]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(judge.exercise.name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _write(report: "Report", format: Format, output: Path | None) -> None:
-    """Print the report, or write it beside its target and rename it into place."""
-    from grader.report import document
-
-    if format is Format.json:
-        text = document.to_json(report).decode()
-    else:
-        text = _as_text(report, colour=output is None and sys.stdout.isatty())
-    if output is None:
-        typer.echo(text, nl=False, color=None)
-        return
-    temporary = output.with_name(f".{output.name}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
-
-
-def _as_text(report: "Report", *, colour: bool) -> str:
-    import io
-
-    from rich.console import Console
-
-    from grader.report.terminal import show
-
-    console = Console(
-        file=io.StringIO(), force_terminal=colour, width=None if colour else 100, highlight=False
-    )
-    with console.capture() as captured:
-        show(report, console)
-    return captured.get()
 
 
 def _setup() -> "Setup":

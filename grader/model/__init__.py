@@ -1,21 +1,16 @@
 """Name the nouns of grading, all frozen: submission, exercise, case, suite, observation, report."""
 
-from grader.model.exercise import (
-    Argument,
+from grader.model.case import (
     Arguments,
     Case,
-    Criterion,
     Exact,
-    Exercise,
     Expected,
     Family,
-    Layer,
-    Pooling,
-    Structure,
     Suite,
     Tolerance,
     Value,
 )
+from grader.model.exercise import Argument, Criterion, Exercise, Layer, Pooling, Structure
 from grader.model.observation import Attribute, Module, Observation, Visit
 from grader.model.report import (
     Counterexample,

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from grader.model.exercise import Structure, Value
+from grader.model.case import Value
+from grader.model.exercise import Structure
 from grader.model.observation import Observation
 
 

@@ -1,0 +1,50 @@
+"""Put a report where it is wanted, in the form that is wanted."""
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from grader.errors import UsageError
+from grader.model import Report
+from grader.report import document
+from grader.report.format import Format
+from grader.report.terminal import show
+
+_WIDTH_OF_A_FILE = 100
+
+
+def write(report: Report, format: Format, target: Path | None) -> None:
+    """Print a report, or write it beside its target and rename it into place.
+
+    Args:
+        target: a file; None prints to standard output.
+
+    Raises:
+        UsageError: the target cannot be written.
+    """
+    if format is Format.json:
+        text = document.to_json(report).decode()
+    else:
+        text = _as_text(report, colour=target is None and sys.stdout.isatty())
+    if target is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that has no check marks
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    temporary = target.with_name(f".{target.name}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _as_text(report: Report, *, colour: bool) -> str:
+    width = None if colour else _WIDTH_OF_A_FILE
+    console = Console(file=io.StringIO(), force_terminal=colour, width=width, highlight=False)
+    with console.capture() as captured:
+        show(report, console)
+    return captured.get()
