@@ -83,10 +83,11 @@ class Observation(Struct, frozen=True, kw_only=True):
     arrays: tuple[np.ndarray, ...] = ()
 
     def array(self, index: int | None) -> np.ndarray | None:
-        """The array at index, or None when there is none: a claim may point nowhere."""
+        """The array at index; None when a claim points nowhere, or to no real numbers."""
         if index is None or not 0 <= index < len(self.arrays):
             return None
-        return self.arrays[index]
+        array = self.arrays[index]
+        return array if array.size and array.dtype.kind in "fiub" else None
 
     def module(self, path: str) -> Module | None:
         """The module at path."""

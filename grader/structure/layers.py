@@ -1,5 +1,6 @@
 """Check one layer: its class, its hyperparameters, and that its output follows from its weights."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,8 @@ def follows(seen: Observation, visit: Visit, *, running: bool) -> bool | None:
         return None
     try:
         expected = _evaluate(seen, module, given, running)
-    except (ValueError, TypeError, KeyError, IndexError, MemoryError):
-        return False  # arrays that do not fit together are claims that contradict each other
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError):
+        return False  # claims that do not fit together contradict each other
     if expected is None:
         return None
     largest = float(np.max(np.abs(expected), initial=0.0))
@@ -134,8 +135,8 @@ def _equal_setting(given: Any, wanted: Any) -> bool:
         return bool(given) and all(_equal_setting(item, wanted) for item in given)
     if isinstance(wanted, list):
         return isinstance(given, (list, tuple)) and list(given) == wanted
-    if isinstance(wanted, float) and isinstance(given, (int, float)):
-        return abs(given - wanted) <= 1e-9 * abs(wanted)
+    if isinstance(wanted, float) and isinstance(given, float):
+        return math.isclose(given, wanted, rel_tol=1e-9)
     return bool(given == wanted)
 
 

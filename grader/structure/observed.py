@@ -41,7 +41,7 @@ def judge_structure(
         Criterion id to judgement: "class", one per layer, "global_average_pooling",
         "blocks_called" and the flag's.
     """
-    judged = {"class": _judge_class(structure, facts, seen, logits)}
+    judged: dict[str, Judgement] = {}
     checks: dict[str, Callable[[], Judgement]] = {
         layer.name: lambda layer=layer: _judge_layer(layer, seen)  # type: ignore[misc]
         for layer in structure.layers
@@ -51,8 +51,10 @@ def judge_structure(
         checks["global_average_pooling"] = lambda: _judge_pooling(pooling, seen)
     checks["blocks_called"] = lambda: _judge_calls(structure, seen)
     checks["running_average_flag"] = lambda: _judge_flag(structure, seen)
-    for name, check in checks.items():
-        judged[name] = check() if _usable(seen) else _not_judged(structure)
+    with np.errstate(all="ignore"):  # claims may hold anything, infinities included
+        judged["class"] = _judge_class(structure, facts, seen, logits)
+        for name, check in checks.items():
+            judged[name] = check() if _usable(seen) else _not_judged(structure)
     return judged
 
 

@@ -1,0 +1,81 @@
+"""Whatever a worker claims, the structure is judged: a lie is never an error of ours."""
+
+import json
+from random import Random
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import FIXTURES
+
+from grader.model import Deadlines, Exercise, Observation, Sandbox
+from grader.structure import judge_structure, read_facts
+
+RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
+
+VALUES = [None, True, -1, 0, 3, 10**400, 1e308, float("nan"), "SAME", [], [3, [3]], [10**400], {}]
+PATHS = ["", "head", "block1", "block1.x", "nowhere", "\u202e"]
+TYPES = [[], [""], ["."], ["flax.nnx.nn.x.Conv"], ["flax.nnx.nn.BatchNorm"], ["flax.nnx.nn.Linear"]]
+DTYPES = ["<f4", "<f8", "|b1", "<i8", "|u1", "<c8", "<f2"]
+
+
+@pytest.fixture(scope="module")
+def honest(exercise: Exercise, bubblewrap: Sandbox) -> Observation:
+    arguments = list(exercise.watched.values())
+    assert exercise.structure is not None
+    with bubblewrap.open(Deadlines()) as worker:
+        worker.load(RIGHT, exercise.entry)
+        return worker.inspect(arguments, exercise.structure)
+
+
+def any_array(random: Random) -> np.ndarray:
+    """Return an array of any dtype, rank and content, infinities included."""
+    shape = [random.randint(0, 8) for _ in range(random.randint(0, 5))]
+    array = np.full(shape, random.choice([0, 1, 255]), random.choice(DTYPES))
+    if array.dtype.kind in "fc" and array.size and random.random() < 0.5:
+        array.flat[0] = random.choice([np.nan, np.inf, 6e4])
+    return array
+
+
+def lie(random: Random, claims: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    """Change one claim."""
+    visits = claims["training"] + claims["evaluation"]
+    what = random.choice(["array", "setting", "path", "index", "drop", "types"])
+    if what == "array":
+        arrays[random.randrange(len(arrays))] = any_array(random)
+    elif what == "index" and visits:
+        side = random.choice(["input", "output"])
+        random.choice(visits)[side] = random.choice([None, -1, 0, 7, 20, 10**6])
+    elif what == "path" and visits:
+        random.choice(visits)["path"] = random.choice(PATHS)
+    elif what == "types" and claims["modules"]:
+        random.choice(claims["modules"])["types"] = random.choice(TYPES)
+    elif what == "setting" and claims["modules"]:
+        name = random.choice(["epsilon", "strides", "kernel_size", "momentum"])
+        random.choice(claims["modules"])["settings"][name] = random.choice(VALUES)
+    elif what == "drop":
+        members = claims[random.choice(["modules", "attributes", "training", "evaluation"])]
+        if members:
+            members.pop(random.randrange(len(members)))
+
+
+@pytest.mark.parametrize("start", range(0, 1000, 100))
+def test_any_lie_is_judged(exercise: Exercise, honest: Observation, start: int) -> None:
+    assert exercise.structure is not None
+    truth = msgspec.json.encode(msgspec.structs.replace(honest, arrays=()))
+    facts, logits = read_facts(RIGHT), honest.array(honest.result)
+    for seed in range(start, start + 100):
+        random = Random(seed)
+        claims, arrays = json.loads(truth), list(honest.arrays)
+        for _ in range(random.randint(1, 6)):
+            lie(random, claims, arrays)
+        try:
+            lying = msgspec.json.decode(json.dumps(claims), type=Observation)
+        except msgspec.DecodeError:
+            continue  # refused before it is judged
+        lying = msgspec.structs.replace(lying, arrays=tuple(arrays))
+        judged = judge_structure(exercise.structure, facts, lying, logits)
+        for judgement in judged.values():
+            assert judgement.message.isprintable(), seed
+            msgspec.json.encode(dict(judgement.evidence))
