@@ -31,6 +31,7 @@ MOST_THREADS = 512
 _LOOK_EVERY_S = 0.1
 _SHOWN_LOG = 4096
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
+_SIGNALS = {one.value: one.name for one in signal.Signals}
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,6 +84,8 @@ class WorkerProcess:
                 raise TimeLimitExceeded("It did not read its input in time.")
             try:
                 data = data[os.write(self._requests, data) :]
+            except BlockingIOError:
+                continue
             except BrokenPipeError:
                 raise self._ended() from None
 
@@ -176,9 +179,9 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return ProtocolError("It closed its connection to the judge.")
         number = -code if code < 0 else code - 128  # bubblewrap reports 128 + signal
-        if code >= 0 and not 128 < code < 192:
+        name = _SIGNALS.get(number)
+        if name is None:
             return RunError(f"It ended its own process (exit code {code}).")
-        name = signal.Signals(number).name
         if name == "SIGXCPU":
             return TimeLimitExceeded("It used up its processor time.")
         if any(sign in self.log() for sign in _OUT_OF_MEMORY):

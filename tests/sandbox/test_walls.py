@@ -100,6 +100,8 @@ def test_environment_holds_nothing_of_the_judge(
         (b"import numpy as n\ndef f(*a):\n    return n.zeros(1 << 20, 'f4')", OutputLimitExceeded),
         (b"def f(*a):\n    print('x' * (8 << 20))\n    raise KeyError", OutputLimitExceeded),
         (b"import os\nos._exit(0)", RunError),
+        (b"import os\nos._exit(178)", RunError),
+        (b"import os\nos._exit(255)", RunError),
         (b"import ctypes\ndef f(*a): ctypes.string_at(0)", RunError),
         (b"import os\ndef f(*a):\n    for i in range(3, 9):\n"
          b"        try: os.write(i, b'NXG1' + bytes(40))\n        except OSError: pass",
@@ -107,8 +109,8 @@ def test_environment_holds_nothing_of_the_judge(
         (b"g = 1", InvalidSubmission),
         (b"raise SystemExit(0)", RunError),
     ],
-    ids=["loop_at_import", "loop", "memory", "huge_reply", "flood", "exit", "crash", "forged",
-         "no_function", "system_exit"],
+    ids=["loop_at_import", "loop", "memory", "huge_reply", "flood", "exit", "exit_like_signal_50",
+         "exit_255", "crash", "forged", "no_function", "system_exit"],
 )  # fmt: skip
 def test_misbehaviour_becomes_its_own_verdict(
     sandbox: Sandbox, source: bytes, error: type[Exception]
