@@ -20,7 +20,8 @@ from grader.errors import (
     SandboxError,
     TimeLimitExceeded,
 )
-from grader.model import Deadlines, Exercise, Sandbox
+from grader.model import Case, Deadlines, Exercise, Sandbox
+from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.sandbox.choice import LAUNCHERS, choose
 from grader.sandbox.packages import packages, refuse_readable
@@ -129,13 +130,33 @@ def test_an_exception_leaves_the_worker_usable(sandbox: Sandbox) -> None:
         assert worker.call([1.0, image, 2.0], first=True).array is not None
 
 
-def test_compile_cache_is_read_and_never_written(exercise: Exercise, sandbox: Sandbox) -> None:
-    folder = compile_cache(CACHE)
-    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    with sandbox.open(Deadlines()) as worker:
-        worker.load(RIGHT, exercise.entry)
-        worker.call([1.0, np.ones((3, 11, 2), np.float32), 6.0], first=True)
-    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+@pytest.fixture(scope="module")
+def filled_cache(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compile cache that nothing else writes to while this module runs."""
+    folder = tmp_path_factory.mktemp("cache")
+    with Oracle(exercise, folder) as oracle:
+        oracle.expect([Case(exercise.watched)])
+    return compile_cache(folder)
+
+
+def test_compile_cache_is_read_and_never_written(
+    exercise: Exercise, sandbox: Sandbox, filled_cache: Path
+) -> None:
+    def entries() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in filled_cache.iterdir()}
+
+    before = entries()
+    assert len(before) > 20
+    cost = []
+    for setup in (Setup(None), Setup(filled_cache)):
+        with LAUNCHERS[sandbox.name](setup).open(Deadlines()) as worker:
+            worker.load(RIGHT, exercise.entry)
+            start = worker.cpu_s
+            worker.call(list(exercise.watched.values()), first=True)
+            cost.append(worker.cpu_s - start)
+            worker.call([1.0, np.ones((3, 11, 2), np.float32), 6.0], first=True)
+    assert cost[1] < cost[0], "compiled programs are read"
+    assert entries() == before
 
 
 def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
