@@ -13,6 +13,7 @@ from grader.sandbox.kernel import lockdown_problem
 from grader.sandbox.pipes import WorkerProcess
 from grader.sandbox.session import Session
 from grader.sandbox.setup import NOBODY, WORKER_FOLDER, Setup, interpreter, standard_library
+from grader.sandbox.worker.libraries import bytecode
 from grader.sandbox.worker.lockdown import MACHINE_FACTS
 
 _MISSING = "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
@@ -86,6 +87,7 @@ class Bubblewrap:
         python = interpreter()
         shared = python.parent.parent.glob("lib/libpython*")
         ours = map(str, (python, *shared, WORKER_FOLDER))
-        paths = [*ours, *self._setup.extras, "/dev/null", *MACHINE_FACTS]
+        compiled = bytecode(self._setup.packages.values())
+        paths = [*ours, *self._setup.extras, *compiled, "/dev/null", *MACHINE_FACTS]
         resolved = [os.path.realpath(path) for path in paths if os.path.exists(path)]
         return list(dict.fromkeys([*resolved, *self._setup.packages.values()]))

@@ -8,7 +8,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 
 _NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "__pycache__", "test", "idlelib"})
@@ -57,4 +57,9 @@ def install(packages: Mapping[str, str]) -> list[str]:
     sys.path.clear()
     sys.path_importer_cache.clear()
     sys.meta_path.insert(0, TableFinder(table))
-    return sorted(set(table.values()))
+    return sorted({*table.values(), *bytecode(table.values())})
+
+
+def bytecode(paths: Iterable[str]) -> list[str]:
+    """Return where compiled single-file modules lie; without them each start compiles anew."""
+    return [importlib.util.cache_from_source(path) for path in paths if path.endswith(".py")]
