@@ -17,6 +17,8 @@ Shape = tuple[int, int, int]
 
 TALL: Shape = (7, 5, 3)
 _SEEDS = st.integers(2, 250)
+_BRIGHT = 100.0
+"""One pixel this bright among 400 ordinary ones drives activations beyond 6: shows a ReLU6."""
 PIXELS = {
     "ordinary": (-200, 200, 100.0),
     "small_variance": (-200, 200, 100_000.0),
@@ -24,15 +26,19 @@ PIXELS = {
     "offset": (100, 400, 100.0),
     "bytes": (0, 255, 1.0),
     "unit": (0, 100, 100.0),
+    "bright_spot": (-200, 200, 100.0),
 }
 """Kind of image to (lowest integer, highest integer, divisor)."""
 
 
 def draw_pixels(kind: str, shape: Shape, seed: int) -> np.ndarray:
     """Return a random image, float32[H, W, C], of one of the kinds above."""
+    random = np.random.default_rng(seed)
     low, high, divisor = PIXELS[kind]
-    integers = np.random.default_rng(seed).integers(low, high, size=shape, endpoint=True)
-    return (integers / divisor).astype(np.float32)
+    image = (random.integers(low, high, size=shape, endpoint=True) / divisor).astype(np.float32)
+    if kind == "bright_spot":
+        image[random.integers(shape[0]), random.integers(shape[1])] = _BRIGHT
+    return image
 
 
 def _inputs(
@@ -102,7 +108,8 @@ FAMILIES = (
     _family("largest_seeds", 2, seeds=st.integers(2**31 - 2**10, 2**31 - 1)),
     Family("other_pixels", 4, _other_pixels),
     Family("other_seed", 4, _other_seed),
-    _family("square", 3, shape=(12, 12, 3), smallest_suite=64),
+    _family("square", 3, shape=(20, 20, 3), smallest_suite=64),
+    _family("bright_spot", 3, kind="bright_spot", shape=(20, 20, 3), smallest_suite=64),
     _family("two_channels", 2, shape=(7, 5, 2), num_classes=7, smallest_suite=64),
     _family("five_channels", 2, shape=(7, 5, 5), smallest_suite=64),
     _family("two_classes", 2, num_classes=2, smallest_suite=64),
