@@ -9,8 +9,8 @@ FIXTURES := fixtures/resnet_classifier
 
 demo: $(READY)  ## grade one right, one wrong and one hostile submission
 	$(BIN)/grader grade $(FIXTURES)/accepted/plain
-	-$(BIN)/grader grade $(FIXTURES)/rejected/pool_height_only
-	-$(BIN)/grader grade $(FIXTURES)/hostile/read_parent_memory
+	$(BIN)/grader grade $(FIXTURES)/rejected/pool_height_only; test $$? -eq 1
+	$(BIN)/grader grade $(FIXTURES)/hostile/read_parent_memory; test $$? -eq 1
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest -n auto

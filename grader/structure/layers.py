@@ -66,7 +66,8 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
         if not _equal_setting(given, wanted):
             return f"{module.path} has {name}={_show(given)}; expected {_show(wanted)}"
     for visit in own_visits(seen, module.path):
-        if follows(seen, visit, running=False) is False:
+        # By the flag it was given: a flag that is wrong has a finding of its own.
+        if follows(seen, visit, running=visit.flag is True) is False:
             return f"the output of {module.path} does not follow from its own weights and input"
     return None
 
