@@ -151,7 +151,8 @@ class Session:
         if self._process.log_is_full:
             return OutputLimitExceeded("It printed more than 1 MiB.", **facts)
         where = "" if error.line is None else f" on line {error.line}"
-        return RunError(f"It raised {name}{where}: {said}", **facts)
+        told = f": {said.rstrip('.')}." if said else "."
+        return RunError(f"It raised {name}{where}{told}", **facts)
 
 
 def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:

@@ -160,10 +160,11 @@ def test_compile_cache_is_read_and_never_written(
 
 
 def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
+    before = children_of(os.getpid())  # an oracle may be among them
     with sandbox.open(QUICK) as worker:
         worker.load(b"f = print", "f")
-        assert children_of(os.getpid())
-    assert children_of(os.getpid()) == []
+        assert len(children_of(os.getpid())) == len(before) + 1
+    assert children_of(os.getpid()) == before
 
 
 def test_a_killed_judge_takes_its_workers_along(tmp_path: Path) -> None:

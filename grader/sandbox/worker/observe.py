@@ -91,4 +91,4 @@ def _evaluate(watch: Watch, arguments: Sequence[np.ndarray]) -> str | None:
 def _say(error: Exception) -> str:
     description = describe_error(error)
     where = "" if description["line"] is None else f" on line {description['line']}"
-    return f"{description['type']}{where}: {description['message']}"[:300]
+    return f"{description['type']}{where}: {description['message'].rstrip('.')}"[:300]
