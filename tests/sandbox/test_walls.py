@@ -26,6 +26,7 @@ from grader.runtime import compile_cache
 from grader.sandbox.choice import LAUNCHERS, choose
 from grader.sandbox.packages import packages, refuse_readable
 from grader.sandbox.setup import Setup
+from grader.sandbox.worker import wire
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 QUICK = Deadlines(first_s=4.0, repeat_s=2.0)
@@ -120,6 +121,25 @@ def test_misbehaviour_becomes_its_own_verdict(
         call(sandbox, source)
 
 
+def test_a_well_formed_answer_to_no_question_is_refused(sandbox: Sandbox) -> None:
+    source = (
+        b"""
+import os, struct
+text = b'{"returned": "array"}'
+frame = struct.pack("<4sBBQI", b"NXG1", %d, 0, 1, len(text)) + text
+def f(*a):
+    for descriptor in range(3, 9):
+        try:
+            os.write(descriptor, frame)
+        except OSError:
+            pass
+"""
+        % wire.VALUE
+    )
+    with pytest.raises(ProtocolError, match="another question"):
+        call(sandbox, source)
+
+
 def test_an_exception_leaves_the_worker_usable(sandbox: Sandbox) -> None:
     source = b"import numpy as np\ndef f(seed, image, k):\n    return np.ones(1 // int(seed))\n"
     image = np.ones((2, 2, 1), np.float32)
@@ -175,6 +195,7 @@ from pathlib import Path
 from grader.model import Deadlines
 from grader.sandbox.choice import choose
 from grader.sandbox.setup import Setup
+from grader.sandbox.worker import wire
 with choose({name!r}, Setup(None)).open(Deadlines()) as worker:
     worker.load(b"def f(): pass", "f")
     print("ready", flush=True)
