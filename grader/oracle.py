@@ -84,7 +84,7 @@ class Oracle:
 
     @property
     def cpu_s(self) -> float:
-        """CPU seconds of oracle processes that have ended and of nothing else, see judge."""
+        """CPU seconds of the process that runs the reference; 0 when none was needed."""
         return 0.0 if self._process is None else _cpu_of(self._process.pid)
 
     def warm_up(self, cases: Sequence[Case]) -> None:
