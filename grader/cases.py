@@ -5,15 +5,16 @@ the same exercise, seed and count give the same cases.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import cycle, islice
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample
-from hypothesis.strategies import SearchStrategy
 
 from grader.model import Arguments, Case, Exercise, Family, Suite
+
+Shape = tuple[int, ...]
 
 _SPARES = 8
 """Further cases of the first family, which stand in for cases that cannot be judged by."""
@@ -26,40 +27,64 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
         suite_seed: hex.
         count: cases wanted; every family of a suite this large has at least one.
     """
-    families = [family for family in exercise.families() if family.smallest_suite <= count]
+    families = [
+        family for family in exercise.families() if family.budget and family.smallest_suite <= count
+    ]
     drawn: dict[str, list[Arguments]] = {}
     earlier: list[Arguments] = []
     for family, wanted in zip(families, _share(families, count), strict=True):
         source = Random(f"{suite_seed} {family.name}").getrandbits(64)
-        drawn[family.name] = _draw(family.strategy(tuple(earlier)), wanted, source)
+        drawn[family.name] = _draw(exercise, family, earlier, wanted, source)
         earlier += drawn[family.name]
     cases = _take_turns(drawn)[:count]
     spare_seed = Random(f"{suite_seed} spares").getrandbits(64)
-    spares = _draw(families[0].strategy(()), _SPARES, spare_seed)
+    spares = _draw(exercise, families[0], (), _SPARES, spare_seed)
     return Suite(suite_seed, (*cases, *(Case(spare, families[0].name) for spare in spares)))
 
 
 def shrink(
-    exercise: Exercise, failing: Case, fails: Callable[[Case], bool], *, attempts: int
+    exercise: Exercise,
+    failing: Case,
+    fails: Callable[[Case], bool],
+    *,
+    pool: Collection[Shape],
+    attempts: int,
 ) -> Case:
     """Return the simplest case found that still fails.
 
+    First inside the pool, whose programs are compiled: seed, values and shape are simplified at the
+    price of repeated shapes. What is left of the attempts then goes to smaller shapes.
+
     Args:
         fails: whether a case fails for the same reason; called once per distinct case.
+        pool: shapes of the suite, see Exercise.shape.
         attempts: largest number of distinct cases to try.
     """
     seen: dict[str, bool] = {failing.digest: True}
+    inside = _shrink(exercise, failing, fails, seen, attempts // 2, lambda shape: shape in pool)
+    return _shrink(exercise, inside, fails, seen, attempts, lambda shape: True)
+
+
+def _shrink(
+    exercise: Exercise,
+    failing: Case,
+    fails: Callable[[Case], bool],
+    seen: dict[str, bool],
+    most_seen: int,
+    allows: Callable[[Shape], bool],
+) -> Case:
+    """Let Hypothesis find the simplest failing case of an allowed shape."""
 
     def still_fails(arguments: Arguments) -> bool:
-        case = Case(arguments, failing.family)
-        if case.digest not in seen:
+        case = Case(_in_order(exercise, arguments), failing.family)
+        if case.digest not in seen and allows(exercise.shape(case)):
             # Out of attempts: everything unseen passes, and Hypothesis ends with its best.
-            seen[case.digest] = len(seen) <= attempts and fails(case)
-        return seen[case.digest]
+            seen[case.digest] = len(seen) <= most_seen and fails(case)
+        return seen.get(case.digest, False)
 
     digest = hashlib.sha256(failing.digest.encode()).digest()
     quiet = settings(
-        max_examples=20 * attempts,
+        max_examples=20 * most_seen,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
@@ -70,7 +95,7 @@ def shrink(
         found = find(strategy, still_fails, settings=quiet, random=Random(digest))
     except NoSuchExample:
         return failing
-    return Case(found, failing.family)
+    return Case(_in_order(exercise, found), failing.family)
 
 
 def _share(families: Sequence[Family], count: int) -> list[int]:
@@ -94,8 +119,10 @@ def _take_turns(drawn: dict[str, list[Arguments]]) -> list[Case]:
     return [case for _, case in sorted(rounds, key=lambda pair: pair[0])]
 
 
-def _draw(strategy: SearchStrategy[Arguments], count: int, source: int) -> list[Arguments]:
-    """Return count examples; a strategy with fewer of them repeats its own."""
+def _draw(
+    exercise: Exercise, family: Family, earlier: Sequence[Arguments], count: int, source: int
+) -> list[Arguments]:
+    """Return count examples of a family; one with fewer of them repeats its own."""
     drawn: list[Arguments] = []
 
     @seed(source)
@@ -106,11 +133,16 @@ def _draw(strategy: SearchStrategy[Arguments], count: int, source: int) -> list[
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy)
+    @given(family.strategy(tuple(earlier)))
     def collect(arguments: Arguments) -> None:
-        drawn.append(arguments)
+        drawn.append(_in_order(exercise, arguments))
 
     collect()
     # Hypothesis opens with the simplest example whatever the seed; it would be in every suite.
     varied = drawn[1:] or drawn
     return list(islice(cycle(varied), count))
+
+
+def _in_order(exercise: Exercise, arguments: Arguments) -> Arguments:
+    """Order arguments as the function's parameters are: a strategy may name them in any order."""
+    return {argument.name: arguments[argument.name] for argument in exercise.arguments}

@@ -10,16 +10,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 
 class Normalised(NamedTuple):
-    """A normalised array and how ill-conditioned it was.
+    """A normalised array, how ill-conditioned it was, and how much of it was left.
 
     Attributes:
         output: float64, shape of the input.
         condition: max over features of E[x^2] / (Var[x] + epsilon); float32 code that forms
             Var[x] as E[x^2] - E[x]^2 loses this factor of its precision.
+        spread: max over features of Var[x] / (Var[x] + epsilon); 0 where x is constant.
     """
 
     output: np.ndarray
     condition: float
+    spread: float
 
 
 def conv(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
@@ -51,7 +53,8 @@ def batch_norm(x: np.ndarray, scale: np.ndarray, bias: np.ndarray, epsilon: floa
     axes = tuple(range(x.ndim - 1))
     mean, variance = x.mean(axes), x.var(axes)
     condition = float(np.max((mean**2 + variance) / (variance + epsilon)))
-    return Normalised(normalise(x, mean, variance, scale, bias, epsilon), condition)
+    spread = float(np.max(variance / (variance + epsilon)))
+    return Normalised(normalise(x, mean, variance, scale, bias, epsilon), condition, spread)
 
 
 def normalise(

@@ -22,10 +22,8 @@ from grader.errors import InternalError, SubmissionError
 from grader.explain import counterexample
 from grader.model import (
     Case,
-    Deadlines,
     Exercise,
     ExerciseName,
-    Expected,
     Finding,
     Report,
     Sandbox,
@@ -36,9 +34,9 @@ from grader.model import (
     Usage,
 )
 from grader.oracle import Oracle
+from grader.questions import Questions, pose
 from grader.structure import read_facts
-from grader.suites import recall_or_generate
-from grader.trial import Failure, Progress, Question, Run, Trial, is_alive_after
+from grader.trial import Failure, Progress, Run, Trial, is_alive_after
 
 SHRINK_ATTEMPTS = 40
 """Distinct inputs tried to simplify a failure; one costs 0.03 s, or 0.4 s when its shape is new."""
@@ -83,40 +81,31 @@ class Judge:
 
     def _grade(self, submission: Submission, progress: Progress, meter: "_Meter") -> Report:
         questions = self._questions()
-        suite = Suite(self._seed, tuple(case for case, _ in questions))
-        with self._sandbox.open(_deadlines(questions)) as worker:
+        with self._sandbox.open(questions.deadlines) as worker:
             run = Run(self.exercise, worker, progress)
-            run.answer_all(submission, questions)
-            self._simplify(run)
+            run.answer_all(submission, questions.asked)
+            self._simplify(run, questions.suite)
             run.try_integers()
             run.watch()
             meter.worker(worker.cpu_s, worker.peak_memory_bytes)
             confined_by, environment = tuple(worker.confined_by), worker.environment
         facts = read_facts(submission.source)
-        found = rubric.findings(self.exercise, facts, run.trial, len(questions))
-        shapes = {self.exercise.shape(case) for case, _ in questions}
+        suite = questions.suite
+        found = rubric.findings(self.exercise, facts, run.trial, len(suite.cases))
         name = SuiteName(
             seed=suite.seed,
             digest=suite.digest,
-            cases=len(questions),
-            distinct_shapes=len(shapes),
+            cases=len(suite.cases),
+            distinct_shapes=len(set(map(self.exercise.shape, suite.cases))),
         )
         return _report(
             self.exercise, submission, run.trial, found, name, meter, confined_by, environment
         )
 
-    def _questions(self) -> list[Question]:
-        """Return the suite's cases that can be judged by, with what the oracle says of each."""
-        suite = recall_or_generate(self.exercise, self._oracle, self._seed, self._count)
-        expected = self._oracle.expect(suite.cases)
-        pairs = zip(suite.cases, expected, strict=True)
-        fair = [(case, answer) for case, answer in pairs if self._is_fair(answer)]
-        return fair[: self._count]
+    def _questions(self) -> Questions:
+        return pose(self.exercise, self._oracle, self._seed, self._count)
 
-    def _is_fair(self, expected: Expected) -> bool:
-        return self.exercise.tolerance.judges(expected)
-
-    def _simplify(self, run: Run) -> None:
+    def _simplify(self, run: Run, suite: Suite) -> None:
         """Shrink a failure to a simpler input that fails for the same reason."""
         failure = run.trial.failure
         if failure is None or not is_alive_after(failure.error):
@@ -127,7 +116,7 @@ class Judge:
 
         def fails(case: Case) -> bool:
             expected = self._oracle.expect([case])[0]
-            if not self._is_fair(expected):
+            if self.exercise.tolerance.unfit(expected) is not None:
                 return False
             again = run.attempt(case, expected, failure.number)
             if again is None or again.reason != failure.reason:
@@ -135,7 +124,13 @@ class Judge:
             found[case.digest] = again
             return is_alive_after(again.error)
 
-        simplest = cases.shrink(self.exercise, failure.case, fails, attempts=SHRINK_ATTEMPTS)
+        simplest = cases.shrink(
+            self.exercise,
+            failure.case,
+            fails,
+            pool=set(map(self.exercise.shape, suite.cases)),
+            attempts=SHRINK_ATTEMPTS,
+        )
         run.trial.shrunk = found[simplest.digest]
 
     def _our_fault(self, submission: Submission, problem: str, meter: "_Meter") -> Report:
@@ -232,10 +227,3 @@ class _Meter:
             judge_cpu_s=round(own + self._oracle.cpu_s - self._oracle_cpu, 3),
             peak_memory_bytes=self._peak,
         )
-
-
-def _deadlines(questions: Sequence[Question]) -> Deadlines:
-    """Derive deadlines from what the reference took on this machine, compiling included."""
-    seconds = sorted(expected.seconds for _, expected in questions) or [0.0]
-    usual, longest = seconds[len(seconds) // 2], seconds[-1]
-    return Deadlines(first_s=max(10.0, 10 * longest), repeat_s=max(5.0, 20 * usual))

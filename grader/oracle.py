@@ -1,16 +1,18 @@
 """Ask the reference for expected values, through a trusted process and a cache on disk.
 
 A class of 500 submissions computes each value once. The cache is one SQLite file in the user's own
-cache folder; its keys name the exercise's files, the library versions and the CPU, so nothing ever
-has to be invalidated.
+cache folder; its keys name the exercise's files, our own that evaluate them, the library versions
+and the CPU, so nothing ever has to be invalidated.
 """
 
+import hashlib
 import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -33,19 +35,20 @@ class _Row(msgspec.Struct, array_like=True):
     reference: bytes
     scale: float
     condition: float
+    spread: float
     seconds: float
 
 
 class Oracle:
     """Expected values of one exercise. Use as a context manager: leaving ends the process."""
 
-    def __init__(self, exercise: Exercise, cache: Path) -> None:
-        self._exercise, self._cache = exercise, cache
-        self._prefix = f"{exercise.digest} {fingerprint()} "
+    def __init__(self, exercise: Exercise, folder: Path) -> None:
+        self._exercise, self._folder = exercise, folder
+        self._prefix = f"{exercise.digest} {_own_digest()} {fingerprint()} "
         try:
-            self._store = _open_store(cache)
+            self._store = _open_store(folder)
         except (OSError, sqlite3.Error) as error:
-            text = f"cannot keep expected values in {cache} ({error}); set GRADER_CACHE"
+            text = f"cannot keep expected values in {folder} ({error}); set GRADER_CACHE"
             raise OracleError(text) from error
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -99,7 +102,7 @@ class Oracle:
         row = msgspec.msgpack.decode(found, type=_Row)
         exact = np.frombuffer(row.exact, np.float64).reshape(row.shape)
         reference = np.frombuffer(row.reference, np.float32).reshape(row.shape)
-        return Expected(exact, reference, row.scale, row.condition, row.seconds)
+        return Expected(exact, reference, row.scale, row.condition, row.spread, row.seconds)
 
     def _compute(self, case: Case) -> Expected:
         if self._process is None:
@@ -120,6 +123,7 @@ class Oracle:
             reference.astype(np.float32).tobytes(),
             expected.scale,
             expected.condition,
+            expected.spread,
             expected.seconds,
         )
         self.store_text(case.digest, msgspec.msgpack.encode(row))
@@ -127,7 +131,7 @@ class Oracle:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process; it also fills the compile cache that workers may only read."""
-        folder = compile_cache(self._cache)
+        folder = compile_cache(self._folder)
         folder.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
@@ -146,6 +150,16 @@ class Oracle:
         if len(data) < size:
             raise OracleError("the process that runs the reference ended; see its error above")
         return data
+
+
+@cache
+def _own_digest() -> str:
+    """Short hex over the files of ours that decide what is stored, and how."""
+    here = Path(__file__).parent
+    total = hashlib.sha256()
+    for name in ("oracle.py", "oracle_process.py", "formulas.py", "cases.py", "suites.py"):
+        total.update((here / name).read_bytes())
+    return total.hexdigest()[:16]
 
 
 def _open_store(folder: Path) -> sqlite3.Connection:

@@ -37,7 +37,12 @@ def main(folder: str) -> None:
         reference = np.asarray(getattr(solution, entry)(*values))
         seconds = time.perf_counter() - start
         truth = exact.evaluate(solution, *values)
-        facts = {"scale": truth.scale, "condition": truth.condition, "seconds": seconds}
+        facts = {
+            "scale": truth.scale,
+            "condition": truth.condition,
+            "spread": truth.spread,
+            "seconds": seconds,
+        }
         arrays = (truth.output, reference)
         reply = wire.Message(wire.VALUE, request.nonce, json.dumps(facts).encode(), arrays)
         os.write(replies, wire.pack(reply))

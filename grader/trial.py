@@ -21,7 +21,6 @@ from grader.model import (
 )
 
 Progress = Callable[[int, int], None]
-Question = tuple[Case, Expected]
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,9 @@ class Run:
         self.trial = Trial()
         self._alive = True
 
-    def answer_all(self, submission: Submission, questions: Sequence[Question]) -> None:
+    def answer_all(
+        self, submission: Submission, questions: Sequence[tuple[Case, Expected]]
+    ) -> None:
         """Load the submission and put every case to it, up to the first failure."""
         try:
             self._worker.load(submission.source, self._exercise.entry)

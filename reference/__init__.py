@@ -1,7 +1,12 @@
-"""Hold what is right: one folder an exercise, found by its name."""
+"""Hold what is right: one folder an exercise, found by its name, or anywhere by its path."""
 
+import hashlib
 import importlib
+import importlib.util
+import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from grader.errors import UsageError
 from grader.model import Exercise
@@ -16,13 +21,41 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Exercise:
-    """Load an exercise by name; neither JAX nor Hypothesis is imported.
+    """Load an exercise; neither JAX nor Hypothesis is imported.
+
+    Args:
+        name: of an exercise of this package, or the path of a folder that holds an exercise.py; a
+            path has a separator in it.
 
     Raises:
-        UsageError: there is no such exercise.
+        UsageError: there is no such exercise, or its exercise.py defines none.
     """
+    if os.sep in name:
+        return _exercise(_import_folder(Path(name)), name)
     if name not in names():
-        raise UsageError(f"no exercise is called {name!r}; there are: {', '.join(names())}")
-    exercise = importlib.import_module(f"reference.{name}.exercise").EXERCISE
-    assert isinstance(exercise, Exercise)
+        known = ", ".join(names())
+        raise UsageError(f"no exercise is called {name!r}; there are: {known}, or give ./a/folder")
+    return _exercise(importlib.import_module(f"reference.{name}.exercise"), name)
+
+
+def _exercise(module: ModuleType, name: str) -> Exercise:
+    exercise = getattr(module, "EXERCISE", None)
+    if not isinstance(exercise, Exercise):
+        raise UsageError(f"{name}: exercise.py defines no EXERCISE of type Exercise")
     return exercise
+
+
+def _import_folder(folder: Path) -> ModuleType:
+    """Import a folder's exercise.py as part of a package, so that its relative imports work."""
+    if not (folder / "exercise.py").is_file():
+        raise UsageError(f"{folder} holds no exercise.py")
+    where = str(folder.resolve())
+    package = f"exercise_{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        parent = ModuleType(package)
+        parent.__path__ = [where]
+        sys.modules[package] = parent
+    try:
+        return importlib.import_module(f"{package}.exercise")
+    except Exception as error:
+        raise UsageError(f"{folder}/exercise.py: {type(error).__name__}: {error}") from error

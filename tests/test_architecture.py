@@ -21,7 +21,7 @@ ALLOWED = {
     "grader.runtime": {"grader.environment"},
     "grader.checker": {"grader.model"},
     "grader.cases": {"grader.model"},
-    "grader.misconceptions": {"grader.errors"},
+    "grader.variants": {"grader.errors"},
     "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
     "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},
     "grader.report": {"grader.report", "grader.model", "grader.errors"},

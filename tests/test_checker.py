@@ -6,12 +6,12 @@ import pytest
 from grader.checker import first_mismatch, margin
 from grader.model import Expected, Tolerance
 
-TOLERANCE = Tolerance(4e-6, 4e-8, 3.0, 100.0, 1e-3)
+TOLERANCE = Tolerance(4e-6, 4e-8, 3.0, 100.0, 1e-3, 1e-3)
 EXACT = np.array([1.0, -2.0, 1e-9])
 
 
-def expected(condition: float = 1.0) -> Expected:
-    return Expected(EXACT, EXACT.astype(np.float32), 2.0, condition, 0.0)
+def expected(condition: float = 1.0, spread: float = 1.0) -> Expected:
+    return Expected(EXACT, EXACT.astype(np.float32), 2.0, condition, spread, 0.0)
 
 
 def test_the_reference_itself_is_right() -> None:
@@ -37,13 +37,23 @@ def test_an_ill_conditioned_case_has_a_wider_bound() -> None:
 
 
 def test_a_case_beyond_the_largest_condition_does_not_judge() -> None:
-    assert TOLERANCE.judges(expected(99.0))
-    assert not TOLERANCE.judges(expected(101.0))
+    assert TOLERANCE.unfit(expected(99.0)) is None
+    assert TOLERANCE.unfit(expected(101.0)) == "ill-conditioned"
 
 
 def test_a_case_whose_answers_are_all_zero_does_not_judge() -> None:
-    blind = Expected(np.zeros(3), np.zeros(3, np.float32), 0.0, 1.0, 0.0)
-    assert not TOLERANCE.judges(blind)
+    zero = Expected(np.zeros(3), np.zeros(3, np.float32), 0.0, 1.0, 1.0, 0.0)
+    assert TOLERANCE.unfit(zero) == "nearly zero"
+
+
+def test_a_case_whose_answers_are_all_the_same_does_not_judge() -> None:
+    assert TOLERANCE.unfit(expected(spread=0.9e-3)) == "blind"
+    assert TOLERANCE.unfit(expected(spread=1.1e-3)) is None
+
+
+def test_a_case_that_the_reference_cannot_answer_does_not_judge() -> None:
+    broken = Expected(EXACT, np.full(3, np.nan, np.float32), 2.0, 1.0, 1.0, 0.0)
+    assert TOLERANCE.unfit(broken) == "not finite"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

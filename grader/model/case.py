@@ -64,7 +64,8 @@ class Family:
     """Cases that are generated for one reason.
 
     Attributes:
-        budget: relative share of the suite's cases; each family has at least one.
+        budget: relative share of the suite's cases; each family has at least one. With 0 the
+            family is in no suite: calibration alone draws it, to show what is thrown out.
         strategy: from the cases drawn so far to a strategy of arguments.
         smallest_suite: the family is left out of suites with fewer cases.
     """
@@ -84,11 +85,14 @@ class Exact:
         scale: largest sum of |terms| behind an output: max |output| where nothing cancels.
         condition: largest E[x^2] / (Var[x] + epsilon) of any normalisation: how many times
             its cancellation magnifies float32 rounding.
+        spread: smallest Var[x] / (Var[x] + epsilon) of any normalisation, its best feature counted:
+            0 where a layer sees a constant, so that it returns its bias whatever the input.
     """
 
     output: np.ndarray
     scale: float
     condition: float
+    spread: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Expected:
     Attributes:
         exact: float64, the truth that both sides are measured against.
         reference: float32, what the reference returned: one more noisy right answer.
-        scale, condition: see Exact.
+        scale, condition, spread: see Exact.
         seconds: wall-clock time that the reference took, compilation included.
     """
 
@@ -106,7 +110,18 @@ class Expected:
     reference: np.ndarray
     scale: float
     condition: float
+    spread: float
     seconds: float
+
+    @property
+    def gap(self) -> float:
+        """The reference's own largest float32 error: max |reference - exact|."""
+        return float(np.max(np.abs(self.reference - self.exact), initial=0.0))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the reference itself has an answer to this case."""
+        return bool(np.isfinite(self.reference).all() and np.isfinite(self.exact).all())
 
 
 class Tolerance(msgspec.Struct, frozen=True):
@@ -116,8 +131,10 @@ class Tolerance(msgspec.Struct, frozen=True):
     gap is the reference's own largest float32 error on that case.
 
     Attributes:
+        gap_factor: the safety factor: how many times the reference's own error others may make.
         largest_condition: cases above it are thrown out: too ill-conditioned to judge by.
         smallest_scale: cases below it are thrown out: every answer is nearly zero.
+        smallest_spread: cases below it are thrown out: every answer is nearly the same.
     """
 
     relative: float
@@ -125,14 +142,19 @@ class Tolerance(msgspec.Struct, frozen=True):
     gap_factor: float
     largest_condition: float
     smallest_scale: float
+    smallest_spread: float = 0.0
 
     def bound(self, expected: Expected) -> float:
         """Return the largest |actual - exact| that a right answer may show on this case."""
-        gap = float(np.max(np.abs(expected.reference - expected.exact), initial=0.0))
         noise = self.relative + self.per_condition * expected.condition
-        return expected.scale * noise + self.gap_factor * gap
+        return expected.scale * noise + self.gap_factor * expected.gap
 
-    def judges(self, expected: Expected) -> bool:
-        """Whether right and wrong can be told apart on this case."""
-        fine = expected.condition <= self.largest_condition
-        return fine and expected.scale >= self.smallest_scale
+    def unfit(self, expected: Expected) -> str | None:
+        """Say why right and wrong cannot be told apart on this case; None when they can."""
+        if not expected.is_finite:
+            return "not finite"
+        if expected.spread < self.smallest_spread:
+            return "blind"
+        if expected.condition > self.largest_condition:
+            return "ill-conditioned"
+        return "nearly zero" if expected.scale < self.smallest_scale else None

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from grader.formulas import batch_norm, conv, linear, relu
+from grader.formulas import Normalised, batch_norm, conv, linear, relu
 from grader.model import Exact
 
 
 def evaluate(solution: ModuleType, seed: float, image: np.ndarray, num_classes: float) -> Exact:
-    """Return the logits, float64[num_classes], their scale and the worst condition.
+    """Return the logits, float64[num_classes], their scale, worst condition and least spread.
 
     Args:
         solution: the loaded solution.py; it draws the parameters.
@@ -22,11 +22,11 @@ def evaluate(solution: ModuleType, seed: float, image: np.ndarray, num_classes: 
     """
     rngs = solution.nnx.Rngs(int(seed))
     model = solution.ResNetClassifier(image.shape[-1], int(num_classes), rngs)
-    conditions: list[float] = []
+    norms: list[Normalised] = []
 
     def norm(layer: Any, x: np.ndarray) -> np.ndarray:
         result = batch_norm(x, _array(layer.scale), _array(layer.bias), layer.epsilon)
-        conditions.append(result.condition)
+        norms.append(result)
         return result.output
 
     def convolve(layer: Any, x: np.ndarray) -> np.ndarray:
@@ -39,7 +39,12 @@ def evaluate(solution: ModuleType, seed: float, image: np.ndarray, num_classes: 
     pooled = x.mean(axis=(0, 1))
     kernel, bias = _array(model.head.kernel), _array(model.head.bias)
     scale = linear(np.abs(pooled), np.abs(kernel), np.abs(bias)).max()
-    return Exact(linear(pooled, kernel, bias), float(scale), max(conditions))
+    return Exact(
+        linear(pooled, kernel, bias),
+        scale=float(scale),
+        condition=max(norm.condition for norm in norms),
+        spread=min(norm.spread for norm in norms),
+    )
 
 
 def _array(variable: Any) -> np.ndarray:

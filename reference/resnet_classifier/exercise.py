@@ -57,6 +57,7 @@ TOLERANCE = Tolerance(
     gap_factor=3.0,
     largest_condition=100.0,
     smallest_scale=1e-3,
+    smallest_spread=1e-3,
 )
 
 RUBRIC = (
@@ -77,13 +78,13 @@ RUBRIC = (
 
 
 def _families() -> tuple[Family, ...]:
-    from reference.resnet_classifier.strategy import FAMILIES
+    from .strategy import FAMILIES
 
     return FAMILIES
 
 
 def _simpler(failing: Arguments) -> "SearchStrategy[Arguments]":
-    from reference.resnet_classifier.strategy import simpler
+    from .strategy import simpler
 
     return simpler(failing)
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import FIXTURES, ROOT
 
 from grader.errors import InternalError
-from grader.misconceptions import Misconception, read_misconceptions
+from grader.variants import edit, read_misconceptions
 
 FOLDER = ROOT / "reference" / "resnet_classifier"
 SOLUTION = (FOLDER / "solution.py").read_text()
@@ -20,7 +20,7 @@ def test_there_are_many() -> None:
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_misconception_is_a_different_program_with_a_sentence(name: str) -> None:
     found = ALL[name]
-    variant = found.apply(SOLUTION)
+    variant = edit(SOLUTION, found.replace, name=name)
     assert ast.dump(ast.parse(variant)) != ast.dump(ast.parse(SOLUTION))
     assert len(found.title) <= 60
     assert found.message.endswith(".")
@@ -28,7 +28,10 @@ def test_misconception_is_a_different_program_with_a_sentence(name: str) -> None
 
 
 def test_no_two_misconceptions_are_the_same_program() -> None:
-    programs = {name: ast.dump(ast.parse(one.apply(SOLUTION))) for name, one in ALL.items()}
+    programs = {
+        name: ast.dump(ast.parse(edit(SOLUTION, one.replace, name=name)))
+        for name, one in ALL.items()
+    }
     assert len(set(programs.values())) == len(programs)
 
 
@@ -42,4 +45,4 @@ def test_every_rejected_fixture_names_a_known_misconception() -> None:
 
 def test_an_edit_that_does_not_apply_is_our_error() -> None:
     with pytest.raises(InternalError, match="0 times"):
-        Misconception("t", "m", [("not in the reference", "x")]).apply(SOLUTION)
+        edit(SOLUTION, [("not in the reference", "x")], name="t")
