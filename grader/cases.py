@@ -42,6 +42,17 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
     return Suite(suite_seed, (*cases, *(Case(spare, families[0].name) for spare in spares)))
 
 
+def probes(exercise: Exercise, suite_seed: str, each: int) -> Suite:
+    """Return cases of the families that are in no suite: inputs that should be hard to judge by."""
+    found: list[Case] = []
+    for family in exercise.families():
+        if not family.budget:
+            source = Random(f"{suite_seed} {family.name}").getrandbits(64)
+            drawn = _draw(exercise, family, (), each, source)
+            found += [Case(arguments, family.name) for arguments in drawn]
+    return Suite(suite_seed, tuple(found))
+
+
 def shrink(
     exercise: Exercise,
     failing: Case,

@@ -58,4 +58,5 @@ def first_mismatch(
 def margin(actual: np.ndarray, expected: Expected, tolerance: Tolerance) -> float:
     """Return the largest error in units of the bound; a right answer has at most 1."""
     error = np.max(np.abs(actual.astype(np.float64) - expected.exact), initial=0.0)
-    return float(error / tolerance.bound(expected))
+    bound = tolerance.bound(expected)
+    return float(error / bound) if bound else 0.0

@@ -83,7 +83,8 @@ class Judge:
         questions = self._questions()
         with self._sandbox.open(questions.deadlines) as worker:
             run = Run(self.exercise, worker, progress)
-            run.answer_all(submission, questions.asked)
+            if run.load(submission.source):
+                run.answer_all(questions.asked)
             self._simplify(run, questions.suite)
             run.try_integers()
             run.watch()
@@ -118,7 +119,7 @@ class Judge:
             expected = self._oracle.expect([case])[0]
             if self.exercise.tolerance.unfit(expected) is not None:
                 return False
-            again = run.attempt(case, expected, failure.number)
+            again = run.attempt(case, expected, failure.number).failure
             if again is None or again.reason != failure.reason:
                 return False
             found[case.digest] = again

@@ -60,6 +60,11 @@ class Questions:
 def sort_out(exercise: Exercise, oracle: Oracle, seed: str, count: int) -> Questions:
     """Return a suite's questions, without those that cannot be judged by; there may be none."""
     suite = recall_or_generate(exercise, oracle, seed, count)
+    return sort_cases(exercise, oracle, suite, count)
+
+
+def sort_cases(exercise: Exercise, oracle: Oracle, suite: Suite, count: int) -> Questions:
+    """Divide the cases of a suite into those that are asked, at most count, and the unfit."""
     asked, unfit = [], []
     for case, expected in zip(suite.cases, oracle.expect(suite.cases), strict=True):
         reason = exercise.tolerance.unfit(expected)
@@ -67,7 +72,7 @@ def sort_out(exercise: Exercise, oracle: Oracle, seed: str, count: int) -> Quest
             asked.append(Question(case, expected))
         else:
             unfit.append(Unfit(case, expected, reason))
-    return Questions(seed, tuple(asked[:count]), tuple(unfit))
+    return Questions(suite.seed, tuple(asked[:count]), tuple(unfit))
 
 
 def pose(exercise: Exercise, oracle: Oracle, seed: str, count: int) -> Questions:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from grader.model import (
     Exercise,
     Expected,
     Observation,
-    Submission,
     Value,
     Worker,
 )
@@ -46,6 +46,26 @@ class Failure:
             return f"error {self.error.evidence.get('exception', type(self.error).__name__)}"
         assert self.mismatch is not None
         return self.mismatch.kind
+
+    @property
+    def margin(self) -> float:
+        """Error in units of the bound; infinite when nothing comparable came back."""
+        if self.mismatch is None or not self.mismatch.bound:
+            return float("inf")
+        return self.mismatch.error / self.mismatch.bound
+
+
+class Outcome(NamedTuple):
+    """How one case went.
+
+    Attributes:
+        margin: error in units of the bound, at most 1 when right; infinite when what came back
+            cannot be compared.
+        failure: None when it was right.
+    """
+
+    margin: float
+    failure: Failure | None
 
 
 @dataclass
@@ -80,49 +100,57 @@ class Trial:
 
 
 class Run:
-    """One worker's way through a suite."""
+    """One worker's way through a suite.
+
+    Attributes:
+        trial: what happened so far.
+        is_alive: whether the worker can still be asked.
+    """
 
     def __init__(self, exercise: Exercise, worker: Worker, progress: Progress) -> None:
         self._exercise, self._worker, self._progress = exercise, worker, progress
         self.trial = Trial()
-        self._alive = True
+        self.is_alive = True
 
-    def answer_all(
-        self, submission: Submission, questions: Sequence[tuple[Case, Expected]]
-    ) -> None:
-        """Load the submission and put every case to it, up to the first failure."""
+    def load(self, source: bytes) -> bool:
+        """Execute a source; return whether that went well."""
         try:
-            self._worker.load(submission.source, self._exercise.entry)
+            self._worker.load(source, self._exercise.entry)
         except SubmissionError as error:
             self.trial.load_error = error
-            return
+            self.is_alive = is_alive_after(error)
+        return self.trial.load_error is None
+
+    def answer_all(self, questions: Sequence[tuple[Case, Expected]]) -> None:
+        """Put every case to the program that is loaded, up to the first failure."""
         for number, (case, expected) in enumerate(questions, 1):
-            self.trial.failure = self.attempt(case, expected, number)
-            if self.trial.failure is not None:
+            outcome = self.attempt(case, expected, number)
+            self.trial.failure = outcome.failure
+            if outcome.failure is not None:
                 return
+            self.trial.worst_margin = max(self.trial.worst_margin, outcome.margin)
             self.trial.judged = number
             self._progress(number, len(questions))
 
-    def attempt(self, case: Case, expected: Expected, number: int) -> Failure | None:
-        """Put one case; return how it failed, None when it was right."""
+    def attempt(self, case: Case, expected: Expected, number: int) -> Outcome:
+        """Put one case and compare the answer."""
         try:
             answer = self._call(case)
         except SubmissionError as error:
-            return Failure(case, expected, number, error=error)
+            return Outcome(np.inf, Failure(case, expected, number, error=error))
         mismatch = first_mismatch(answer.array, expected, self._exercise.tolerance)
         if mismatch is None and answer.dtype != "float32":  # bfloat16 is framed as float32
             mismatch = Mismatch("dtype")
-        if mismatch is not None:
-            return Failure(case, expected, number, answer, mismatch)
-        assert answer.array is not None
-        reached = margin(answer.array, expected, self._exercise.tolerance)
-        self.trial.worst_margin = max(self.trial.worst_margin, reached)
-        return None
+        if mismatch is None:
+            assert answer.array is not None
+            return Outcome(margin(answer.array, expected, self._exercise.tolerance), None)
+        failure = Failure(case, expected, number, answer, mismatch)
+        return Outcome(failure.margin, failure)
 
     def try_integers(self) -> None:
         """After an exception: see whether the same call works on integers in place of floats."""
         failure = self.trial.failure
-        if failure is None or failure.error is None or not self._alive:
+        if failure is None or failure.error is None or not self.is_alive:
             return
         self.trial.needs_integers = True
         try:
@@ -132,7 +160,11 @@ class Run:
 
     def watch(self) -> None:
         """Observe one call, beside an unwatched one on the same arguments."""
-        if self._exercise.structure is None or not self._alive or self.trial.load_error is not None:
+        if (
+            self._exercise.structure is None
+            or not self.is_alive
+            or self.trial.load_error is not None
+        ):
             return
         with suppress(SubmissionError):  # the watched call then tells how far it comes
             self.trial.logits = self._call(Case(self._exercise.watched)).array
@@ -145,12 +177,12 @@ class Run:
     def _call(self, case: Case) -> Answer:
         shape = self._exercise.shape(case)
         first = shape not in self.trial.shapes
-        if not self._alive:
+        if not self.is_alive:
             raise RunError("Its process is gone.")
         try:
             answer = self._worker.call(self._values(case.arguments), first=first)
         except SubmissionError as error:
-            self._alive = is_alive_after(error)
+            self.is_alive = is_alive_after(error)
             raise
         self.trial.shapes.add(shape)
         return answer

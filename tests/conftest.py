@@ -2,14 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tiny_exercise import fill_in
 
 import reference
+from grader.authoring.programs import SETTINGS
+from grader.authoring.scaffold import lay_out
+from grader.authoring.survey import Survey
+from grader.authoring.trusted import Trusted
 from grader.judge import Judge
 from grader.model import Exercise, Report, Sandbox, Submission
 from grader.oracle import Oracle
@@ -61,6 +66,30 @@ def bubblewrap() -> Sandbox:
 @pytest.fixture(scope="session")
 def judge(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
     return Judge(exercise, bubblewrap, oracle)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small exercise in a folder of its own, far from reference/."""
+    folder = lay_out("tiny_layer", tmp_path_factory.mktemp("exercises"))
+    fill_in(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Exercise:
+    return reference.load(str(tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def survey_of() -> Callable[[Exercise], Survey]:  # type: ignore[type-arg]
+    """Make a survey of an exercise: variants in trusted processes, fixtures behind bubblewrap."""
+
+    def make(exercise: Exercise) -> Survey:  # type: ignore[type-arg]
+        trusted = {name: Trusted(CACHE, settings) for name, settings in SETTINGS.items()}
+        return Survey(exercise, trusted, sandbox_called("bubblewrap"), jobs=2)
+
+    return make
 
 
 def submission(source: str | bytes, name: str = "submission.py") -> Submission:

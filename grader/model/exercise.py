@@ -109,13 +109,24 @@ class Exercise:
 
     @cached_property
     def digest(self) -> str:
-        """sha256, hex, over names and bytes of the folder's files."""
+        """sha256, hex, over names and bytes of the folder's files, fixtures aside."""
         total = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                total.update(f"{path.relative_to(self.folder).as_posix()}\0".encode())
+            inside = path.relative_to(self.folder)
+            aside = inside.parts[0] == "fixtures" or "__pycache__" in inside.parts
+            if path.is_file() and not aside:
+                total.update(f"{inside.as_posix()}\0".encode())
                 total.update(hashlib.sha256(path.read_bytes()).digest())
         return total.hexdigest()
+
+    @property
+    def fixtures(self) -> Path:
+        """Stored submissions: in the exercise's own folder, or in fixtures/NAME beside reference/.
+
+        Right ones lie in accepted/, wrong ones in rejected/.
+        """
+        own = self.folder / "fixtures"
+        return own if own.is_dir() else self.folder.parent.parent / "fixtures" / self.name
 
     @property
     def default_seed(self) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,19 @@ _WIDTH_OF_A_FILE = 100
 
 
 def write(report: Report, format: Format, target: Path | None) -> None:
-    """Print a report, or write it beside its target and rename it into place.
+    """Print a report, or write it to a file.
+
+    Raises:
+        UsageError: the target cannot be written.
+    """
+    if format is Format.json:
+        put(document.to_json(report).decode(), target)
+    else:
+        put(as_text(lambda console: show(report, console), target), target)
+
+
+def put(text: str, target: Path | None) -> None:
+    """Print a text, or write it beside its target and rename it into place.
 
     Args:
         target: a file; None prints to standard output.
@@ -24,10 +37,6 @@ def write(report: Report, format: Format, target: Path | None) -> None:
     Raises:
         UsageError: the target cannot be written.
     """
-    if format is Format.json:
-        text = document.to_json(report).decode()
-    else:
-        text = _as_text(report, colour=target is None and sys.stdout.isatty())
     if target is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal that has no check marks
@@ -42,9 +51,11 @@ def write(report: Report, format: Format, target: Path | None) -> None:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
 
 
-def _as_text(report: Report, *, colour: bool) -> str:
+def as_text(draw: Callable[[Console], None], target: Path | None) -> str:
+    """Return what is drawn on a console: in colour where it goes to a terminal."""
+    colour = target is None and sys.stdout.isatty()
     width = None if colour else _WIDTH_OF_A_FILE
     console = Console(file=io.StringIO(), force_terminal=colour, width=width, highlight=False)
     with console.capture() as captured:
-        show(report, console)
+        draw(console)
     return captured.get()

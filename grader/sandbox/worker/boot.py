@@ -17,7 +17,7 @@ def main(config_text: str) -> None:
             paths), and `limits` (fields of limits.Limits).
     """
     config: dict[str, Any] = json.loads(config_text)
-    requests, replies = _take_pipes()
+    requests, replies = take_pipes()
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path != folder]
     readable = [*libraries.install(config["packages"]), folder, *config["readable"]]
@@ -36,7 +36,7 @@ def main(config_text: str) -> None:
     session.serve(requests, replies, confinement.layers)
 
 
-def _take_pipes() -> tuple[int, int]:
+def take_pipes() -> tuple[int, int]:
     """Move the protocol to private descriptors: print() becomes a log line, input() end of file."""
     requests, replies = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)

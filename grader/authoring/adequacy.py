@@ -1,0 +1,246 @@
+"""Prove an exercise: over many suites every right program is accepted, every wrong one is caught.
+
+A wrong program is caught by a case whose answer differs by more than the bound, or else by a
+finding about its structure. One that no suite catches has survived: then either it is the same
+function, and must be marked `equivalent` with the reason, or the suite or the bound is too weak.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from grader import rubric
+from grader.authoring.programs import Program
+from grader.authoring.survey import Survey, errands
+from grader.model import Exercise
+from grader.questions import Questions
+from grader.structure import read_facts
+from grader.trial import Failure, Run
+
+STRUCTURE = "structure"
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """How one program fared in one suite.
+
+    Attributes:
+        seed: hex, the suite's.
+        caught_by: family of the case that caught it, "structure: ..." with the findings that did,
+            "import" or "intake"; "" when it was accepted.
+        number: position of that case in the suite, from 1; 0 when no case caught it.
+        margin: error of that case in units of its bound, infinite when there was nothing to
+            compare; of an accepted program its largest error.
+        told: one sentence about what was wrong.
+    """
+
+    program: Program
+    seed: str
+    caught_by: str = ""
+    number: int = 0
+    margin: float = 0.0
+    told: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """How one program fared in all suites.
+
+    Attributes:
+        suites: how many it met; caught: how many of them did not accept it.
+        by: what caught it, to the number of suites, the most frequent first.
+        margin: smallest margin among those that caught it by a value; of a program that was always
+            accepted its largest error. In units of the bound; None where only structure, an
+            exception or a shape told.
+        latest: largest position of a catching case.
+        missed: seeds of the suites that judged it wrongly.
+        told: what was wrong, in one of those suites.
+    """
+
+    name: str
+    kind: str
+    equivalent: str
+    suites: int
+    caught: int
+    by: dict[str, int]
+    margin: float | None
+    latest: int
+    missed: list[str]
+    told: str = ""
+
+    @property
+    def by_values(self) -> int:
+        """Number of suites in which a case caught it."""
+        return sum(count for what, count in self.by.items() if not what.startswith(STRUCTURE))
+
+
+class Adequacy(msgspec.Struct, frozen=True):
+    """What the suites of an exercise are worth.
+
+    Attributes:
+        unfit: why cases of the suites were thrown out, to how many.
+        cases: how many were asked, over all suites.
+    """
+
+    exercise: str
+    digest: str
+    seeds: list[str]
+    cases: int
+    unfit: dict[str, int]
+    rows: list[Row]
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps the exercise from being published; empty when nothing does."""
+        found = [] if self.cases else [f"no case can be judged by: {_counted(self.unfit)}"]
+        for row in self.rows:
+            found += _problems(row)
+        return found
+
+    @property
+    def cautions(self) -> list[str]:
+        """What was not looked at."""
+        kinds = {row.kind for row in self.rows}
+        text = "no {0} fixtures were found: nothing shows how a student would write {1} answer"
+        words = (("accepted", "a right"), ("rejected", "a wrong"))
+        return [text.format(kind, which) for kind, which in words if kind not in kinds]
+
+
+def _problems(row: Row) -> Iterator[str]:
+    right = row.kind in ("accepted", "right variant")
+    where = f"{len(row.missed)} of {row.suites} suites, the first {row.missed[:1]}"
+    if right and row.missed:
+        yield f"{row.kind} {row.name} is not accepted in {where}: {row.told}"
+    elif not right and not row.equivalent and row.missed:
+        yield f"{row.kind} {row.name} survives {where}: {row.told}"
+    elif row.equivalent and row.kind == "misconception" and row.by_values:
+        yield f"{row.kind} {row.name} is marked equivalent, but is caught by {_counted(row.by)}"
+
+
+def prove(
+    exercise: Exercise,
+    survey: Survey[Sighting],
+    suites: Sequence[Questions],
+    programs: Sequence[Program],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Sighting]:
+    """Yield how every program fares in every suite, in the order of completion.
+
+    Args:
+        progress: told how many sightings there are, of how many.
+    """
+    total = len(programs) * len(suites)
+    asked = [suite for suite in suites if suite.asked]
+    done = 0
+    for program in programs:
+        for suite in suites:
+            if program.unreadable or not suite.asked:
+                done += 1
+                yield _unasked(program, suite)
+
+    def ask(run: Run, program: Program, suite: Questions) -> Sighting:
+        return _sight(exercise, run, program, suite, watch=suite is asked[0])
+
+    readable = [program for program in programs if not program.unreadable]
+    for sighting in survey.run(errands(readable, asked), ask):
+        done += 1
+        progress(done, total)
+        yield sighting
+
+
+def summarise(
+    exercise: Exercise, suites: Sequence[Questions], sightings: Iterable[Sighting]
+) -> Adequacy:
+    """Put sightings together, a row a program, in the order of kind and name."""
+    grouped: dict[Program, list[Sighting]] = {}
+    for sighting in sightings:
+        grouped.setdefault(sighting.program, []).append(sighting)
+    unfit = Counter(one.reason for suite in suites for one in suite.unfit)
+    rows = [_row(program, found) for program, found in grouped.items()]
+    return Adequacy(
+        exercise=exercise.name,
+        digest=exercise.digest,
+        seeds=[suite.seed for suite in suites],
+        cases=sum(len(suite.asked) for suite in suites),
+        unfit=dict(unfit),
+        rows=sorted(rows, key=lambda row: (row.kind, row.name)),
+    )
+
+
+def _unasked(program: Program, suite: Questions) -> Sighting:
+    """Judge what no worker was asked about: what intake refuses, and suites without cases."""
+    if program.unreadable:
+        return Sighting(program, suite.seed, "intake", told=program.unreadable)
+    return Sighting(program, suite.seed, told="the suite has no case")
+
+
+def _sight(
+    exercise: Exercise, run: Run, program: Program, suite: Questions, *, watch: bool
+) -> Sighting:
+    """Put one suite to a program that is loaded; look at its structure where values pass."""
+    trial = run.trial
+    if trial.load_error is not None:
+        return Sighting(program, suite.seed, "import", told=trial.load_error.message)
+    run.answer_all(suite.asked)
+    if trial.failure is not None:
+        failure = trial.failure
+        return Sighting(
+            program,
+            suite.seed,
+            failure.case.family,
+            failure.number,
+            failure.margin,
+            _tell(failure),
+        )
+    passed = Sighting(
+        program, suite.seed, margin=trial.worst_margin, told=_reached(trial.worst_margin)
+    )
+    # Structure does not depend on the suite: of a right program it is looked at once.
+    if program.kind == "right variant" or (program.is_right and not watch):
+        return passed
+    run.watch()
+    found = rubric.findings(exercise, read_facts(program.source), trial, len(suite.asked))
+    failed = [one for one in found if one.status not in ("passed", "informational")]
+    if not failed:
+        return passed
+    by = f"{STRUCTURE}: {', '.join(one.id for one in failed)}"
+    return Sighting(program, suite.seed, by, 0, trial.worst_margin, failed[0].message)
+
+
+def _row(program: Program, found: Sequence[Sighting]) -> Row:
+    caught = [one for one in found if one.caught_by]
+    accepted = [one for one in found if not one.caught_by]
+    wrongly = caught if program.is_right else accepted
+    margins = [one.margin for one in (caught or accepted) if one.number or not one.caught_by]
+    finite = [margin for margin in margins if margin != float("inf")]
+    chosen = (min if caught else max)(finite, default=None)
+    by = Counter(one.caught_by for one in caught)
+    return Row(
+        name=program.name,
+        kind=program.kind,
+        equivalent=program.equivalent,
+        suites=len(found),
+        caught=len(caught),
+        by=dict(by.most_common()),
+        margin=chosen,
+        latest=max((one.number for one in caught), default=0),
+        missed=sorted(one.seed for one in wrongly),
+        told=next((one.told for one in wrongly), ""),
+    )
+
+
+def _tell(failure: Failure) -> str:
+    if failure.error is not None:
+        return failure.error.message
+    assert failure.mismatch is not None
+    kind = failure.mismatch.kind
+    return f"an error of {failure.margin:.3g} bounds" if kind == "value" else f"another {kind}"
+
+
+def _reached(margin: float) -> str:
+    if margin == 0.0:
+        return "every answer is the exact one"
+    return f"its largest error is {margin:.2g} of the bound"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "nothing"

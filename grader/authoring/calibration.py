@@ -1,0 +1,227 @@
+"""Measure noise and signal of an exercise's cases: does its bound separate right from wrong?
+
+Noise is how far right variants lie from the float64 evaluation, signal how far misconceptions do,
+both in units of the case's bound. The bound separates when the worst noise stays below half of it
+and every misconception reaches twice of it somewhere: a right answer that rounds otherwise has
+room, a faint mistake has none.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from grader.authoring.programs import AS_GRADED, Program
+from grader.authoring.survey import Survey, errands
+from grader.model import Exercise, Tolerance
+from grader.questions import Question, Questions
+from grader.trial import Run
+
+LARGEST_NOISE = 0.5
+"""Of the bound: what right variants may reach."""
+SMALLEST_SIGNAL = 2.0
+"""Bounds: what every misconception must reach on some case."""
+BLIND_SHARE = 0.5
+"""A case that more than this share of the misconceptions survive tells right from wrong badly."""
+SAFETY = 4.0
+"""How many times the measured noise the suggested floors of the bound are."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One program's errors on every case, thrown-out ones too.
+
+    Attributes:
+        margins: float64[cases], in units of each case's bound; infinite where it did not answer.
+    """
+
+    program: Program
+    margins: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """The program's name, with its settings where they are not those of a grading."""
+        one = self.program
+        return one.name if one.settings == AS_GRADED else f"{one.name}, {one.settings}"
+
+
+class FamilyRow(msgspec.Struct, frozen=True):
+    """What the cases of one family are worth.
+
+    Attributes:
+        unfit: why cases were thrown out, to how many.
+        condition: largest one; see Exact.
+        noise: largest error of any right variant, in bounds.
+        survivors: largest share of the misconceptions that one of its cases lets pass.
+    """
+
+    family: str
+    cases: int
+    unfit: dict[str, int]
+    condition: float
+    noise: float
+    survivors: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """What was measured.
+
+    Attributes:
+        noise: right variant to its largest error on a case that can judge, in bounds.
+        signal: misconception to the same, the weakest first; those marked equivalent are left out.
+        suggested: the exercise's tolerance with both floors at SAFETY times the measured noise.
+        blind: number of cases that can judge, but let too many misconceptions pass.
+    """
+
+    exercise: str
+    digest: str
+    seed: str
+    cases: int
+    unfit: dict[str, int]
+    families: list[FamilyRow]
+    noise: dict[str, float]
+    signal: dict[str, float]
+    blind: int
+    tolerance: Tolerance
+    suggested: Tolerance
+
+    @property
+    def worst_noise(self) -> float:
+        """Largest error of a right variant, in bounds."""
+        return max(self.noise.values(), default=0.0)
+
+    @property
+    def weakest_signal(self) -> float:
+        """What the faintest misconception reaches, in bounds."""
+        return min(self.signal.values(), default=0.0)
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the bound does not separate right from wrong; empty when it does."""
+        found = []
+        if sum(self.unfit.values()) == self.cases:
+            found.append("no case of the suite can be judged by")
+        found += [
+            f"noise: the right variant {name} reaches {reached:.2g} of its bound, where "
+            f"{LARGEST_NOISE:g} is allowed"
+            for name, reached in self.noise.items()
+            if reached > LARGEST_NOISE
+        ]
+        found += [
+            f"signal: the misconception {name} reaches {reached:.2g} bounds at most, where "
+            f"{SMALLEST_SIGNAL:g} are needed"
+            for name, reached in self.signal.items()
+            if reached < SMALLEST_SIGNAL
+        ]
+        if self.blind:
+            share = f"{BLIND_SHARE:.0%} of the misconceptions"
+            found.append(f"blind: {self.blind} cases that are asked let more than {share} pass")
+        return found
+
+
+def calibrate(
+    exercise: Exercise,
+    survey: Survey[Measured],
+    questions: Questions,
+    programs: Sequence[Program],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Calibration:
+    """Run every program on every case, the thrown-out ones too.
+
+    Args:
+        questions: the suite and the calibration-only families.
+        programs: right variants and misconceptions; those marked equivalent are left out.
+    """
+    unfit = tuple(Question(one.case, one.expected) for one in questions.unfit)
+    everything = Questions(questions.seed, (*questions.asked, *unfit), ())
+    telling = [program for program in programs if not program.equivalent]
+
+    def ask(run: Run, program: Program, suite: Questions) -> Measured:
+        return Measured(program, np.array([_margin(run, question) for question in suite.asked]))
+
+    found: dict[Program, Measured] = {}
+    for measured in survey.run(errands(telling, [everything]), ask):
+        found[measured.program] = measured
+        progress(len(found), len(telling))
+    return _summarise(exercise, questions, [found[program] for program in telling])
+
+
+def _margin(run: Run, question: Question) -> float:
+    if run.trial.load_error is not None or not run.is_alive:
+        return float("inf")
+    return run.attempt(*question, number=0).margin
+
+
+def _summarise(
+    exercise: Exercise, questions: Questions, measured: Sequence[Measured]
+) -> Calibration:
+    right = [one for one in measured if one.program.is_right]
+    wrong = [one for one in measured if not one.program.is_right]
+    kept = len(questions.asked)
+    noise, survivors = _noise(right), _survivors(wrong)
+    signal = sorted((_reached(one, kept), one.name) for one in wrong)
+    return Calibration(
+        exercise=exercise.name,
+        digest=exercise.digest,
+        seed=questions.seed,
+        cases=kept + len(questions.unfit),
+        unfit=questions.reasons,
+        families=list(_families(questions, noise, survivors)),
+        noise={one.name: _reached(one, kept) for one in right},
+        signal={name: reached for reached, name in signal},
+        blind=int((survivors[:kept] > BLIND_SHARE).sum()),
+        tolerance=exercise.tolerance,
+        suggested=_suggest(exercise.tolerance, questions.asked, noise[:kept]),
+    )
+
+
+def _noise(right: Sequence[Measured]) -> np.ndarray:
+    """float64[cases]: the largest error of any right variant, in bounds."""
+    largest: np.ndarray = np.max([one.margins for one in right], axis=0)
+    return largest
+
+
+def _survivors(wrong: Sequence[Measured]) -> np.ndarray:
+    """float64[cases]: the share of the misconceptions that each case lets pass."""
+    share: np.ndarray = np.mean([one.margins <= 1.0 for one in wrong], axis=0)
+    return share
+
+
+def _reached(one: Measured, kept: int) -> float:
+    return float(one.margins[:kept].max(initial=0.0))
+
+
+def _suggest(tolerance: Tolerance, questions: Sequence[Question], noise: np.ndarray) -> Tolerance:
+    """Take the condition-free floor from the better-conditioned half, the slope from the rest."""
+    if not questions:
+        return tolerance
+    bounds = np.array([tolerance.bound(question.expected) for question in questions])
+    scales = np.array([question.expected.scale for question in questions])
+    conditions = np.array([question.expected.condition for question in questions])
+    relative = noise * bounds / scales
+    base = float(relative[conditions <= np.median(conditions)].max())
+    slope = float(np.max(np.maximum(relative - base, 0.0) / conditions))
+    return msgspec.structs.replace(
+        tolerance, relative=_two_digits(SAFETY * base), per_condition=_two_digits(SAFETY * slope)
+    )
+
+
+def _families(
+    questions: Questions, noise: np.ndarray, survivors: np.ndarray
+) -> Iterator[FamilyRow]:
+    """Yield a row a family, in the order of their first cases."""
+    cases = [(one.case, one.expected, "") for one in questions.asked] + [*questions.unfit]
+    for name in dict.fromkeys(case.family for case, _, _ in cases):
+        at = [index for index, (case, _, _) in enumerate(cases) if case.family == name]
+        yield FamilyRow(
+            name,
+            len(at),
+            dict(Counter(cases[index][2] for index in at if cases[index][2])),
+            max(cases[index][1].condition for index in at),
+            float(noise[at].max()),
+            float(survivors[at].max()),
+        )
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.1e}")

@@ -1,0 +1,143 @@
+"""Gather the programs whose verdict is known: right variants, misconceptions, fixtures."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from grader.errors import InternalError, SubmissionError, UsageError
+from grader.intake import read_submission
+from grader.model import Exercise
+from grader.variants import edit, read_misconceptions, read_right_variants
+
+Kind = Literal["right variant", "misconception", "accepted", "rejected"]
+
+AS_GRADED = "as graded"
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    AS_GRADED: {},
+    "XLA's own flags": {"XLA_FLAGS": ""},
+    "two threads": {
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=true",
+        "OPENBLAS_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "2",
+    },
+    "highest precision": {"JAX_DEFAULT_MATMUL_PRECISION": "highest"},
+}
+"""Ways of running the same program that may round otherwise: name to environment variables."""
+
+
+class Program(msgspec.Struct, frozen=True):
+    """One program that must be accepted, or must not.
+
+    Attributes:
+        settings: a name in SETTINGS.
+        equivalent: why no input can tell it from a right one; "" where one can.
+        unreadable: why intake refuses it; "" when it does not.
+    """
+
+    name: str
+    kind: Kind
+    source: bytes
+    settings: str = AS_GRADED
+    equivalent: str = ""
+    unreadable: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it must be accepted."""
+        return self.kind in ("right variant", "accepted")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a variant of the reference, which must never enter a worker."""
+        return self.kind in ("right variant", "misconception")
+
+
+class _Expectation(msgspec.Struct):
+    """What expected.toml says, as far as it matters here."""
+
+    equivalent: str = ""
+
+
+def right_variants(exercise: Exercise) -> list[Program]:
+    """Return the reference and its right variants, under each of SETTINGS.
+
+    Raises:
+        UsageError: right_variants.toml cannot be read, or an edit does not apply.
+    """
+    solution = _solution(exercise)
+    with _blaming_the_exercise(exercise):
+        texts = {"reference": solution} | {
+            name: edit(solution, variant.replace, name=name)
+            for name, variant in read_right_variants(exercise.folder).items()
+        }
+    return [
+        Program(name, "right variant", text.encode(), settings)
+        for settings in SETTINGS
+        for name, text in texts.items()
+    ]
+
+
+def misconceptions(exercise: Exercise) -> list[Program]:
+    """Return the reference's named wrong variants.
+
+    Raises:
+        UsageError: a file of misconceptions cannot be read, or an edit does not apply.
+    """
+    solution = _solution(exercise)
+    with _blaming_the_exercise(exercise):
+        return [
+            Program(
+                name,
+                "misconception",
+                edit(solution, one.replace, name=name).encode(),
+                equivalent=one.equivalent,
+            )
+            for name, one in read_misconceptions(exercise.folder).items()
+        ]
+
+
+def fixtures(exercise: Exercise, folder: Path) -> list[Program]:
+    """Return the stored submissions of a folder's accepted/ and rejected/.
+
+    Each is a folder or a file, as a student would send it; an expected.toml may lie in it.
+
+    Raises:
+        UsageError: an expected.toml cannot be read.
+    """
+    found: list[Program] = []
+    kinds: tuple[Kind, ...] = ("accepted", "rejected")
+    for kind in kinds:
+        paths = (folder / kind).iterdir() if (folder / kind).is_dir() else ()
+        found += [_fixture(exercise, path, kind) for path in sorted(paths)]
+    return found
+
+
+def _fixture(exercise: Exercise, path: Path, kind: Kind) -> Program:
+    told = path / "expected.toml"
+    try:
+        tables = tomllib.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+        equivalent = msgspec.convert(tables, _Expectation).equivalent
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{told}: {error}") from error
+    try:
+        read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
+    except SubmissionError as error:
+        return Program(path.stem, kind, b"", equivalent=equivalent, unreadable=error.message)
+    return Program(path.stem, kind, read.source, equivalent=equivalent)
+
+
+@contextmanager
+def _blaming_the_exercise(exercise: Exercise) -> Iterator[None]:
+    """To whoever writes an exercise, an edit that does not apply is no bug of the grader."""
+    try:
+        yield
+    except InternalError as error:
+        raise UsageError(f"{exercise.folder.name}: {error}") from error
+
+
+def _solution(exercise: Exercise) -> str:
+    return (exercise.folder / "solution.py").read_text(encoding="utf-8")

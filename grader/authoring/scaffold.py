@@ -1,0 +1,64 @@
+"""Lay out the folder of a new exercise, and find the blanks that are left in one."""
+
+import keyword
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+from grader.errors import UsageError
+
+BLANK = "BLANK"
+_SUFFIX = ".template"
+
+
+def lay_out(name: str, into: Path) -> Path:
+    """Write a new exercise's folder and return it.
+
+    Args:
+        name: of the exercise; its function is called NAME_forward.
+        into: an existing folder.
+
+    Raises:
+        UsageError: the name is no Python name, or its folder is there already.
+    """
+    if not name.isidentifier() or not name.islower() or keyword.iskeyword(name):
+        raise UsageError(f"{name!r} is no name for an exercise: take lower case, such as my_block")
+    folder = into / name
+    if folder.exists():
+        raise UsageError(f"{folder} is there already; nothing was written")
+    words = {"name": name, "class_name": "".join(part.title() for part in name.split("_"))}
+    try:
+        _copy(files("grader.authoring") / "templates", folder, words)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from error
+    return folder
+
+
+def refuse_blanks(folder: Path) -> None:
+    """Make sure that nothing in an exercise's folder is still to be filled in.
+
+    Raises:
+        UsageError: something is; the text names the places.
+    """
+    places = [
+        f"{path.relative_to(folder)}:{number}"
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".py", ".toml", ".md")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if BLANK in line
+    ]
+    if places:
+        more = f" and {len(places) - 12} more" if len(places) > 12 else ""
+        raise UsageError(f"{folder.name} has blanks to fill in: {', '.join(places[:12])}{more}")
+
+
+def _copy(source: Traversable, target: Path, words: dict[str, str]) -> None:
+    """Copy a tree of templates, filling in the words."""
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.is_dir():
+            _copy(entry, target / entry.name, words)
+        elif entry.name.endswith(_SUFFIX):
+            text = Template(entry.read_text(encoding="utf-8")).substitute(words)
+            (target / entry.name.removesuffix(_SUFFIX)).write_text(text, encoding="utf-8")

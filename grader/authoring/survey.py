@@ -1,0 +1,119 @@
+"""Put many programs through many suites, several workers at once."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Generic, NamedTuple, TypeVar
+
+from grader.authoring.programs import Program
+from grader.model import Deadlines, Exercise, Sandbox
+from grader.questions import Questions
+from grader.trial import Run
+
+_PROGRAMS_PER_WORKER = 12
+"""Variants of the reference that share a process; what each compiles stays in its memory."""
+_SUITES_PER_WORKER = 20
+"""Of one program; a worker may use 300 CPU seconds, and a suite costs up to 8."""
+
+R = TypeVar("R")
+Ask = Callable[[Run, Program, Questions], R]
+"""What is asked of one program and one suite; the program is loaded, or has failed to."""
+
+
+class Errand(NamedTuple):
+    """Programs and suites for one worker: each program meets each suite."""
+
+    programs: tuple[Program, ...]
+    suites: tuple[Questions, ...]
+
+
+def errands(programs: Sequence[Program], suites: Sequence[Questions]) -> list[Errand]:
+    """Divide the work: variants of the reference share workers, fixtures have their own.
+
+    The first suites come first for every program, so that an early stop has seen everything.
+    """
+    found = []
+    for start in range(0, len(suites), _SUITES_PER_WORKER):
+        some = tuple(suites[start : start + _SUITES_PER_WORKER])
+        ours: dict[str, list[Program]] = {}
+        for program in programs:
+            if program.is_ours:
+                ours.setdefault(program.settings, []).append(program)
+            else:
+                found.append(Errand((program,), some))
+        for members in ours.values():
+            found += [
+                Errand(tuple(members[at : at + _PROGRAMS_PER_WORKER]), some)
+                for at in range(0, len(members), _PROGRAMS_PER_WORKER)
+            ]
+    return found
+
+
+class Survey(Generic[R]):
+    """Ask about many programs.
+
+    Args:
+        sandboxes: settings to the processes that variants of the reference run in.
+        wall: what fixtures run behind; None when there are none.
+        jobs: workers at once.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        sandboxes: Mapping[str, Sandbox],
+        wall: Sandbox | None,
+        *,
+        jobs: int,
+    ) -> None:
+        self._exercise, self._sandboxes, self._wall = exercise, sandboxes, wall
+        self._jobs = jobs
+
+    def run(self, errands: Sequence[Errand], ask: Ask[R]) -> Iterator[R]:
+        """Yield what ask returns for every program and suite, in the order of completion."""
+        with ThreadPoolExecutor(self._jobs) as pool:
+            futures = [pool.submit(self._do, errand, ask) for errand in errands]
+            try:
+                for future in as_completed(futures):
+                    yield from future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _do(self, errand: Errand, ask: Ask[R]) -> list[R]:
+        """Run one errand; a program that ends its worker costs the others nothing.
+
+        A right fixture is loaded once, so that what it compiles serves every suite. Any other may
+        count its calls or remember answers, and starts afresh for each suite.
+        """
+        waiting = [(program, suite) for program in errand.programs for suite in errand.suites]
+        waiting.reverse()
+        results = []
+        while waiting:
+            with self._sandbox_of(errand).open(_longest(errand.suites)) as worker:
+                loaded, is_alive = None, True
+                while waiting and is_alive:
+                    program, suite = waiting.pop()
+                    run = Run(self._exercise, worker, lambda done, total: None)
+                    if program is not loaded or program.kind != "accepted":
+                        run.load(program.source)
+                    loaded = program
+                    results.append(ask(run, program, suite))
+                    is_alive = run.is_alive
+        return results
+
+    def _sandbox_of(self, errand: Errand) -> Sandbox:
+        program = errand.programs[0]
+        if program.is_ours:
+            return self._sandboxes[program.settings]
+        assert self._wall is not None
+        return self._wall
+
+
+def _longest(suites: Sequence[Questions]) -> Deadlines:
+    """Return the largest deadlines of several suites, a total that allows for all of them."""
+    deadlines = [suite.deadlines for suite in suites]
+    return Deadlines(
+        first_s=max(one.first_s for one in deadlines),
+        repeat_s=max(one.repeat_s for one in deadlines),
+        total_s=300.0 * len(suites),
+    )

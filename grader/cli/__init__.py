@@ -1,0 +1,21 @@
+"""Give an instructor the grader's commands; each loads what it needs only when it is called."""
+
+import typer
+
+from grader.cli import authoring, grading, machine
+
+app = typer.Typer(
+    help="Grade JAX and Flax nnx exercises behind a wall.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(grading.grade)
+app.command()(grading.replay)
+app.command()(grading.schema)
+app.command()(machine.exercises)
+app.command()(machine.warm)
+app.command()(machine.doctor)
+app.command()(authoring.check)
+app.command()(authoring.calibrate)
+app.command("new-exercise")(authoring.new_exercise)

@@ -1,0 +1,202 @@
+"""Measure, prove and lay out exercises."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grader.cli.common import (
+    ACCEPTED,
+    NOT_ACCEPTED,
+    CasesOption,
+    ExerciseArgument,
+    FormatOption,
+    OutputOption,
+    SandboxName,
+    SandboxOption,
+    load_exercise,
+    progress_bar,
+    reporting_errors,
+    setup,
+)
+from grader.errors import UsageError
+from grader.report.format import Format
+
+if TYPE_CHECKING:
+    from grader.authoring.adequacy import Adequacy
+    from grader.authoring.survey import Survey
+    from grader.model import Exercise, Sandbox
+
+_PROBES = 3
+"""Cases of each calibration-only family."""
+
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, max=64, help="Workers at once.")
+]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="Draw noise against signal: an .svg or .png file.")
+]
+
+
+def check(
+    exercise: ExerciseArgument = None,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Number of suites.")] = 3,
+    cases: CasesOption = None,
+    fixtures: Annotated[
+        Path | None, typer.Option(help="Another folder with accepted/ and rejected/.")
+    ] = None,
+    bound: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Try another relative bound than the exercise's."),
+    ] = None,
+    sandbox: SandboxOption = SandboxName.auto,
+    jobs: JobsOption = None,
+    plot: PlotOption = None,
+    format: FormatOption = Format.text,
+    output: OutputOption = None,
+) -> None:
+    """Prove that right programs pass and wrong ones are caught. Exit code 1: they are not."""
+    with reporting_errors():
+        import msgspec
+
+        from grader.authoring import show
+        from grader.report.output import as_text, put
+
+        chosen = _complete(exercise)
+        if bound is not None:
+            loosened = msgspec.structs.replace(chosen.tolerance, relative=bound)
+            chosen = dataclasses.replace(chosen, tolerance=loosened)
+        found = _check(chosen, seeds, cases, fixtures, sandbox, jobs or _processors())
+        if plot is not None:
+            from grader.authoring.plot import draw, points_of_check
+
+            draw(points_of_check(found), chosen.name, plot)
+        if format is Format.json:
+            put(_as_json(found, found.problems), output)
+        else:
+            put(as_text(lambda console: show.adequacy(found, console), output), output)
+        raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
+
+
+def calibrate(
+    exercise: ExerciseArgument = None,
+    cases: CasesOption = None,
+    jobs: JobsOption = None,
+    plot: PlotOption = None,
+    format: FormatOption = Format.text,
+    output: OutputOption = None,
+) -> None:
+    """Measure noise and signal of an exercise's bound. Exit code 1: it does not separate them."""
+    with reporting_errors():
+        from grader.authoring import show
+        from grader.authoring.calibration import Measured
+        from grader.authoring.calibration import calibrate as measure
+        from grader.authoring.programs import misconceptions, right_variants
+        from grader.authoring.suites import prepare, with_probes
+        from grader.environment import cache_folder
+        from grader.report.output import as_text, put
+
+        chosen, folder, workers = _complete(exercise), cache_folder(), jobs or _processors()
+        programs = [*right_variants(chosen), *misconceptions(chosen)]
+        count = cases or chosen.cases
+        questions = prepare(chosen, folder, [chosen.default_seed], cases=count, jobs=1)[0]
+        questions = with_probes(chosen, folder, questions, _PROBES)
+        survey: Survey[Measured] = _survey(chosen, None, workers)
+        with progress_bar("calibrating") as progress:
+            found = measure(chosen, survey, questions, programs, progress)
+        if plot is not None:
+            from grader.authoring.plot import draw, points_of_calibration
+
+            draw(points_of_calibration(found), chosen.name, plot)
+        if format is Format.json:
+            put(_as_json(found, found.problems), output)
+        else:
+            put(as_text(lambda console: show.calibration(found, console), output), output)
+        raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
+
+
+def new_exercise(
+    name: Annotated[str, typer.Argument(help="A Python name, such as basic_block.")],
+    into: Annotated[Path, typer.Option(help="Where to lay out the folder.")] = Path(),
+) -> None:
+    """Lay out the folder of a new exercise, with blanks to fill in."""
+    with reporting_errors():
+        from grader.authoring.scaffold import lay_out
+
+        folder = lay_out(name, into)
+        typer.echo(f"{folder} is laid out; fill in what is marked BLANK, then run:")
+        typer.echo(f"    grader check ./{os.path.relpath(folder)}")
+
+
+def _check(
+    exercise: "Exercise",
+    count: int,
+    cases: int | None,
+    fixtures: Path | None,
+    sandbox: SandboxName,
+    jobs: int,
+) -> "Adequacy":
+    """Gather programs and suites, and see how they fare."""
+    from grader.authoring import adequacy, programs, suites
+    from grader.environment import cache_folder
+    from grader.sandbox.choice import choose
+
+    right = programs.right_variants(exercise)
+    bank = [one for one in right if one.settings == programs.AS_GRADED]
+    bank += programs.misconceptions(exercise)
+    bank += programs.fixtures(exercise, _existing(fixtures) or exercise.fixtures)
+    wall = choose(sandbox.value, setup(exercise))
+    seeds = suites.seeds(exercise, count)
+    with progress_bar("expected values") as progress:
+        asked = suites.prepare(
+            exercise,
+            cache_folder(),
+            seeds,
+            cases=cases or exercise.cases,
+            jobs=jobs,
+            progress=progress,
+        )
+    survey: Survey[adequacy.Sighting] = _survey(exercise, wall, jobs)
+    with progress_bar("checking") as progress:
+        sightings = list(adequacy.prove(exercise, survey, asked, bank, progress))
+    return adequacy.summarise(exercise, asked, sightings)
+
+
+def _complete(name: str | None) -> "Exercise":
+    """Load an exercise that has no blanks left."""
+    from grader.authoring.scaffold import refuse_blanks
+
+    if name is not None and os.sep in name and os.path.isdir(name):
+        refuse_blanks(Path(name))  # before Python fails on them
+    return load_exercise(name)
+
+
+def _existing(folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder of fixtures")
+    return folder
+
+
+def _survey(exercise: "Exercise", wall: "Sandbox | None", jobs: int) -> "Survey[Any]":
+    from grader.authoring.programs import SETTINGS
+    from grader.authoring.survey import Survey
+    from grader.authoring.trusted import Trusted
+    from grader.environment import cache_folder
+
+    folder = cache_folder()
+    trusted = {name: Trusted(folder, settings) for name, settings in SETTINGS.items()}
+    return Survey(exercise, trusted, wall, jobs=jobs)
+
+
+def _as_json(found: object, problems: list[str]) -> str:
+    """Return a document and its problems as indented JSON."""
+    import msgspec
+
+    parts = {**msgspec.to_builtins(found), "problems": problems}
+    return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,95 @@
+"""Share what all commands have: options, exit codes, one line for each of our errors."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.errors import GraderError, UsageError
+from grader.report.format import Format
+
+if TYPE_CHECKING:
+    from grader.model import Exercise
+    from grader.sandbox.setup import Setup
+    from grader.trial import Progress
+
+ACCEPTED, NOT_ACCEPTED, USAGE, INTERNAL = 0, 1, 2, 3
+
+
+class SandboxName(StrEnum):
+    """Walls to choose from; auto takes the best that works here."""
+
+    auto = "auto"
+    bubblewrap = "bubblewrap"
+    confined = "confined"
+
+
+SandboxOption = Annotated[SandboxName, typer.Option("--sandbox", help="The wall.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Form of the report.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the report to this file.")
+]
+CasesOption = Annotated[
+    int | None, typer.Option("--cases", min=1, max=10_000, help="Number of cases in a suite.")
+]
+ExerciseArgument = Annotated[
+    str | None, typer.Argument(help="Name of the exercise, or the path of its folder.")
+]
+
+
+def load_exercise(name: str | None) -> "Exercise":
+    """Load an exercise by name or path, the default one when none is named."""
+    import reference
+
+    return reference.load(name or reference.DEFAULT)
+
+
+def setup(exercise: "Exercise | None" = None) -> "Setup":
+    """Return what workers get; neither expected values nor the exercise may be readable."""
+    from grader.environment import cache_folder
+    from grader.runtime import compile_cache
+    from grader.sandbox.setup import Setup
+
+    folder = cache_folder()
+    secrets = [folder / "expected.sqlite", *([] if exercise is None else [exercise.folder])]
+    return Setup(compile_cache(folder), secrets=tuple(secrets))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator["Progress"]:
+    """Show a bar on standard error when it is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Turn our own errors into one line and an exit code: 2 for the caller's, 3 for ours."""
+    try:
+        yield
+    except UsageError as error:
+        typer.echo(f"grader: {error}", err=True)
+        raise typer.Exit(USAGE) from None
+    except GraderError as error:
+        typer.echo(f"grader: internal error: {error}", err=True)
+        raise typer.Exit(INTERNAL) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # Python's own exit code 1 would say "not accepted"
+        logging.getLogger("grader").exception("please report this")
+        typer.echo(f"grader: internal error: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(INTERNAL) from None

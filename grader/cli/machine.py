@@ -1,0 +1,56 @@
+"""Look at this installation: its exercises, its walls, its caches."""
+
+from typing import Annotated
+
+import typer
+
+from grader.cli.common import (
+    ACCEPTED,
+    NOT_ACCEPTED,
+    ExerciseArgument,
+    SandboxName,
+    load_exercise,
+    reporting_errors,
+    setup,
+)
+
+
+def exercises() -> None:
+    """List the exercises."""
+    with reporting_errors():
+        import reference
+
+        for name in reference.names():
+            found = reference.load(name)
+            total = sum(criterion.points for criterion in found.rubric)
+            line = f"{name}  version {found.version}, {found.cases} cases, {total} points"
+            typer.echo(f"{line}, digest {found.digest[:12]}\n    {found.title}")
+
+
+def warm(exercise: ExerciseArgument = None) -> None:
+    """Compute the default suite's expected values and programs ahead of the first grading."""
+    with reporting_errors():
+        from grader.environment import cache_folder
+        from grader.oracle import Oracle
+        from grader.suites import recall_or_generate
+
+        chosen = load_exercise(exercise)
+        with Oracle(chosen, cache_folder()) as oracle:
+            suite = recall_or_generate(chosen, oracle, chosen.default_seed, chosen.cases)
+            oracle.warm_up(suite.cases)
+        typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
+
+
+def doctor(
+    sandbox: Annotated[SandboxName, typer.Option("--sandbox", help="Only this wall.")] = (
+        SandboxName.auto
+    ),
+) -> None:
+    """Try every promise of the walls on this machine. Exit code 0: the chosen wall is complete."""
+    with reporting_errors():
+        from rich.console import Console
+
+        from grader.doctor import examine
+
+        whole = examine(sandbox.value, setup(), Console())
+        raise typer.Exit(ACCEPTED if whole else NOT_ACCEPTED)

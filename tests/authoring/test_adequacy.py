@@ -1,0 +1,210 @@
+"""`grader check` accepts what separates right from wrong, and names what survives otherwise."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import CACHE, FIXTURES, ROOT
+from test_cli import grader
+
+from grader.authoring import adequacy, programs
+from grader.authoring.adequacy import Adequacy, prove, summarise
+from grader.authoring.programs import Program
+from grader.authoring.suites import prepare, seeds
+from grader.authoring.survey import Survey
+from grader.model import Exercise
+
+SurveyOf = Callable[[Exercise], Survey]  # type: ignore[type-arg]
+
+
+def check(
+    exercise: Exercise, bank: list[Program], survey_of: SurveyOf, suites: int = 1
+) -> Adequacy:
+    asked = prepare(exercise, CACHE, seeds(exercise, suites), cases=exercise.cases, jobs=1)
+    return summarise(exercise, asked, prove(exercise, survey_of(exercise), asked, bank))
+
+
+def variant(source: bytes, name: str = "it", equivalent: str = "") -> Program:
+    return Program(name, "misconception", source, equivalent=equivalent)
+
+
+@pytest.fixture(scope="module")
+def solution(tiny: Exercise) -> bytes:
+    return (tiny.folder / "solution.py").read_bytes()
+
+
+def test_a_right_program_that_is_marked_wrong_survives_and_is_named(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    found = check(tiny, [variant(solution, "not_wrong_at_all")], survey_of)
+    assert len(found.problems) == 1
+    assert "not_wrong_at_all survives" in found.problems[0]
+
+
+def test_a_survivor_that_is_marked_equivalent_is_no_problem(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    found = check(tiny, [variant(solution, equivalent="It is the same text.")], survey_of)
+    assert found.problems == []
+    assert found.rows[0].caught == 0
+
+
+def test_a_wrong_mark_is_a_problem(tiny: Exercise, survey_of: SurveyOf, solution: bytes) -> None:
+    wrong = solution.replace(b"nnx.relu(self.linear(x))", b"self.linear(x)")
+    found = check(tiny, [variant(wrong, equivalent="I thought so.")], survey_of)
+    assert "is marked equivalent, but is caught by" in found.problems[0]
+
+
+def test_a_right_fixture_that_fails_is_a_problem(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    wrong = solution.replace(b"nnx.relu(self.linear(x))", b"self.linear(x)")
+    found = check(tiny, [Program("alice", "accepted", wrong)], survey_of)
+    assert "accepted alice is not accepted in 1 of 1 suites" in found.problems[0]
+    assert "bounds" in found.problems[0]
+
+
+def test_structure_alone_catches_what_values_do_not(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    renamed = solution.replace(b"self.linear", b"self.dense")
+    found = check(tiny, [Program("bob", "rejected", renamed)], survey_of, suites=2)
+    assert found.problems == []
+    assert set(found.rows[0].by) == {"structure: class, linear"}
+    assert found.rows[0].by_values == 0
+
+
+def test_what_catches_is_named_with_its_family_and_margin(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    wrong = solution.replace(b"int(seed)", b"int(seed) % 65536")
+    row = check(tiny, [variant(wrong)], survey_of).rows[0]
+    assert row.caught == 1
+    assert next(iter(row.by)).startswith(("seeds_above_16_bits", "seeds_above_24_bits", "largest"))
+    assert row.latest > 1
+    assert row.margin is not None
+    assert row.margin > 100
+
+
+def test_a_program_that_ends_its_process_costs_the_others_nothing(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    deadly = b"import os\nos._exit(3)\n"
+    bank = [
+        variant(deadly, "deadly"),
+        variant(solution.replace(b"nnx.relu(self.linear(x))", b"self.linear(x)"), "no_relu"),
+        Program("reference", "right variant", solution),
+    ]
+    found = check(tiny, bank, survey_of)
+    assert {row.name: row.caught for row in found.rows} == {
+        "deadly": 1,
+        "no_relu": 1,
+        "reference": 0,
+    }
+    assert found.problems == []
+
+
+def test_state_does_not_pass_from_one_suite_to_the_next(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    counts = solution + (
+        b"_right, _calls = tiny_layer_forward, 0\n"
+        b"def tiny_layer_forward(seed, x):\n"
+        b"    global _calls\n"
+        b"    _calls += 1\n"
+        b"    return _right(seed, x) * (1.01 if _calls == 30 else 1)\n"
+    )
+    row = check(tiny, [Program("it", "rejected", counts)], survey_of, suites=3).rows[0]
+    assert row.caught == 3
+    assert row.latest == 30
+
+
+def test_a_submission_that_cannot_be_read_is_caught_by_intake(
+    tiny: Exercise, survey_of: SurveyOf, tmp_path: Path
+) -> None:
+    (tmp_path / "rejected" / "broken").mkdir(parents=True)
+    (tmp_path / "rejected" / "broken" / "submission.py").write_text("def f(:\n")
+    found = check(tiny, programs.fixtures(tiny, tmp_path), survey_of)
+    assert found.rows[0].by == {"intake": 1}
+    assert found.problems == []
+
+
+def test_a_suite_without_a_case_to_judge_by_proves_nothing(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    strict = msgspec.structs.replace(tiny.tolerance, smallest_scale=1e30)
+    found = check(
+        dataclasses.replace(tiny, tolerance=strict), [variant(b"", "anything")], survey_of
+    )
+    assert found.problems[0].startswith("no case can be judged by: nearly zero")
+    assert "anything survives" in found.problems[1]
+
+
+def copy_of_resnet(tmp_path: Path, *edits: tuple[str, str, str]) -> Path:
+    """Copy the exercise and change texts of its files: (file, old, new)."""
+    folder = tmp_path / "resnet_classifier"
+    shutil.copytree(
+        ROOT / "reference" / "resnet_classifier",
+        folder,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    for name, old, new in edits:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    return folder
+
+
+def test_a_bound_of_a_hundredth_is_refused_and_its_survivors_are_named(tmp_path: Path) -> None:
+    folder = copy_of_resnet(tmp_path, ("exercise.py", "relative=4e-6", "relative=1e-2"))
+    done = grader("check", str(folder), "--seeds", "1", "--cases", "24", "--format", "json")
+    assert done.returncode == 1, done.stderr
+    problems = json.loads(done.stdout)["problems"]
+    for name in ("logits_rounded", "epsilon_1e_6", "half_precision"):
+        assert any(f"{name} survives" in problem for problem in problems), (name, problems)
+
+
+def test_a_suite_of_single_pixels_is_refused_and_its_survivors_are_named(tmp_path: Path) -> None:
+    folder = copy_of_resnet(
+        tmp_path, ("strategy.py", "images(kind, shape)", "images(kind, (1, 1, shape[2]))")
+    )
+    done = grader("check", str(folder), "--seeds", "1", "--cases", "24")
+    assert done.returncode == 1, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "no case can be judged by: blind" in said
+    assert "misconception no_residual survives 1 of 1 suites" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check", "no_such"), "no_such"),
+        (("check", "./no/such/folder"), "exercise.py"),
+        (("check", "--fixtures", "no/such"), "no/such"),
+        (("check", "--seeds", "0"), "--seeds"),
+        (("calibrate", "no_such"), "no_such"),
+        (("new-exercise", "No-Name"), "No-Name"),
+    ],
+)
+def test_a_mistyped_command_exits_2(arguments: tuple[str, ...], said: str) -> None:
+    done = grader(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_banks_of_fixtures_are_read_from_any_folder(exercise: Exercise) -> None:
+    bank = programs.fixtures(exercise, FIXTURES)
+    assert len([one for one in bank if one.kind == "accepted"]) >= 40
+    assert len([one for one in bank if one.kind == "rejected"]) >= 100
+    assert {one.name for one in bank if one.unreadable} == set()
+
+
+def test_seeds_are_distinct_and_begin_with_the_default(exercise: Exercise) -> None:
+    found = seeds(exercise, 200)
+    assert found[0] == exercise.default_seed
+    assert len(set(found)) == 200
+    assert adequacy.STRUCTURE == "structure"
