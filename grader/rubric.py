@@ -70,16 +70,17 @@ def _judge_runs(trial: Trial) -> Judgement:
 def _judge_result(exercise: Exercise, trial: Trial) -> Judgement:
     failure = trial.shrunk or trial.failure
     if trial.needs_integers:
-        names = " and ".join(a.name for a in exercise.arguments if a.kind == "integer")
+        names = [a.name for a in exercise.arguments if a.kind == "integer"]
         assert trial.error is not None
-        text = f"{names} arrive as floats and must be cast with int(). {trial.error.message}"
+        arrive = "arrives as a float" if len(names) == 1 else "arrive as floats"
+        text = f"{' and '.join(names)} {arrive} and must be cast with int(). {trial.error.message}"
         return Judgement(False, text, dict(trial.error.evidence))
     if trial.error is not None:
         return Judgement(None, "Not judged: the file did not run to the end.", {"because": "runs"})
     if failure is not None and failure.reason in _RESULT_KINDS:
         text = f"{describe_mismatch(failure)} Seen on {describe_input(failure.case)}."
         return Judgement(False, text, {"case": failure.number})
-    return Judgement(True, "Every result is a finite, one-dimensional float32 array.")
+    return Judgement(True, "Every result is a finite float32 array of the shape asked for.")
 
 
 def _judge_values(trial: Trial, total: int) -> Judgement:
@@ -122,7 +123,7 @@ def _structure(exercise: Exercise, facts: Facts, trial: Trial) -> dict[str, Judg
     if structure is None:
         return {}
     if trial.watched is not None:
-        return judge_structure(structure, facts, trial.watched, trial.logits)
+        return judge_structure(structure, facts, trial.watched, trial.unwatched)
     if trial.watch_error is not None:
         reason = f"Not judged: the watched call failed. {trial.watch_error.message}"
         because = "class"

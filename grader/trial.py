@@ -78,7 +78,7 @@ class Trial:
         worst_margin: largest error of a right answer, in units of its bound.
         failure: the first one; shrunk: the same failure on the simplest input found.
         needs_integers: calls raise unless the caller casts what the student should.
-        watched: the observed call; logits: an unwatched one on the same arguments.
+        watched: the observed call; unwatched: what an unwatched one returned on the same arguments.
         watch_error: why there is none.
     """
 
@@ -89,7 +89,7 @@ class Trial:
     shrunk: Failure | None = None
     needs_integers: bool = False
     watched: Observation | None = None
-    logits: np.ndarray | None = None
+    unwatched: np.ndarray | None = None
     watch_error: SubmissionError | None = None
     shapes: set[tuple[int, ...]] = field(default_factory=set)
 
@@ -167,7 +167,7 @@ class Run:
         ):
             return
         with suppress(SubmissionError):  # the watched call then tells how far it comes
-            self.trial.logits = self._call(Case(self._exercise.watched)).array
+            self.trial.unwatched = self._call(Case(self._exercise.watched)).array
         try:
             arguments = self._values(self._exercise.watched)
             self.trial.watched = self._worker.inspect(arguments, self._exercise.structure)

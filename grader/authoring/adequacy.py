@@ -3,6 +3,8 @@
 A wrong program is caught by a case whose answer differs by more than the bound, or else by a
 finding about its structure. One that no suite catches has survived: then either it is the same
 function, and must be marked `equivalent` with the reason, or the suite or the bound is too weak.
+Structure that happens to tell is no excuse: without a mark, or a fixture's expected verdict that
+says so, a wrong program must be caught by its values.
 """
 
 from collections import Counter
@@ -52,6 +54,7 @@ class Row(msgspec.Struct, frozen=True):
             accepted its largest error. In units of the bound; None where only structure, an
             exception or a shape told.
         latest: largest position of a catching case.
+        structural: whether structure alone may catch it.
         missed: seeds of the suites that judged it wrongly.
         told: what was wrong, in one of those suites.
     """
@@ -64,6 +67,7 @@ class Row(msgspec.Struct, frozen=True):
     by: dict[str, int]
     margin: float | None
     latest: int
+    structural: bool
     missed: list[str]
     told: str = ""
 
@@ -106,11 +110,10 @@ class Adequacy(msgspec.Struct, frozen=True):
 
 
 def _problems(row: Row) -> Iterator[str]:
-    right = row.kind in ("accepted", "right variant")
-    where = f"{len(row.missed)} of {row.suites} suites, the first {row.missed[:1]}"
-    if right and row.missed:
+    where = f"{len(row.missed)} of {row.suites} suites, first {', '.join(row.missed[:1])}"
+    if row.missed and row.kind in ("accepted", "right variant"):
         yield f"{row.kind} {row.name} is not accepted in {where}: {row.told}"
-    elif not right and not row.equivalent and row.missed:
+    elif row.missed and not row.equivalent:
         yield f"{row.kind} {row.name} survives {where}: {row.told}"
     elif row.equivalent and row.kind == "misconception" and row.by_values:
         yield f"{row.kind} {row.name} is marked equivalent, but is caught by {_counted(row.by)}"
@@ -155,6 +158,9 @@ def summarise(
     for sighting in sightings:
         grouped.setdefault(sighting.program, []).append(sighting)
     unfit = Counter(one.reason for suite in suites for one in suite.unfit)
+    place = {suite.seed: index for index, suite in enumerate(suites)}
+    for found in grouped.values():
+        found.sort(key=lambda one: place[one.seed])
     rows = [_row(program, found) for program, found in grouped.items()]
     return Adequacy(
         exercise=exercise.name,
@@ -203,13 +209,16 @@ def _sight(
     if not failed:
         return passed
     by = f"{STRUCTURE}: {', '.join(one.id for one in failed)}"
-    return Sighting(program, suite.seed, by, 0, trial.worst_margin, failed[0].message)
+    told = failed[0].message if program.is_right else f"{passed.told}; only {by} tells"
+    return Sighting(program, suite.seed, by, 0, trial.worst_margin, told)
 
 
 def _row(program: Program, found: Sequence[Sighting]) -> Row:
     caught = [one for one in found if one.caught_by]
     accepted = [one for one in found if not one.caught_by]
-    wrongly = caught if program.is_right else accepted
+    seen = [one for one in caught if not one.caught_by.startswith(STRUCTURE)]
+    unseen = [one for one in found if one not in seen]
+    wrongly = caught if program.is_right else accepted if program.structural else unseen
     margins = [one.margin for one in (caught or accepted) if one.number or not one.caught_by]
     finite = [margin for margin in margins if margin != float("inf")]
     chosen = (min if caught else max)(finite, default=None)
@@ -223,7 +232,8 @@ def _row(program: Program, found: Sequence[Sighting]) -> Row:
         by=dict(by.most_common()),
         margin=chosen,
         latest=max((one.number for one in caught), default=0),
-        missed=sorted(one.seed for one in wrongly),
+        structural=program.structural,
+        missed=[one.seed for one in wrongly],
         told=next((one.told for one in wrongly), ""),
     )
 

@@ -35,6 +35,7 @@ class Program(msgspec.Struct, frozen=True):
     Attributes:
         settings: a name in SETTINGS.
         equivalent: why no input can tell it from a right one; "" where one can.
+        structural: whether it is known that structure alone may tell it from a right one.
         unreadable: why intake refuses it; "" when it does not.
     """
 
@@ -43,6 +44,7 @@ class Program(msgspec.Struct, frozen=True):
     source: bytes
     settings: str = AS_GRADED
     equivalent: str = ""
+    structural: bool = False
     unreadable: str = ""
 
     @property
@@ -60,6 +62,7 @@ class _Expectation(msgspec.Struct):
     """What expected.toml says, as far as it matters here."""
 
     equivalent: str = ""
+    verdict: tuple[str, ...] = ("structure",)
 
 
 def right_variants(exercise: Exercise) -> list[Program]:
@@ -95,6 +98,7 @@ def misconceptions(exercise: Exercise) -> list[Program]:
                 "misconception",
                 edit(solution, one.replace, name=name).encode(),
                 equivalent=one.equivalent,
+                structural=bool(one.equivalent),
             )
             for name, one in read_misconceptions(exercise.folder).items()
         ]
@@ -117,17 +121,18 @@ def fixtures(exercise: Exercise, folder: Path) -> list[Program]:
 
 
 def _fixture(exercise: Exercise, path: Path, kind: Kind) -> Program:
-    told = path / "expected.toml"
+    beside = path / "expected.toml"
     try:
-        tables = tomllib.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
-        equivalent = msgspec.convert(tables, _Expectation).equivalent
+        tables = tomllib.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+        told = msgspec.convert(tables, _Expectation)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{told}: {error}") from error
+        raise UsageError(f"{beside}: {error}") from error
     try:
         read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
     except SubmissionError as error:
-        return Program(path.stem, kind, b"", equivalent=equivalent, unreadable=error.message)
-    return Program(path.stem, kind, read.source, equivalent=equivalent)
+        return Program(path.stem, kind, b"", unreadable=error.message)
+    structural = bool(told.equivalent) or "structure" in told.verdict
+    return Program(path.stem, kind, read.source, equivalent=told.equivalent, structural=structural)
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def calibrate(
 
 
 def new_exercise(
-    name: Annotated[str, typer.Argument(help="A Python name, such as basic_block.")],
+    name: Annotated[str, typer.Argument(help="A Python name, such as my_block.")],
     into: Annotated[Path, typer.Option(help="Where to lay out the folder.")] = Path(),
 ) -> None:
     """Lay out the folder of a new exercise, with blanks to fill in."""

@@ -60,7 +60,7 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
     assert module is not None
     if layer.kind not in module.kinds:
         name = module.types[0].rpartition(".")[2] if module.types else "nothing"
-        return f"{module.path} is a {name}; expected nnx.{layer.kind}"
+        return f"{module.path} is {name}; expected nnx.{layer.kind}"
     for name, wanted in layer.settings.items():
         given = module.settings.get(name)
         if not _equal_setting(given, wanted):

@@ -27,14 +27,14 @@ class Judgement(NamedTuple):
 
 
 def judge_structure(
-    structure: Structure, facts: Facts, seen: Observation, logits: np.ndarray | None
+    structure: Structure, facts: Facts, seen: Observation, unwatched: np.ndarray | None
 ) -> dict[str, Judgement]:
     """Judge every structural criterion.
 
     Args:
         facts: from the submission's text.
         seen: from the watched call: claims.
-        logits: what an unwatched call returned for the same arguments; the watched call must
+        unwatched: what an unwatched call returned for the same arguments; the watched call must
             have been the same computation. None when there is none.
 
     Returns:
@@ -52,7 +52,7 @@ def judge_structure(
     checks["blocks_called"] = lambda: _judge_calls(structure, seen)
     checks["running_average_flag"] = lambda: _judge_flag(structure, seen)
     with np.errstate(all="ignore"):  # claims may hold anything, infinities included
-        judged["class"] = _judge_class(structure, facts, seen, logits)
+        judged["class"] = _judge_class(structure, facts, seen, unwatched)
         for name, check in checks.items():
             judged[name] = check() if _usable(seen) else _not_judged(structure)
     return judged
@@ -67,7 +67,7 @@ def _not_judged(structure: Structure) -> Judgement:
 
 
 def _judge_class(
-    structure: Structure, facts: Facts, seen: Observation, logits: np.ndarray | None
+    structure: Structure, facts: Facts, seen: Observation, unwatched: np.ndarray | None
 ) -> Judgement:
     """The class exists, is an nnx.Module, is what the function runs, and has no further weights."""
     root, line = structure.root, facts.classes.get(structure.root)
@@ -78,7 +78,7 @@ def _judge_class(
     if not seen.called:
         how = "is not an nnx.Module" if not seen.parameters else "was never called by the function"
         return Judgement(False, f"{root} {how}; it must be an nnx.Module that computes.", evidence)
-    broken = None if seen.error is not None else _broken_chain(root, seen, logits)
+    broken = None if seen.error is not None else _broken_chain(root, seen, unwatched)
     if broken is not None:
         return Judgement(False, broken, evidence)
     extra = _further_weights(structure, seen)
@@ -86,18 +86,18 @@ def _judge_class(
         names = ", ".join(layer.name for layer in structure.layers)
         text = f"{root} has weights beyond its attributes {names}: {', '.join(extra)}."
         return Judgement(False, text, evidence)
-    return Judgement(True, f"{root} is an nnx.Module and computes the logits.", evidence)
+    return Judgement(True, f"{root} is an nnx.Module and computes the result.", evidence)
 
 
-def _broken_chain(root: str, seen: Observation, logits: np.ndarray | None) -> str | None:
-    """Say where the chain from the root's output to the graded logits breaks, if it does."""
+def _broken_chain(root: str, seen: Observation, unwatched: np.ndarray | None) -> str | None:
+    """Say where the chain from the root's output to the graded result breaks, if it does."""
     visits = own_visits(seen, "")
     output = seen.array(visits[-1].output) if visits else None
     result = seen.array(seen.result)
     if output is None or result is None or not same(output.ravel(), result.ravel()):
-        return f"The function does not return what {root} computes; it must return its logits."
-    if logits is None or not same(result, logits):
-        return f"While {root} was watched the function returned other logits than before."
+        return f"The function does not return what {root} computes; it must return its result."
+    if unwatched is None or not same(result, unwatched):
+        return f"While {root} was watched the function returned another result than before."
     return None
 
 
@@ -130,12 +130,16 @@ def _judge_layer(layer: Layer, seen: Observation) -> Judgement:
     if attribute.path is None:
         kind = printable(attribute.type, limit=40)
         return Judgement(False, f"{layer.name} is a {kind} and not a layer.")
+    twin = next((a for a in seen.attributes if a.path == attribute.path), attribute)
+    if twin.name != layer.name:
+        text = f"{layer.name} and {printable(twin.name, limit=40)} are one and the same object."
+        return Judgement(False, text)
     if not own_visits(seen, attribute.path):
         return Judgement(False, f"{layer.name} exists but is never called.")
     wrong = complaint(seen, attribute.path, layer)
     if wrong is not None:
-        text = printable(wrong, limit=300)
-        return Judgement(False, f"{text[0].upper()}{text[1:]}.", {"line": _line(seen, layer.name)})
+        text = f"Attribute {printable(wrong, limit=300)}."
+        return Judgement(False, text, {"line": _line(seen, layer.name)})
     return Judgement(True, f"{layer.name} is right, and its output follows from its weights.")
 
 
@@ -171,8 +175,9 @@ def _judge_calls(structure: Structure, seen: Observation) -> Judgement:
     missing = [name for name in structure.once if paths[name] is None]
     if missing:
         return Judgement(None, f"Not judged: there is no layer {' or '.join(missing)}.", evidence)
-    if len({paths[name] for name in structure.once}) < len(structure.once):
-        text = f"{' and '.join(structure.once)} are one and the same object; each needs its own."
+    twins = [n for n in structure.once if list(paths.values()).count(paths[n]) > 1]
+    if twins:
+        text = f"{' and '.join(twins)} are one and the same object; each needs its own."
         return Judgement(False, text, evidence)
     wrong = [f"{name} {count} times" for name, count in counts.items() if count != 1]
     if wrong:

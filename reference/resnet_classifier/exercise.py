@@ -50,14 +50,16 @@ STRUCTURE = Structure(
 
 # Measured on the reference and its right variants (eager, jit, two-pass variance, reshaped and
 # two-step means) against float64, 270 inputs of all kinds at all shapes of the pool, jax 0.10.2:
-# up to 2.6e-6 of the scale at condition below 32, up to 5e-6 at condition 800.
+# up to 2.6e-6 of the scale at condition below 32, up to 5e-6 at condition 800. `grader calibrate`,
+# 68 right variants and settings on 117 cases: at most 0.093 of the bound; the faintest of 174
+# misconceptions, logits rounded to 4 decimals, reaches 10.6 bounds.
 TOLERANCE = Tolerance(
     relative=4e-6,
     per_condition=4e-8,
     gap_factor=3.0,
     largest_condition=100.0,
     smallest_scale=1e-3,
-    smallest_spread=1e-3,
+    smallest_spread=1e-9,
 )
 
 RUBRIC = (

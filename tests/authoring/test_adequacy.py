@@ -164,7 +164,7 @@ def test_a_bound_of_a_hundredth_is_refused_and_its_survivors_are_named(tmp_path:
     done = grader("check", str(folder), "--seeds", "1", "--cases", "24", "--format", "json")
     assert done.returncode == 1, done.stderr
     problems = json.loads(done.stdout)["problems"]
-    for name in ("logits_rounded", "epsilon_1e_6", "half_precision"):
+    for name in ("logits_rounded", "relu6", "image_float16"):
         assert any(f"{name} survives" in problem for problem in problems), (name, problems)
 
 

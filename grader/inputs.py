@@ -1,17 +1,47 @@
-"""Draw images of a known kind, and make a failing image simpler: for exercises that take one.
+"""Draw seeds and images of a known kind, and make failing ones simpler: what exercises share.
 
 Pixels are short decimals, so that a report can show them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from grader.model import Arguments
+
 Shape = tuple[int, int, int]
 """Height, width, channels."""
+
+TALL: Shape = (7, 5, 3)
+SMALL: tuple[Shape, ...] = (
+    (1, 2, 1),
+    (2, 1, 1),
+    (2, 2, 1),
+    (2, 3, 1),
+    (3, 2, 1),
+    (1, 2, 3),
+    (2, 1, 3),
+    (2, 2, 3),
+    (2, 3, 3),
+    (3, 2, 3),
+    (7, 5, 1),
+    TALL,
+)
+"""What a failing image shrinks to, the simplest first; a single pixel tells nothing."""
+
+ORDINARY_SEEDS = st.integers(2, 250)
+TELLING_SEEDS: Mapping[str, SearchStrategy[int]] = {
+    "smallest_seeds": st.sampled_from([0, 1]),
+    "seeds_above_8_bits": st.integers(2**8, 2**8 + 2**7),
+    "seeds_above_16_bits": st.integers(2**16, 2**17),
+    # Odd, so that float32 rounds them; integers up to 2**53 survive the float they are passed as.
+    "seeds_above_24_bits": st.integers(2**23, 2**24).map(lambda n: 2 * n + 1),
+    "largest_seeds": st.integers(2**31 - 2**10, 2**31 - 1),
+}
+"""Family to the seeds that show a seed that was cut off, rounded or taken for false."""
 
 BRIGHT = 100.0
 """One pixel this bright among 400 ordinary ones drives activations beyond 6: shows a ReLU6."""
@@ -58,14 +88,40 @@ def images(kind: str, shape: Shape) -> SearchStrategy[np.ndarray]:
     return st.integers(0, 2**32 - 1).map(lambda seed: draw_image(kind, shape, seed))
 
 
-def simpler_images(failing: np.ndarray, shapes: Sequence[Shape]) -> SearchStrategy[np.ndarray]:
-    """Return images simpler than a failing one, of its own shape or a smaller one.
+def other_pixels(name: str) -> Callable[[Sequence[Arguments]], SearchStrategy[Arguments]]:
+    """Return a family's strategy: an earlier case with other pixels shows remembered answers.
 
     Args:
-        failing: float32[H, W, C].
-        shapes: simplest first; only those with fewer elements are used.
+        name: of the argument that holds the image.
     """
-    smaller = [shape for shape in shapes if np.prod(shape) < failing.size]
+
+    def draw(earlier: Sequence[Arguments]) -> SearchStrategy[Arguments]:
+        return st.sampled_from(earlier).flatmap(
+            lambda base: images("ordinary", np.shape(base[name])).map(
+                lambda image: {**base, name: image}
+            )
+        )
+
+    return draw
+
+
+def other_seed(earlier: Sequence[Arguments]) -> SearchStrategy[Arguments]:
+    """Draw an earlier case with another seed: shows a model that was remembered."""
+    return st.builds(
+        lambda base, seed: {**base, "seed": float(seed)},
+        st.sampled_from(earlier),
+        st.integers(251, 100_000),
+    )
+
+
+def repeated(earlier: Sequence[Arguments]) -> SearchStrategy[Arguments]:
+    """Draw an earlier case once more: shows answers that depend on the number of calls."""
+    return st.sampled_from(earlier)
+
+
+def simpler_images(failing: np.ndarray) -> SearchStrategy[np.ndarray]:
+    """Return images simpler than a failing one, float32[H, W, C], of its own shape or of SMALL."""
+    smaller = [shape for shape in SMALL if np.prod(shape) < failing.size]
     return st.builds(
         lambda shape, fill: fill(failing, shape),
         prefer([*smaller, failing.shape]),

@@ -1,0 +1,1 @@
+"""Apply one residual block to a feature map: contract, reference, misconceptions."""
