@@ -72,10 +72,21 @@ def test_structure_alone_catches_what_values_do_not(
     tiny: Exercise, survey_of: SurveyOf, solution: bytes
 ) -> None:
     renamed = solution.replace(b"self.linear", b"self.dense")
-    found = check(tiny, [Program("bob", "rejected", renamed)], survey_of, suites=2)
+    bob = Program("bob", "rejected", renamed, structural=True)
+    found = check(tiny, [bob], survey_of, suites=2)
     assert found.problems == []
-    assert set(found.rows[0].by) == {"structure: class, linear"}
+    assert found.rows[0].by == {"structure: class, linear": 2}
     assert found.rows[0].by_values == 0
+
+
+def test_structure_is_no_excuse_for_values_that_should_tell(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    renamed = solution.replace(b"self.linear", b"self.dense")
+    found = check(tiny, [Program("bob", "rejected", renamed)], survey_of, suites=2)
+    assert len(found.problems) == 1
+    assert "bob survives 2 of 2 suites" in found.problems[0]
+    assert "only structure: class, linear tells" in found.problems[0]
 
 
 def test_what_catches_is_named_with_its_family_and_margin(
