@@ -70,6 +70,39 @@ def test_wide_images_shrink_to_the_smallest_wide_one(exercise: Exercise) -> None
     assert found.arguments["num_classes"] == 1.0
 
 
+def test_shrinking_tries_the_shapes_of_the_suite_first(exercise: Exercise) -> None:
+    failing = Case(dict(exercise.watched), "ordinary")
+    pool = {(7, 5, 3, 1), (7, 5, 1, 1), (7, 5, 3, 10)}
+    tried: list[tuple[int, ...]] = []
+
+    def always(case: Case) -> bool:
+        tried.append(exercise.shape(case))
+        return True
+
+    found = cases.shrink(exercise, failing, always, pool=pool, attempts=60)
+    inside = [shape in pool for shape in tried]
+    assert inside.index(False) >= 2
+    assert not any(inside[inside.index(False) :]), "once it leaves the pool it does not come back"
+    assert exercise.shape(found) == (1, 2, 1, 1)
+
+
+def test_shrinking_stays_in_the_pool_where_nothing_smaller_fails(exercise: Exercise) -> None:
+    failing = Case(dict(exercise.watched), "ordinary")
+
+    def is_tall(case: Case) -> bool:
+        return np.shape(case.arguments["image"])[0] > 3
+
+    pool = {(7, 5, 3, 1), (7, 5, 1, 1), (7, 5, 3, 10)}
+    found = cases.shrink(exercise, failing, is_tall, pool=pool, attempts=60)
+    assert exercise.shape(found) == (7, 5, 1, 1)
+    assert found.arguments["seed"] == 0.0
+
+
+def test_arguments_keep_the_order_of_the_function(exercise: Exercise) -> None:
+    for case in cases.generate(exercise, "3", 40).cases:
+        assert list(case.arguments) == ["seed", "image", "num_classes"]
+
+
 def test_shrinking_gives_up_after_its_attempts_with_a_failing_case(exercise: Exercise) -> None:
     failing = Case(dict(exercise.watched), "ordinary")
     tried = []

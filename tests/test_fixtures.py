@@ -1,12 +1,15 @@
 """Grade every stored submission: each must get the verdict that lies beside it."""
 
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FIXTURES, statuses
+from conftest import CACHE, FIXTURES, statuses
 
+import reference
 from grader.errors import InvalidSubmission
 from grader.intake import read_submission
 from grader.judge import Judge, refuse
@@ -16,11 +19,19 @@ from grader.report.document import to_json
 
 
 def folders(kind: str) -> list[Path]:
-    return sorted(path.parent for path in (FIXTURES / kind).glob("*/expected.toml"))
+    """Return every fixture of a kind, of every exercise."""
+    banks = [reference.load(name).fixtures for name in reference.names()]
+    return sorted(path.parent for bank in banks for path in (bank / kind).glob("*/expected.toml"))
 
 
 def expectation(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "expected.toml").read_text())
+
+
+def exercise_of(folder: Path) -> str:
+    """Return the name of the exercise whose bank holds a fixture."""
+    bank = folder.parent.parent
+    return next(name for name in reference.names() if reference.load(name).fixtures == bank)
 
 
 def grade(folder: Path, judge: Judge, oracle: Oracle) -> Report:
@@ -34,21 +45,38 @@ def grade(folder: Path, judge: Judge, oracle: Oracle) -> Report:
 
 
 def identify(folder: Path) -> str:
-    return folder.name
+    return f"{exercise_of(folder)}-{folder.name}"
+
+
+Judges = Callable[[Path], tuple[Judge, Oracle]]
+
+
+@pytest.fixture(scope="session")
+def judges(bubblewrap: Sandbox) -> Iterator[Judges]:
+    """Return what grades a fixture: the judge of its exercise."""
+    opened: dict[str, tuple[Judge, Oracle]] = {}
+    with ExitStack() as stack:
+
+        def find(folder: Path) -> tuple[Judge, Oracle]:
+            name = exercise_of(folder)
+            if name not in opened:
+                oracle = stack.enter_context(Oracle(reference.load(name), CACHE))
+                opened[name] = Judge(reference.load(name), bubblewrap, oracle), oracle
+            return opened[name]
+
+        yield find
 
 
 @pytest.mark.parametrize("folder", folders("accepted"), ids=identify)
-def test_accepted_fixture_gets_full_marks(folder: Path, judge: Judge, oracle: Oracle) -> None:
-    report = grade(folder, judge, oracle)
+def test_accepted_fixture_gets_full_marks(folder: Path, judges: Judges) -> None:
+    report = grade(folder, *judges(folder))
     assert (report.verdict, report.score) == ("accepted", 100), to_json(report).decode()
 
 
 @pytest.mark.parametrize("folder", folders("rejected"), ids=identify)
-def test_rejected_fixture_fails_where_it_is_wrong(
-    folder: Path, judge: Judge, oracle: Oracle
-) -> None:
+def test_rejected_fixture_fails_where_it_is_wrong(folder: Path, judges: Judges) -> None:
     expected = expectation(folder)
-    report = grade(folder, judge, oracle)
+    report = grade(folder, *judges(folder))
     found = statuses(report)
     assert report.verdict in expected["verdict"], to_json(report).decode()
     assert {name: found[name] for name in expected["failed"]} == dict.fromkeys(
@@ -77,7 +105,8 @@ def test_hostile_fixture_is_contained(
 
 
 def test_fixture_banks_are_as_large_as_promised() -> None:
-    counts = {kind: len(folders(kind)) for kind in ("accepted", "rejected", "hostile")}
+    kinds = ("accepted", "rejected", "hostile")
+    counts = {kind: len(list((FIXTURES / kind).glob("*/expected.toml"))) for kind in kinds}
     assert counts["accepted"] >= 15
     assert counts["rejected"] >= 45
     assert counts["hostile"] >= 45

@@ -1,48 +1,55 @@
-"""Every misconception is an edit that applies, teaches, and changes what the network computes."""
+"""Every variant is an edit that applies; every misconception teaches; names are not used twice."""
 
 import ast
+import tomllib
 
 import pytest
-from conftest import FIXTURES, ROOT
 
+import reference
 from grader.errors import InternalError
-from grader.variants import edit, read_misconceptions
+from grader.variants import edit, read_misconceptions, read_right_variants
 
-FOLDER = ROOT / "reference" / "resnet_classifier"
-SOLUTION = (FOLDER / "solution.py").read_text()
-ALL = read_misconceptions(FOLDER)
-
-
-def test_there_are_many() -> None:
-    assert len(ALL) >= 40
+EXERCISES = {name: reference.load(name) for name in reference.names()}
+SOLUTIONS = {name: (one.folder / "solution.py").read_text() for name, one in EXERCISES.items()}
+WRONG = {name: read_misconceptions(one.folder) for name, one in EXERCISES.items()}
+RIGHT = {name: read_right_variants(one.folder) for name, one in EXERCISES.items()}
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
-def test_misconception_is_a_different_program_with_a_sentence(name: str) -> None:
-    found = ALL[name]
-    variant = edit(SOLUTION, found.replace, name=name)
-    assert ast.dump(ast.parse(variant)) != ast.dump(ast.parse(SOLUTION))
+@pytest.mark.parametrize("exercise", sorted(EXERCISES))
+def test_there_are_many(exercise: str) -> None:
+    assert len(WRONG[exercise]) >= 40
+    assert len(RIGHT[exercise]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("exercise", "name"), [(one, name) for one, found in WRONG.items() for name in sorted(found)]
+)
+def test_misconception_is_a_different_program_with_a_sentence(exercise: str, name: str) -> None:
+    found, solution = WRONG[exercise][name], SOLUTIONS[exercise]
+    variant = edit(solution, found.replace, name=name)
+    assert ast.dump(ast.parse(variant)) != ast.dump(ast.parse(solution))
     assert len(found.title) <= 60
     assert found.message.endswith(".")
     assert 40 <= len(found.message) <= 500
 
 
-def test_no_two_misconceptions_are_the_same_program() -> None:
-    programs = {
-        name: ast.dump(ast.parse(edit(SOLUTION, one.replace, name=name)))
-        for name, one in ALL.items()
-    }
-    assert len(set(programs.values())) == len(programs)
+@pytest.mark.parametrize("exercise", sorted(EXERCISES))
+def test_no_two_variants_are_the_same_program(exercise: str) -> None:
+    solution = SOLUTIONS[exercise]
+    both = {**WRONG[exercise], **RIGHT[exercise]}
+    assert len(both) == len(WRONG[exercise]) + len(RIGHT[exercise])
+    texts = {name: edit(solution, one.replace, name=name) for name, one in both.items()}
+    programs = {name: ast.dump(ast.parse(text)) for name, text in texts.items()}
+    assert len({*programs.values(), ast.dump(ast.parse(solution))}) == len(programs) + 1
 
 
-def test_every_rejected_fixture_names_a_known_misconception() -> None:
-    import tomllib
-
-    for path in (FIXTURES / "rejected").glob("*/expected.toml"):
+@pytest.mark.parametrize("exercise", sorted(EXERCISES))
+def test_every_rejected_fixture_names_a_known_misconception(exercise: str) -> None:
+    for path in (EXERCISES[exercise].fixtures / "rejected").glob("*/expected.toml"):
         name = tomllib.loads(path.read_text()).get("misconception")
-        assert name is None or name in ALL, path
+        assert name is None or name in WRONG[exercise], path
 
 
 def test_an_edit_that_does_not_apply_is_our_error() -> None:
     with pytest.raises(InternalError, match="0 times"):
-        edit(SOLUTION, [("not in the reference", "x")], name="t")
+        edit("solution", [("not in the reference", "x")], name="t")

@@ -1,0 +1,95 @@
+"""Calibration measures noise and signal, and refuses a bound that does not separate them."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import CACHE
+
+from grader.authoring.calibration import Calibration, calibrate
+from grader.authoring.plot import Point, draw, points_of_calibration
+from grader.authoring.programs import misconceptions, right_variants
+from grader.authoring.suites import prepare, with_probes
+from grader.authoring.survey import Survey
+from grader.errors import UsageError
+from grader.model import Exercise
+
+SurveyOf = Callable[[Exercise], Survey]  # type: ignore[type-arg]
+
+
+def measure(exercise: Exercise, survey_of: SurveyOf) -> Calibration:
+    questions = prepare(exercise, CACHE, [exercise.default_seed], cases=24, jobs=1)[0]
+    questions = with_probes(exercise, CACHE, questions, 2)
+    programs = [*right_variants(exercise), *misconceptions(exercise)]
+    return calibrate(exercise, survey_of(exercise), questions, programs)
+
+
+@pytest.fixture(scope="module")
+def calibration(tiny: Exercise, survey_of: SurveyOf) -> Calibration:
+    return measure(tiny, survey_of)
+
+
+def test_a_sound_bound_separates(calibration: Calibration) -> None:
+    assert calibration.problems == []
+    assert 0 < calibration.worst_noise < 0.5
+    assert calibration.weakest_signal > 2
+    assert set(calibration.signal) == {"seed_ignored", "input_clipped", "no_relu"}
+
+
+def test_every_right_variant_is_measured_under_every_setting(calibration: Calibration) -> None:
+    names = set(calibration.noise)
+    for name in ("reference", "nnx_jit", "batch_axis_of_one"):
+        assert name in names
+        for settings in ("XLA's own flags", "two threads", "highest precision"):
+            assert f"{name}, {settings}" in names
+
+
+def test_what_is_thrown_out_is_counted_by_family_and_reason(calibration: Calibration) -> None:
+    rows = {row.family: row for row in calibration.families}
+    assert rows["ordinary"].unfit == {}
+    assert rows["black"].unfit == {"nearly zero": 2}
+    assert calibration.unfit["nearly zero"] >= 2
+    assert calibration.cases == sum(row.cases for row in rows.values())
+
+
+def test_a_suggestion_is_close_to_what_was_measured(
+    tiny: Exercise, survey_of: SurveyOf, calibration: Calibration
+) -> None:
+    trusting = dataclasses.replace(tiny, tolerance=calibration.suggested)
+    again = measure(trusting, survey_of)
+    assert again.problems == []
+    assert again.worst_noise <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"relative": 1e-12, "per_condition": 0.0, "gap_factor": 0.5}, "noise: the right variant"),
+        ({"relative": 10.0}, "signal: the misconception"),
+    ],
+    ids=["too_tight", "too_loose"],
+)
+def test_a_bound_that_does_not_separate_is_refused(
+    tiny: Exercise, survey_of: SurveyOf, changes: dict[str, float], said: str
+) -> None:
+    broken = msgspec.structs.replace(tiny.tolerance, **changes)
+    problems = measure(dataclasses.replace(tiny, tolerance=broken), survey_of).problems
+    assert any(problem.startswith(said) for problem in problems), problems
+
+
+def test_a_picture_shows_every_program(calibration: Calibration, tmp_path: Path) -> None:
+    points = points_of_calibration(calibration)
+    assert len(points) == len(calibration.noise) + len(calibration.signal)
+    for name in ("plot.svg", "plot.png"):
+        draw([*points, Point("no answer", False, None)], "tiny", tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 5000
+    text = (tmp_path / "plot.svg").read_text()
+    assert "the bound" in text
+    assert "no_relu" in text
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.svg or \.png"):
+        draw([], "tiny", tmp_path / "plot.pdf")

@@ -1,0 +1,57 @@
+"""Exercises are found by name in reference/ and by path anywhere; what is no exercise is named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, ROOT
+
+import reference
+from grader.errors import UsageError
+
+
+def test_both_exercises_are_there() -> None:
+    assert reference.names() == ["basic_block", "resnet_classifier"]
+
+
+def test_a_copy_elsewhere_is_an_exercise_of_its_own(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "reference" / "basic_block", tmp_path / "copy")
+    first, copy = reference.load("basic_block"), reference.load(str(tmp_path / "copy"))
+    assert copy.folder == tmp_path / "copy"
+    assert copy.digest == first.digest
+    assert {one.name for one in copy.families()} == {one.name for one in first.families()}
+
+
+def test_digest_covers_every_file_but_fixtures(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "reference" / "basic_block", tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "fixtures")
+    without = reference.load(str(tmp_path / "copy"))
+    assert without.digest == reference.load("basic_block").digest
+    shutil.copytree(tmp_path / "copy", tmp_path / "other")
+    with (tmp_path / "other" / "statement.md").open("a") as statement:
+        statement.write("One more word.\n")
+    assert reference.load(str(tmp_path / "other")).digest != without.digest
+
+
+def test_fixtures_lie_in_the_folder_or_beside_reference() -> None:
+    assert reference.load("resnet_classifier").fixtures == FIXTURES
+    inside = ROOT / "reference" / "basic_block" / "fixtures"
+    assert reference.load("basic_block").fixtures == inside
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "holds no exercise.py"),
+        ("EXERCISE = 3\n", "defines no EXERCISE"),
+        ("import no_such_module\n", "ModuleNotFoundError"),
+        ("def (:\n", "SyntaxError"),
+    ],
+)
+def test_what_is_no_exercise_is_named(tmp_path: Path, text: str | None, said: str) -> None:
+    folder = tmp_path / "it"
+    folder.mkdir()
+    if text is not None:
+        (folder / "exercise.py").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        reference.load(str(folder))
