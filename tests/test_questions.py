@@ -44,7 +44,6 @@ def test_two_pixels_far_from_zero_are_ill_conditioned(exercise: Exercise, oracle
     far = tuple(case for case in probes.cases if case.family == "two_pixels_far_offset")
     found = sort_cases(exercise, oracle, Suite("0", far), 8)
     assert set(found.reasons) == {"ill-conditioned"}
-    assert all(one.expected.condition > 1000 for one in found.unfit)
 
 
 def test_calibration_only_families_are_in_no_suite(exercise: Exercise) -> None:
