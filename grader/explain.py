@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from grader.model import Case, Counterexample, Image, Worst
+from grader.model import Case, CaseResult, Counterexample, Exercise, Image, Worst
 from grader.model.report import Number
+from grader.snippet import snippet
 from grader.text import printable
-from grader.trial import Failure
+from grader.trial import Failure, Trial
 
 
 def describe_input(case: Case) -> str:
@@ -51,8 +52,12 @@ def describe_answer(failure: Failure) -> str:
     return f"{answer.dtype}{list(answer.array.shape)}"
 
 
-def counterexample(failure: Failure) -> Counterexample:
-    """Return the report's form of a failure."""
+def counterexample(entry: str, failure: Failure) -> Counterexample:
+    """Return the report's form of a failure.
+
+    Args:
+        entry: name of the student's function.
+    """
     arguments: dict[str, float | Image] = {}
     for name, value in failure.case.arguments.items():
         if isinstance(value, np.ndarray):
@@ -60,18 +65,39 @@ def counterexample(failure: Failure) -> Counterexample:
             arguments[name] = Image(shape=list(value.shape), values=pixels)
         else:
             arguments[name] = float(value)
-    expected = [_rounded(value) for value in failure.expected.exact.ravel()]
+    exact, actual = failure.expected.exact, _actual(failure)
     return Counterexample(
-        arguments=arguments, expected=expected, actual=_actual(failure), worst=_worst(failure)
+        arguments=arguments,
+        expected=[_rounded(value) for value in exact.ravel()],
+        expected_shape=list(exact.shape),
+        actual=None if actual is None else [number(float(value)) for value in actual.ravel()],
+        actual_shape=None if actual is None else list(actual.shape),
+        worst=_worst(failure),
+        snippet=snippet(entry, failure.case, exact),
     )
 
 
-def _actual(failure: Failure) -> list[Number] | None:
-    """The numbers that came back, as far as they are as many as were wanted or nearly so."""
+def case_results(exercise: Exercise, trial: Trial) -> list[CaseResult]:
+    """Return the report's form of every case that was judged."""
+    return [
+        CaseResult(
+            number=place,
+            family=case.family,
+            shape=list(exercise.shape(case)),
+            margin=number(outcome.margin),
+            bound=_rounded(exercise.tolerance.bound(expected)),
+            passed=outcome.failure is None,
+        )
+        for place, (case, expected, outcome) in enumerate(trial.results, 1)
+    ]
+
+
+def _actual(failure: Failure) -> np.ndarray | None:
+    """The array that came back, as far as it holds real numbers and not too many."""
     array = failure.answer.array if failure.answer is not None else None
     if array is None or array.dtype.kind not in "fiub" or array.size > 4096:
         return None
-    return [number(float(value)) for value in array.ravel()]
+    return array
 
 
 def _worst(failure: Failure) -> Worst | None:

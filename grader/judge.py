@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from grader import rubric
 from grader.environment import versions
 from grader.errors import InternalError, SubmissionError
-from grader.explain import counterexample
+from grader.explain import case_results, counterexample
 from grader.model import (
     Case,
+    Diagnosis,
     Exercise,
     ExerciseName,
     Finding,
@@ -157,6 +158,9 @@ class Judge:
             max_score=sum(finding.max_points for finding in found),
             findings=found,
             counterexample=None,
+            diagnosis=Diagnosis(kind="none"),
+            stages=[],
+            cases=[],
             suite=SuiteName(seed=self._seed, digest="", cases=0, distinct_shapes=0),
             confined_by=[],
             environment=versions(),
@@ -194,7 +198,10 @@ def _report(
         score=sum(finding.points for finding in found),
         max_score=sum(finding.max_points for finding in found),
         findings=found,
-        counterexample=None if failure is None else counterexample(failure),
+        counterexample=None if failure is None else counterexample(exercise.entry, failure),
+        diagnosis=Diagnosis(kind="none"),
+        stages=[],
+        cases=case_results(exercise, trial),
         suite=suite,
         confined_by=list(confined_by),
         environment=versions() | environment,

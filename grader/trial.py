@@ -68,14 +68,21 @@ class Outcome(NamedTuple):
     failure: Failure | None
 
 
+class Judged(NamedTuple):
+    """One case of the suite and how it went."""
+
+    case: Case
+    expected: Expected
+    outcome: Outcome
+
+
 @dataclass
 class Trial:
     """What happened.
 
     Attributes:
         load_error: the source could not be executed.
-        judged: number of cases answered.
-        worst_margin: largest error of a right answer, in units of its bound.
+        results: every case that was answered, in the suite's order.
         failure: the first one; shrunk: the same failure on the simplest input found.
         needs_integers: calls raise unless the caller casts what the student should.
         watched: the observed call; unwatched: what an unwatched one returned on the same arguments.
@@ -83,8 +90,7 @@ class Trial:
     """
 
     load_error: SubmissionError | None = None
-    judged: int = 0
-    worst_margin: float = 0.0
+    results: list[Judged] = field(default_factory=list)
     failure: Failure | None = None
     shrunk: Failure | None = None
     needs_integers: bool = False
@@ -92,6 +98,12 @@ class Trial:
     unwatched: np.ndarray | None = None
     watch_error: SubmissionError | None = None
     shapes: set[tuple[int, ...]] = field(default_factory=set)
+
+    @property
+    def worst_margin(self) -> float:
+        """Largest error of a right answer, in units of its bound."""
+        right = (one.outcome for one in self.results if one.outcome.failure is None)
+        return max((outcome.margin for outcome in right), default=0.0)
 
     @property
     def error(self) -> SubmissionError | None:
@@ -126,10 +138,9 @@ class Run:
         for number, (case, expected) in enumerate(questions, 1):
             outcome = self.attempt(case, expected, number)
             self.trial.failure = outcome.failure
+            self.trial.results.append(Judged(case, expected, outcome))
             if outcome.failure is not None:
                 return
-            self.trial.worst_margin = max(self.trial.worst_margin, outcome.margin)
-            self.trial.judged = number
             self._progress(number, len(questions))
 
     def attempt(self, case: Case, expected: Expected, number: int) -> Outcome:

@@ -45,7 +45,8 @@ def test_json_report_has_every_promised_field_and_follows_its_schema(tmp_path: P
     report = json.loads(target.read_bytes())
     assert set(report) == {
         *("schema_version", "exercise", "submission", "verdict", "score", "max_score"),
-        *("findings", "counterexample", "suite", "confined_by", "environment", "usage"),
+        *("findings", "counterexample", "diagnosis", "stages", "cases", "suite"),
+        *("confined_by", "environment", "usage", "shown"),
     }
     assert set(report["counterexample"]["arguments"]) == {"seed", "image", "num_classes"}
     assert report["suite"]["cases"] == 24

@@ -20,6 +20,9 @@ Status = Literal["passed", "failed", "skipped", "informational"]
 Number = float | Literal["nan", "inf", "-inf"]
 """A finite number, or the name of one that JSON cannot hold."""
 
+View = Literal["staff", "student"]
+Feedback = Literal["full", "counterexample", "category", "score"]
+
 SCHEMA_VERSION: Literal[1] = 1
 
 
@@ -99,13 +102,77 @@ class Counterexample(Struct, frozen=True, kw_only=True):
 
     Attributes:
         arguments: by name; integers that are passed as floats stay floats.
+        expected: flat, row-major; expected_shape says how it is to be read.
         actual: flat; None when the call returned nothing comparable.
+        snippet: Python text that repeats the failure in the student's own session, without the
+            reference: the inputs, their call, the expected numbers.
     """
 
     arguments: dict[str, float | Image]
     expected: list[float]
+    expected_shape: list[int]
     actual: list[Number] | None
+    actual_shape: list[int] | None
     worst: Worst | None
+    snippet: str
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """One point of the forward pass on the counterexample, beside the reference's.
+
+    Attributes:
+        name: of the attribute whose output it is, or what stands between two ("pooled").
+        agrees: None where the submission showed nothing to compare.
+        expected, actual: flat, row-major; None where there is too much of it, or nothing.
+        note: what else was seen, such as weights that are not the reference's; "" for nothing.
+    """
+
+    name: str
+    agrees: bool | None
+    expected_shape: list[int]
+    actual_shape: list[int] | None
+    expected: list[Number] | None
+    actual: list[Number] | None
+    note: str = ""
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """Why the answer is wrong, as far as it is known.
+
+    Attributes:
+        kind: "misconception": exactly one known mistake explains the answers; "creation_order":
+            right with the reference's weights; "pattern": the error has a known form; "none".
+        id: of the misconception or the pattern; None for the other kinds.
+        explained_cases: cases on which the explanation differs from the reference and agrees with
+            the submission.
+        first_differing_stage: name of the first stage that does not agree; agrees_before: those
+            before it that do.
+    """
+
+    kind: Literal["misconception", "pattern", "creation_order", "none"]
+    id: str | None = None
+    title: str = ""
+    message: str = ""
+    explained_cases: int = 0
+    first_differing_stage: str | None = None
+    agrees_before: list[str] = []
+
+
+class CaseResult(Struct, frozen=True, kw_only=True):
+    """How one case of the suite went: for staff, never for the student.
+
+    Attributes:
+        number: position in the suite, from 1.
+        margin: error in units of the bound; "inf" when nothing comparable came back.
+        bound: the largest |actual - exact| allowed.
+    """
+
+    number: int
+    family: str
+    shape: list[int]
+    margin: Number
+    bound: float
+    passed: bool
 
 
 class SuiteName(Struct, frozen=True, kw_only=True):
@@ -115,6 +182,19 @@ class SuiteName(Struct, frozen=True, kw_only=True):
     digest: str
     cases: int
     distinct_shapes: int
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """How much a document shows.
+
+    Attributes:
+        view: "staff" sees everything; a student's document never holds a hidden case.
+        feedback: what a student sees: "score" alone, the "category" of what is wrong, the
+            "counterexample" as well, or the "full" diagnosis with its stages.
+    """
+
+    view: View = "staff"
+    feedback: Feedback = "full"
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -134,7 +214,13 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The result of one grading; everything but `usage` repeats bit for bit."""
+    """The result of one grading; everything but `usage` repeats bit for bit.
+
+    Attributes:
+        stages: of the counterexample, in the order of the forward pass; empty when none was run.
+        cases: every case that was judged; empty in what a student sees.
+        shown: how much of it this document shows, and to whom.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     exercise: ExerciseName
@@ -144,7 +230,11 @@ class Report(Struct, frozen=True, kw_only=True):
     max_score: int
     findings: list[Finding]
     counterexample: Counterexample | None
+    diagnosis: Diagnosis
+    stages: list[Stage]
+    cases: list[CaseResult]
     suite: SuiteName
     confined_by: list[str]
     environment: dict[str, str]
     usage: Usage
+    shown: Shown = Shown()

@@ -1,0 +1,36 @@
+"""Write a failing call as Python text that a student can paste into a session of their own."""
+
+import numpy as np
+
+from grader.model import Case, Value
+
+
+def snippet(entry: str, case: Case, expected: np.ndarray) -> str:
+    """Return the text: inputs, call, expected numbers, and the difference between them.
+
+    It needs nothing but NumPy and the student's own file, called submission.py. Numbers have nine
+    significant digits, which hold every float32 exactly.
+
+    Args:
+        entry: name of the student's function.
+        expected: float64, what a right answer is close to.
+    """
+    lines = ["import numpy as np", f"from submission import {entry}", ""]
+    for name, value in case.arguments.items():
+        lines.append(f"{name} = {_literal(value)}")
+    lines += [
+        f"expected = {_literal(expected)}",
+        f"actual = np.asarray({entry}({', '.join(case.arguments)}))",
+        'print("expected", expected.shape, expected)',
+        'print("actual  ", actual.shape, actual)',
+        "if actual.shape == expected.shape:",
+        '    print("largest difference", np.abs(actual - expected).max())',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: Value) -> str:
+    if not isinstance(value, np.ndarray):
+        return repr(float(value))
+    numbers = ", ".join(f"{number:.9g}" for number in value.ravel())
+    return f"np.array([{numbers}], np.float32).reshape({value.shape})"
