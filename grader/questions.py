@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grader.errors import OracleError
-from grader.model import Case, Deadlines, Exercise, Expected, Suite
+from grader.model import Case, Deadlines, Exercise, Expected, Suite, Tolerance
 from grader.oracle import Oracle
 from grader.suites import recall_or_generate
 
@@ -43,6 +43,15 @@ class Questions:
     def suite(self) -> Suite:
         """The cases that are asked."""
         return Suite(self.seed, tuple(question.case for question in self.asked))
+
+    def widest_gap(self, tolerance: Tolerance) -> float:
+        """Return the reference's largest error in units of what rounding explains.
+
+        Above 1 either the float64 evaluation or the reference is wrong: the bound would grow with
+        the gap and hide it.
+        """
+        floors = ((one.expected.gap, tolerance.floor(one.expected)) for one in self.asked)
+        return max((gap / floor if floor else 0.0 for gap, floor in floors), default=0.0)
 
     @property
     def reasons(self) -> dict[str, int]:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from grader import rubric
+from grader.authoring.calibration import explain_gap
 from grader.authoring.programs import Program
 from grader.authoring.survey import Survey, errands
-from grader.model import Exercise
+from grader.model import Exercise, Tolerance
 from grader.questions import Questions
 from grader.structure import read_facts
 from grader.trial import Failure, Run
@@ -83,6 +84,8 @@ class Adequacy(msgspec.Struct, frozen=True):
     Attributes:
         unfit: why cases of the suites were thrown out, to how many.
         cases: how many were asked, over all suites.
+        gap: the reference's own largest error in units of what rounding explains.
+        tolerance: the one in force, the exercise's own or one that was tried.
     """
 
     exercise: str
@@ -90,12 +93,16 @@ class Adequacy(msgspec.Struct, frozen=True):
     seeds: list[str]
     cases: int
     unfit: dict[str, int]
+    gap: float
+    tolerance: Tolerance
     rows: list[Row]
 
     @property
     def problems(self) -> list[str]:
         """What keeps the exercise from being published; empty when nothing does."""
         found = [] if self.cases else [f"no case can be judged by: {_counted(self.unfit)}"]
+        if self.gap > 1.0:
+            found.append(explain_gap(self.gap))
         for row in self.rows:
             found += _problems(row)
         return found
@@ -168,6 +175,8 @@ def summarise(
         seeds=[suite.seed for suite in suites],
         cases=sum(len(suite.asked) for suite in suites),
         unfit=dict(unfit),
+        gap=max((suite.widest_gap(exercise.tolerance) for suite in suites), default=0.0),
+        tolerance=exercise.tolerance,
         rows=sorted(rows, key=lambda row: (row.kind, row.name)),
     )
 

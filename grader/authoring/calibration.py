@@ -14,6 +14,7 @@ import numpy as np
 
 from grader.authoring.programs import AS_GRADED, Program
 from grader.authoring.survey import Survey, errands
+from grader.errors import UsageError
 from grader.model import Exercise, Tolerance
 from grader.questions import Question, Questions
 from grader.trial import Run
@@ -71,6 +72,7 @@ class Calibration(msgspec.Struct, frozen=True):
         signal: misconception to the same, the weakest first; those marked equivalent are left out.
         suggested: the exercise's tolerance with both floors at SAFETY times the measured noise.
         blind: number of cases that can judge, but let too many misconceptions pass.
+        gap: the reference's own largest error in units of what rounding explains.
     """
 
     exercise: str
@@ -82,6 +84,7 @@ class Calibration(msgspec.Struct, frozen=True):
     noise: dict[str, float]
     signal: dict[str, float]
     blind: int
+    gap: float
     tolerance: Tolerance
     suggested: Tolerance
 
@@ -101,6 +104,8 @@ class Calibration(msgspec.Struct, frozen=True):
         found = []
         if sum(self.unfit.values()) == self.cases:
             found.append("no case of the suite can be judged by")
+        if self.gap > 1.0:
+            found.append(explain_gap(self.gap))
         found += [
             f"noise: the right variant {name} reaches {reached:.2g} of its bound, where "
             f"{LARGEST_NOISE:g} is allowed"
@@ -119,6 +124,14 @@ class Calibration(msgspec.Struct, frozen=True):
         return found
 
 
+def explain_gap(gap: float) -> str:
+    """Say what a gap above 1 means."""
+    return (
+        f"exact: the reference is {gap:.3g} times as far from exact.py as rounding explains; one "
+        "of the two computes another function"
+    )
+
+
 def calibrate(
     exercise: Exercise,
     survey: Survey[Measured],
@@ -131,10 +144,15 @@ def calibrate(
     Args:
         questions: the suite and the calibration-only families.
         programs: right variants and misconceptions; those marked equivalent are left out.
+
+    Raises:
+        UsageError: there are no misconceptions to measure the signal by.
     """
     unfit = tuple(Question(one.case, one.expected) for one in questions.unfit)
     everything = Questions(questions.seed, (*questions.asked, *unfit), ())
     telling = [program for program in programs if not program.equivalent]
+    if all(program.is_right for program in telling):
+        raise UsageError(f"{exercise.name} has no misconception that an input can tell: no signal")
 
     def ask(run: Run, program: Program, suite: Questions) -> Measured:
         return Measured(program, np.array([_margin(run, question) for question in suite.asked]))
@@ -169,6 +187,7 @@ def _summarise(
         families=list(_families(questions, noise, survivors)),
         noise={one.name: _reached(one, kept) for one in right},
         signal={name: reached for reached, name in signal},
+        gap=questions.widest_gap(exercise.tolerance),
         blind=int((survivors[:kept] > BLIND_SHARE).sum()),
         tolerance=exercise.tolerance,
         suggested=_suggest(exercise.tolerance, questions.asked, noise[:kept]),

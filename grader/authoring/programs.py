@@ -35,7 +35,8 @@ class Program(msgspec.Struct, frozen=True):
     Attributes:
         settings: a name in SETTINGS.
         equivalent: why no input can tell it from a right one; "" where one can.
-        structural: whether it is known that structure alone may tell it from a right one.
+        structural: whether structure alone may tell it from a right one: its mark or its expected
+            verdict says so, or nothing says anything about it.
         unreadable: why intake refuses it; "" when it does not.
     """
 
@@ -62,7 +63,7 @@ class _Expectation(msgspec.Struct):
     """What expected.toml says, as far as it matters here."""
 
     equivalent: str = ""
-    verdict: tuple[str, ...] = ("structure",)
+    verdict: tuple[str, ...] = ()
 
 
 def right_variants(exercise: Exercise) -> list[Program]:
@@ -131,7 +132,8 @@ def _fixture(exercise: Exercise, path: Path, kind: Kind) -> Program:
         read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
     except SubmissionError as error:
         return Program(path.stem, kind, b"", unreadable=error.message)
-    structural = bool(told.equivalent) or "structure" in told.verdict
+    declared = bool(told.equivalent) or "structure" in told.verdict
+    structural = declared or not beside.exists()
     return Program(path.stem, kind, read.source, equivalent=told.equivalent, structural=structural)
 
 

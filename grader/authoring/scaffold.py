@@ -17,7 +17,7 @@ def lay_out(name: str, into: Path) -> Path:
 
     Args:
         name: of the exercise; its function is called NAME_forward.
-        into: an existing folder.
+        into: a folder; it is made where it is not there.
 
     Raises:
         UsageError: the name is no Python name, or its folder is there already.
@@ -29,6 +29,7 @@ def lay_out(name: str, into: Path) -> Path:
         raise UsageError(f"{folder} is there already; nothing was written")
     words = {"name": name, "class_name": "".join(part.title() for part in name.split("_"))}
     try:
+        into.mkdir(parents=True, exist_ok=True)
         _copy(files("grader.authoring") / "templates", folder, words)
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}") from error

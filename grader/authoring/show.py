@@ -24,7 +24,7 @@ def calibration(found: Calibration, console: Console) -> None:
     )
     console.print(_families(found))
     noise = sorted(found.noise.items(), key=lambda pair: -pair[1])
-    console.print(_ranking(f"Noise: {len(noise)} right variants, the worst", noise))
+    console.print(_ranking(f"Noise: {len(noise)} right programs and settings, the worst", noise))
     signal = list(found.signal.items())
     console.print(_ranking(f"Signal: {len(signal)} misconceptions, the faintest", signal))
     console.print(
@@ -40,16 +40,17 @@ def adequacy(found: Adequacy, console: Console) -> None:
     """Print what was caught by what, how narrowly, and what survived."""
     thrown = f"thrown out: {_counted(found.unfit)}" if found.unfit else "none thrown out"
     console.print(
-        f"[bold]{found.exercise}[/] {found.digest[:12]}, {len(found.seeds)} suites, "
-        f"{found.cases} cases asked, {thrown}"
+        f"[bold]{found.exercise}[/] {found.digest[:12]}, {_plural(len(found.seeds), 'suite')}, "
+        f"{_plural(found.cases, 'case')} asked, {thrown}"
     )
+    console.print(f"Tolerance: {_tolerance(found.tolerance)}")
     console.print(_kinds(found.rows))
     console.print(_catchers(found.rows))
     wrong = [row for row in found.rows if _is_wrong(row) and row.by_values and row.margin]
     narrow = sorted(wrong, key=lambda row: row.margin or 0.0)[:_MOST]
     if narrow:
         console.print(_caught("Caught most narrowly", narrow))
-    late = sorted(wrong, key=lambda row: -row.latest)[:5]
+    late = sorted((row for row in wrong if row.latest > 1), key=lambda row: -row.latest)[:5]
     if late:
         console.print(_caught("Caught latest", late))
     _equivalents(found.rows, console)
@@ -71,7 +72,7 @@ def _families(found: Calibration) -> Table:
 
 
 def _ranking(title: str, pairs: Iterable[tuple[str, float]]) -> Table:
-    table = Table("name", title=title, title_justify="left", box=None)
+    table = Table("name", title=title, title_justify="left", box=None, min_width=len(title))
     table.add_column("error / bound", justify="right")
     for name, reached in list(pairs)[:_MOST]:
         table.add_row(escape(name), f"{reached:.3g}")
@@ -131,7 +132,8 @@ def _verdict(problems: list[str], well: str, console: Console) -> None:
     if not problems:
         console.print(f"[bold green]PASS[/] {well}")
     for problem in problems:
-        console.print(f"[bold red]FAIL[/] {escape(problem)}")
+        # One line each, however long: people search them.
+        console.print(f"[bold red]FAIL[/] {escape(problem)}", soft_wrap=True)
 
 
 def _is_wrong(row: Row) -> bool:
@@ -139,10 +141,12 @@ def _is_wrong(row: Row) -> bool:
 
 
 def _tolerance(tolerance: Tolerance) -> str:
-    return (
-        f"relative={tolerance.relative:g}, per_condition={tolerance.per_condition:g}, "
-        f"gap_factor={tolerance.gap_factor:g}, largest_condition={tolerance.largest_condition:g}"
-    )
+    names = tolerance.__struct_fields__
+    return ", ".join(f"{name}={getattr(tolerance, name):g}" for name in names)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -127,7 +127,8 @@ def new_exercise(
 
         folder = lay_out(name, into)
         typer.echo(f"{folder} is laid out; fill in what is marked BLANK, then run:")
-        typer.echo(f"    grader check ./{os.path.relpath(folder)}")
+        for command in ("calibrate", "check"):
+            typer.echo(f"    grader {command} ./{os.path.relpath(folder)}")
 
 
 def _check(

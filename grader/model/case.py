@@ -146,8 +146,11 @@ class Tolerance(msgspec.Struct, frozen=True):
 
     def bound(self, expected: Expected) -> float:
         """Return the largest |actual - exact| that a right answer may show on this case."""
-        noise = self.relative + self.per_condition * expected.condition
-        return expected.scale * noise + self.gap_factor * expected.gap
+        return self.floor(expected) + self.gap_factor * expected.gap
+
+    def floor(self, expected: Expected) -> float:
+        """Return the part of the bound that float32 rounding explains, whatever the gap is."""
+        return expected.scale * (self.relative + self.per_condition * expected.condition)
 
     def unfit(self, expected: Expected) -> str | None:
         """Say why right and wrong cannot be told apart on this case; None when they can."""

@@ -107,6 +107,20 @@ class Exercise:
     watched: Arguments
     structure: Structure | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a rubric that names what nothing judges."""
+        known = {"runs", "result", "values", "forward"}
+        if self.structure is not None:
+            known |= {"class", "blocks_called", "running_average_flag"}
+            known |= {layer.name for layer in self.structure.layers}
+            known |= {"global_average_pooling"} if self.structure.pooling is not None else set()
+        unknown = [criterion.id for criterion in self.rubric if criterion.id not in known]
+        if unknown:
+            raise ValueError(
+                f"the rubric has criteria that nothing judges: {', '.join(unknown)}; there are: "
+                f"{', '.join(sorted(known))}"
+            )
+
     @cached_property
     def digest(self) -> str:
         """sha256, hex, over names and bytes of the folder's files, fixtures aside."""

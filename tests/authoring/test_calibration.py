@@ -1,6 +1,7 @@
 """Calibration measures noise and signal, and refuses a bound that does not separate them."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 from conftest import CACHE
 
+import reference
 from grader.authoring.calibration import Calibration, calibrate
 from grader.authoring.plot import Point, draw, points_of_calibration
 from grader.authoring.programs import misconceptions, right_variants
@@ -77,6 +79,23 @@ def test_a_bound_that_does_not_separate_is_refused(
     broken = msgspec.structs.replace(tiny.tolerance, **changes)
     problems = measure(dataclasses.replace(tiny, tolerance=broken), survey_of).problems
     assert any(problem.startswith(said) for problem in problems), problems
+
+
+def test_a_float64_evaluation_of_another_function_is_refused(
+    tiny_folder: Path, survey_of: SurveyOf, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny_layer"
+    shutil.copytree(tiny_folder, folder)
+    exact = (folder / "exact.py").read_text()
+    (folder / "exact.py").write_text(exact.replace("Exact(output,", "Exact(output * 1.01,"))
+    problems = measure(reference.load(str(folder)), survey_of).problems
+    assert any(problem.startswith("exact: the reference is") for problem in problems), problems
+
+
+def test_without_misconceptions_there_is_no_signal(tiny: Exercise, survey_of: SurveyOf) -> None:
+    questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
+    with pytest.raises(UsageError, match="no misconception"):
+        calibrate(tiny, survey_of(tiny), questions, right_variants(tiny))
 
 
 def test_a_picture_shows_every_program(calibration: Calibration, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Exercises are found by name in reference/ and by path anywhere; what is no exercise is named."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from conftest import FIXTURES, ROOT
 
 import reference
 from grader.errors import UsageError
+from grader.model import Criterion
 
 
 def test_both_exercises_are_there() -> None:
@@ -55,3 +57,10 @@ def test_what_is_no_exercise_is_named(tmp_path: Path, text: str | None, said: st
         (folder / "exercise.py").write_text(text)
     with pytest.raises(UsageError, match=said):
         reference.load(str(folder))
+
+
+def test_a_rubric_that_names_what_nothing_judges_is_refused() -> None:
+    exercise = reference.load("basic_block")
+    rubric = (*exercise.rubric, Criterion("colour", "Has a nice colour", 5))
+    with pytest.raises(ValueError, match="nothing judges: colour"):
+        dataclasses.replace(exercise, rubric=rubric)
