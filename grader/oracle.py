@@ -1,30 +1,28 @@
-"""Ask the reference for expected values, through a trusted process and a cache on disk.
+"""Ask the reference for expected values, through a trusted process and a store on disk.
 
-A class of 500 submissions computes each value once. The cache is one SQLite file in the user's own
-cache folder; its keys name the exercise's files, our own that evaluate them, the library versions
-and the CPU, so nothing ever has to be invalidated.
+A class of 500 submissions computes each value once.
 """
 
 import hashlib
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import cache
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 import grader
-from grader.environment import fingerprint
 from grader.errors import OracleError
-from grader.model import Case, Exercise, Expected
+from grader.model import Arguments, Case, Exercise, Expected, Observation, Structure
 from grader.runtime import compile_cache, variables
 from grader.sandbox.worker import wire
+from grader.store import Store
 
 
 class _Row(msgspec.Struct, array_like=True):
@@ -39,18 +37,32 @@ class _Row(msgspec.Struct, array_like=True):
     seconds: float
 
 
+class VariantAnswer(NamedTuple):
+    """What a variant of the reference answered.
+
+    Attributes:
+        array: None when it returned none.
+        dtype: its dtype's name, else what kind of thing came back; "" after an exception.
+        raised: "Type: message"; None when it returned.
+    """
+
+    array: np.ndarray | None
+    dtype: str
+    raised: str | None
+
+
 class Oracle:
-    """Expected values of one exercise. Use as a context manager: leaving ends the process."""
+    """Expected values of one exercise. Use as a context manager: leaving ends the process.
+
+    Attributes:
+        store: what is kept on disk for this exercise.
+    """
 
     def __init__(self, exercise: Exercise, folder: Path) -> None:
         self._exercise, self._folder = exercise, folder
-        self._prefix = f"{exercise.digest} {_own_digest()} {fingerprint()} "
-        try:
-            self._store = _open_store(folder)
-        except (OSError, sqlite3.Error) as error:
-            text = f"cannot keep expected values in {folder} ({error}); set GRADER_CACHE"
-            raise OracleError(text) from error
+        self.store = Store(folder, exercise.digest)
         self._process: subprocess.Popen[bytes] | None = None
+        self._loaded = ""
 
     def __enter__(self) -> "Oracle":
         return self
@@ -63,7 +75,7 @@ class Oracle:
     ) -> None:
         if self._process is not None:
             self._process.communicate()
-        self._store.close()
+        self.store.close()
 
     def expect(self, cases: Sequence[Case]) -> list[Expected]:
         """Return what the reference says about each case, in order.
@@ -73,22 +85,66 @@ class Oracle:
         """
         return [self._recall(case) or self._compute(case) for case in cases]
 
-    def recall_text(self, key: str) -> bytes | None:
-        """Return a document that `store_text` kept under this key for this exercise."""
-        query = "SELECT value FROM answer WHERE key = ?"
-        row = self._store.execute(query, (self._prefix + key,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def store_text(self, key: str, value: bytes) -> None:
-        """Keep a document beside the expected values."""
-        self._store.execute(
-            "INSERT OR REPLACE INTO answer VALUES (?, ?)", (self._prefix + key, value)
-        )
-
     @property
     def cpu_s(self) -> float:
         """CPU seconds of the process that runs the reference; 0 when none was needed."""
         return 0.0 if self._process is None else _cpu_of(self._process.pid)
+
+    def observe(self, text: str, arguments: Arguments, structure: Structure) -> Observation | None:
+        """Return what a watched call of the reference, or of a variant, shows stage by stage.
+
+        Args:
+            text: of solution.py, or of a variant of it.
+
+        Returns:
+            None when it cannot even be loaded.
+
+        Raises:
+            OracleError: the process ended.
+        """
+        wanted = msgspec.json.encode({"root": structure.root, "flag": structure.flag})
+        reply = self._recall_or_run("observed", wire.INSPECT, wanted, text, Case(arguments))
+        if reply.kind == wire.ERROR:
+            return None
+        seen = msgspec.json.decode(reply.text, type=Observation)
+        return msgspec.structs.replace(seen, arrays=reply.arrays)
+
+    def answer_of(self, text: str, case: Case) -> VariantAnswer:
+        """Return what a variant of the reference answers to a case, freshly loaded.
+
+        Args:
+            text: the variant's.
+
+        Raises:
+            OracleError: the process ended.
+        """
+        reply = self._recall_or_run("variant", wire.CALL, b"variant", text, case)
+        facts = json.loads(reply.text)
+        if reply.kind == wire.ERROR:
+            return VariantAnswer(None, "", f"{facts['type']}: {facts['message']}")
+        array = reply.arrays[0] if reply.arrays else None
+        return VariantAnswer(array, facts.get("dtype", facts["returned"]), None)
+
+    def _recall_or_run(
+        self, what: str, kind: int, wanted: bytes, text: str, case: Case
+    ) -> wire.Message:
+        """Return the reply to one request about a program; replies are kept on disk."""
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        key = f"{what} {digest} {case.digest}"
+        stored = self.store.recall(key)
+        if stored is None:
+            stored = wire.pack(self._run(kind, wanted, text, digest, case))
+            self.store.keep(key, stored)
+        return wire.read(BytesIO(stored).read)
+
+    def _run(self, kind: int, wanted: bytes, text: str, digest: str, case: Case) -> wire.Message:
+        if self._loaded != digest:
+            self._loaded = digest
+            reply = self._ask(wire.SOURCE, text.encode(), ())
+            if reply.kind == wire.ERROR:
+                self._loaded = ""
+                return reply
+        return self._ask(kind, wanted, self._in_order(case.arguments))
 
     def warm_up(self, cases: Sequence[Case]) -> None:
         """Run the reference on every case, known or not: this fills the compile cache."""
@@ -96,7 +152,7 @@ class Oracle:
             self._compute(case)
 
     def _recall(self, case: Case) -> Expected | None:
-        found = self.recall_text(case.digest)
+        found = self.store.recall(case.digest)
         if found is None:
             return None
         row = msgspec.msgpack.decode(found, type=_Row)
@@ -105,16 +161,7 @@ class Oracle:
         return Expected(exact, reference, row.scale, row.condition, row.spread, row.seconds)
 
     def _compute(self, case: Case) -> Expected:
-        if self._process is None:
-            self._process = self._start()
-        arrays = tuple(np.asarray(value) for value in case.arguments.values())
-        try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(wire.pack(wire.Message(wire.CALL, 0, b"", arrays)))
-            self._process.stdin.flush()
-            reply = wire.read(self._read_exactly)
-        except (OSError, wire.WireError) as error:
-            raise OracleError(f"the reference of {self._exercise.name} failed: {error}") from error
+        reply = self._ask(wire.CALL, b"", self._in_order(case.arguments))
         exact, reference = reply.arrays
         expected = Expected(exact, reference, **json.loads(reply.text))
         row = _Row(
@@ -126,8 +173,24 @@ class Oracle:
             expected.spread,
             expected.seconds,
         )
-        self.store_text(case.digest, msgspec.msgpack.encode(row))
+        self.store.keep(case.digest, msgspec.msgpack.encode(row))
         return expected
+
+    def _ask(self, kind: int, text: bytes, arrays: tuple[np.ndarray, ...]) -> wire.Message:
+        """Put one request to the process that runs the reference; start it when there is none."""
+        if self._process is None:
+            self._process = self._start()
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(wire.pack(wire.Message(kind, 0, text, arrays)))
+            self._process.stdin.flush()
+            return wire.read(self._read_exactly)
+        except (OSError, wire.WireError) as error:
+            raise OracleError(f"the reference of {self._exercise.name} failed: {error}") from error
+
+    def _in_order(self, arguments: Arguments) -> tuple[np.ndarray, ...]:
+        """Return the arguments as arrays, in the order of the function's parameters."""
+        return tuple(np.asarray(arguments[one.name]) for one in self._exercise.arguments)
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process; it also fills the compile cache that workers may only read."""
@@ -138,6 +201,7 @@ class Oracle:
             **variables(folder, writable=True),
             "PYTHONPATH": str(Path(grader.__file__).parent.parent),
             "GRADER_ENTRY": json.dumps(self._exercise.entry),
+            "PYTHONWARNINGS": "ignore",  # variants overflow, and students need not read it
         }
         command = [sys.executable, "-P", "-m", "grader.oracle_process", str(self._exercise.folder)]
         return subprocess.Popen(
@@ -150,35 +214,6 @@ class Oracle:
         if len(data) < size:
             raise OracleError("the process that runs the reference ended; see its error above")
         return data
-
-
-@cache
-def _own_digest() -> str:
-    """Short hex over the files of ours that decide what is stored, and how."""
-    here = Path(__file__).parent
-    total = hashlib.sha256()
-    for name in (
-        "oracle.py",
-        "oracle_process.py",
-        "formulas.py",
-        "cases.py",
-        "inputs.py",
-        "suites.py",
-    ):
-        total.update((here / name).read_bytes())
-    return total.hexdigest()[:16]
-
-
-def _open_store(folder: Path) -> sqlite3.Connection:
-    """Open the cache of answers, making it when it is not there."""
-    # Others may pass through to the compile cache, for a worker with another uid; no more.
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    path = folder / "expected.sqlite"
-    path.touch(mode=0o600)
-    store = sqlite3.connect(path, timeout=60, isolation_level=None)
-    store.execute("PRAGMA synchronous = NORMAL")
-    store.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, value BLOB)")
-    return store
 
 
 def _cpu_of(pid: int) -> float:

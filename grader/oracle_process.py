@@ -1,7 +1,12 @@
 """Run the reference in a process of its own: the only trusted process that loads JAX.
 
 Run as `python -P -m grader.oracle_process FOLDER`. Requests and answers are the worker's frames on
-standard input and output: CALL with the arguments; VALUE with exact, reference and JSON.
+standard input and output:
+
+    CALL with the arguments             VALUE with exact, reference and JSON
+    INSPECT with the arguments          FACTS: the program that is loaded, watched; or ERROR
+    SOURCE with a variant               LOADED, or ERROR; at first the reference is loaded
+    CALL of "variant", the arguments    VALUE of the program that is loaded, or ERROR
 """
 
 import importlib.util
@@ -14,15 +19,64 @@ from types import ModuleType
 
 import numpy as np
 
-from grader.sandbox.worker import wire
+from grader.sandbox.worker import observe, wire
+from grader.sandbox.worker.calling import Program, describe_error, describe_result
+
+
+class Service:
+    """One exercise's reference, its float64 evaluation, and one variant at a time."""
+
+    def __init__(self, folder: Path, entry: str) -> None:
+        self._solution, self._exact = (_load(folder / name) for name in ("solution.py", "exact.py"))
+        self._entry = entry
+        self._program = Program()
+        self._program.load((folder / "solution.py").read_bytes(), entry)
+
+    def answer(self, request: wire.Message) -> wire.Message:
+        """Return the reply to one request."""
+        if request.kind == wire.CALL and not request.text:
+            return self._expect(request)
+        try:
+            return self._try(request)
+        except Exception as error:
+            text = json.dumps(describe_error(error)).encode()
+            return wire.Message(wire.ERROR, request.nonce, text)
+
+    def _expect(self, request: wire.Message) -> wire.Message:
+        values = [a.item() if a.ndim == 0 else a for a in request.arrays]
+        start = time.perf_counter()
+        reference = np.asarray(getattr(self._solution, self._entry)(*values))
+        seconds = time.perf_counter() - start
+        truth = self._exact.evaluate(self._solution, *values)
+        facts = {
+            "scale": truth.scale,
+            "condition": truth.condition,
+            "spread": truth.spread,
+            "seconds": seconds,
+        }
+        text = json.dumps(facts).encode()
+        return wire.Message(wire.VALUE, request.nonce, text, (truth.output, reference))
+
+    def _try(self, request: wire.Message) -> wire.Message:
+        """Load, watch or call a variant, which may raise anything."""
+        if request.kind == wire.SOURCE:
+            self._program = Program()
+            self._program.load(request.text, self._entry)
+            return wire.Message(wire.LOADED, request.nonce)
+        if request.kind == wire.INSPECT:
+            wanted = json.loads(request.text)
+            facts, seen = observe.observe(self._program, request.arrays, **wanted)
+            return wire.Message(wire.FACTS, request.nonce, json.dumps(facts).encode(), seen)
+        answer, array = describe_result(self._program.run(request.arrays))
+        arrays = () if array is None else (array,)
+        return wire.Message(wire.VALUE, request.nonce, json.dumps(answer).encode(), arrays)
 
 
 def main(folder: str) -> None:
-    """Answer calls until end of file."""
+    """Answer requests until end of file."""
     requests, replies = sys.stdin.buffer, os.dup(1)
     os.dup2(2, 1)  # nothing that prints may break a frame
-    solution, exact = (_load(Path(folder) / name) for name in ("solution.py", "exact.py"))
-    entry = json.loads(os.environ["GRADER_ENTRY"])
+    service = Service(Path(folder), json.loads(os.environ["GRADER_ENTRY"]))
 
     def exactly(size: int) -> bytes:
         data = requests.read(size)
@@ -31,21 +85,10 @@ def main(folder: str) -> None:
         return data
 
     while True:
-        request = wire.read(exactly, wire.LARGEST_REPLY)
-        values = [a.item() if a.ndim == 0 else a for a in request.arrays]
-        start = time.perf_counter()
-        reference = np.asarray(getattr(solution, entry)(*values))
-        seconds = time.perf_counter() - start
-        truth = exact.evaluate(solution, *values)
-        facts = {
-            "scale": truth.scale,
-            "condition": truth.condition,
-            "spread": truth.spread,
-            "seconds": seconds,
-        }
-        arrays = (truth.output, reference)
-        reply = wire.Message(wire.VALUE, request.nonce, json.dumps(facts).encode(), arrays)
-        os.write(replies, wire.pack(reply))
+        reply = service.answer(wire.read(exactly, wire.LARGEST_REPLY))
+        data = memoryview(wire.pack(reply))
+        while data:
+            data = data[os.write(replies, data) :]
 
 
 def _load(path: Path) -> ModuleType:

@@ -107,8 +107,12 @@ def _judge_values(trial: Trial, total: int) -> Judgement:
 
 
 def _judge_forward(trial: Trial, total: int) -> Judgement:
-    """Until weights can be transplanted, the forward pass is judged by the values alone."""
+    """The forward pass is right when the values are, or are so with the reference's weights."""
     values = _judge_values(trial, total)
+    if not values.passed and trial.transplanted is not None:
+        how = "right" if trial.transplanted else "wrong all the same"
+        text = f"With the reference's weights put into your model, its results are {how}."
+        return Judgement(trial.transplanted, text)
     text = {
         True: "The forward pass is right: every case is.",
         False: "The forward pass is judged by the values, and they differ.",

@@ -20,14 +20,14 @@ class _Case(msgspec.Struct, array_like=True):
 def recall_or_generate(exercise: Exercise, oracle: Oracle, seed: str, count: int) -> Suite:
     """Return the suite of a seed and a number of cases; the same ones each time."""
     key = f"suite {seed} {count}"
-    stored = oracle.recall_text(key)
+    stored = oracle.store.recall(key)
     if stored is not None:
         rows = msgspec.msgpack.decode(stored, type=list[_Case])
         return Suite(seed, tuple(_thaw(row) for row in rows))
     from grader import cases
 
     suite = cases.generate(exercise, seed, count)
-    oracle.store_text(key, msgspec.msgpack.encode([_freeze(case) for case in suite.cases]))
+    oracle.store.keep(key, msgspec.msgpack.encode([_freeze(case) for case in suite.cases]))
     return suite
 
 

@@ -16,7 +16,9 @@ from grader.model import (
     Exercise,
     Expected,
     Observation,
+    Structure,
     Value,
+    Weight,
     Worker,
 )
 
@@ -87,6 +89,7 @@ class Trial:
         needs_integers: calls raise unless the caller casts what the student should.
         watched: the observed call; unwatched: what an unwatched one returned on the same arguments.
         watch_error: why there is none.
+        transplanted: whether answers are right with the reference's weights; None when unknown.
     """
 
     load_error: SubmissionError | None = None
@@ -97,6 +100,7 @@ class Trial:
     watched: Observation | None = None
     unwatched: np.ndarray | None = None
     watch_error: SubmissionError | None = None
+    transplanted: bool | None = None
     shapes: set[tuple[int, ...]] = field(default_factory=set)
 
     @property
@@ -117,11 +121,13 @@ class Run:
     Attributes:
         trial: what happened so far.
         is_alive: whether the worker can still be asked.
+        failures: every case that was put and went wrong, in the order of asking.
     """
 
     def __init__(self, exercise: Exercise, worker: Worker, progress: Progress) -> None:
         self._exercise, self._worker, self._progress = exercise, worker, progress
         self.trial = Trial()
+        self.failures: list[Failure] = []
         self.is_alive = True
 
     def load(self, source: bytes) -> bool:
@@ -145,9 +151,41 @@ class Run:
 
     def attempt(self, case: Case, expected: Expected, number: int) -> Outcome:
         """Put one case and compare the answer."""
+        outcome = self._compare(case, expected, number, lambda: self._call(case))
+        if outcome.failure is not None:
+            self.failures.append(outcome.failure)
+        return outcome
+
+    def transplant(
+        self, case: Case, expected: Expected, structure: Structure, weights: Sequence[Weight]
+    ) -> Outcome:
+        """Put one case to the submission with other weights in its model, and compare."""
+
+        def ask() -> Answer:
+            return self._worker.transplant(self._values(case.arguments), structure, weights)
+
+        return self._compare(case, expected, 0, ask)
+
+    def observe(self, case: Case) -> Observation | None:
+        """Watch one more call; None when it failed."""
+        assert self._exercise.structure is not None
+        if not self.is_alive:
+            return None
         try:
-            answer = self._call(case)
+            return self._worker.inspect(self._values(case.arguments), self._exercise.structure)
         except SubmissionError as error:
+            self.is_alive = is_alive_after(error)
+            return None
+
+    def _compare(
+        self, case: Case, expected: Expected, number: int, ask: Callable[[], Answer]
+    ) -> Outcome:
+        try:
+            if not self.is_alive:
+                raise RunError("Its process is gone.")
+            answer = ask()
+        except SubmissionError as error:
+            self.is_alive = self.is_alive and is_alive_after(error)
             return Outcome(np.inf, Failure(case, expected, number, error=error))
         mismatch = first_mismatch(answer.array, expected, self._exercise.tolerance)
         if mismatch is None and answer.dtype != "float32":  # bfloat16 is framed as float32
@@ -188,8 +226,6 @@ class Run:
     def _call(self, case: Case) -> Answer:
         shape = self._exercise.shape(case)
         first = shape not in self.trial.shapes
-        if not self.is_alive:
-            raise RunError("Its process is gone.")
         try:
             answer = self._worker.call(self._values(case.arguments), first=first)
         except SubmissionError as error:

@@ -12,10 +12,12 @@ from conftest import CACHE, FIXTURES, statuses
 import reference
 from grader.errors import InvalidSubmission
 from grader.intake import read_submission
-from grader.judge import Judge, refuse
+from grader.judge import Judge
+from grader.meter import Meter
 from grader.model import Exercise, Report, Sandbox
 from grader.oracle import Oracle
 from grader.report.document import to_json
+from grader.result import refuse
 
 
 def folders(kind: str) -> list[Path]:
@@ -40,7 +42,7 @@ def grade(folder: Path, judge: Judge, oracle: Oracle) -> Report:
     try:
         read = read_submission(folder, file_names=exercise.file_names, entry=exercise.entry)
     except InvalidSubmission as error:
-        return refuse(exercise, oracle, folder.name, error)
+        return refuse(exercise, folder.name, error, Meter(oracle).usage())
     return judge.grade(read)
 
 

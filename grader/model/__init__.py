@@ -29,7 +29,7 @@ from grader.model.report import (
     Verdict,
     Worst,
 )
-from grader.model.run import Answer, Deadlines, Sandbox, Submission, Worker
+from grader.model.run import Answer, Deadlines, Sandbox, Submission, Weight, Worker
 
 __all__ = [
     "Answer",
@@ -68,6 +68,7 @@ __all__ = [
     "Value",
     "Verdict",
     "Visit",
+    "Weight",
     "Worker",
     "Worst",
 ]

@@ -45,12 +45,14 @@ class Layer(msgspec.Struct, frozen=True):
             student's own that is made of `layers`.
         settings: hyperparameters that must have these values.
         layers: kinds of its own layers, in the order of their calls.
+        given: name of what it is given, where that is not the output of the layer before.
     """
 
     name: str
     kind: str = ""
     settings: dict[str, Any] = {}
     layers: tuple["Layer", ...] = ()
+    given: str = ""
 
 
 class Pooling(msgspec.Struct, frozen=True):

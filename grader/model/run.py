@@ -56,6 +56,18 @@ class Answer(NamedTuple):
     dtype: str = "float32"
 
 
+class Weight(NamedTuple):
+    """One array for a place in a student's model.
+
+    Attributes:
+        path: dotted path of the module; name: of its variable, such as "kernel".
+    """
+
+    path: str
+    name: str
+    array: np.ndarray
+
+
 class Worker(Protocol):
     """One confined process that runs one submission. Every method may raise SubmissionError."""
 
@@ -83,6 +95,11 @@ class Worker(Protocol):
 
     def inspect(self, arguments: Sequence[Value], structure: Structure) -> Observation:
         """Call the function once more and watch what it builds."""
+
+    def transplant(
+        self, arguments: Sequence[Value], structure: Structure, weights: Sequence[Weight]
+    ) -> Answer:
+        """Call the function with these weights in the model that it builds."""
 
 
 class Sandbox(Protocol):

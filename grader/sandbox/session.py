@@ -19,7 +19,7 @@ from grader.errors import (
     SubmissionError,
     TimeLimitExceeded,
 )
-from grader.model import Answer, Deadlines, Observation, Structure, Value
+from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
 from grader.sandbox.pipes import WorkerProcess
 from grader.sandbox.worker import wire
 from grader.text import printable
@@ -85,7 +85,21 @@ class Session:
         seconds = self._deadlines.first_s if first else self._deadlines.repeat_s
         request = wire.Message(wire.CALL, _nonce(), b"", _arrays(arguments))
         with self._doing("the call", seconds) as deadline:
-            reply = self._ask(request, wire.VALUE, deadline)
+            return self._answer(request, deadline)
+
+    def transplant(
+        self, arguments: Sequence[Value], structure: Structure, weights: Sequence[Weight]
+    ) -> Answer:
+        """Call the submission's function with these weights in the model that it builds."""
+        places = [[weight.path, weight.name] for weight in weights]
+        wanted = msgspec.json.encode({"root": structure.root, "places": places})
+        arrays = (*_arrays(arguments), *(weight.array for weight in weights))
+        request = wire.Message(wire.TRANSPLANT, _nonce(), wanted, arrays)
+        with self._doing("the call with other weights", self._deadlines.first_s) as deadline:
+            return self._answer(request, deadline)
+
+    def _answer(self, request: wire.Message, deadline: float) -> Answer:
+        reply = self._ask(request, wire.VALUE, deadline)
         value = _decode(reply.text, _Value)
         if value.too_large is not None:
             raise OutputLimitExceeded(

@@ -29,7 +29,7 @@ STRUCTURE = Structure(
     layers=(
         Layer("conv1", "Conv", _CONV),
         Layer("bn1", "BatchNorm", _NORM),
-        Layer("conv2", "Conv", _CONV),
+        Layer("conv2", "Conv", _CONV, given="ReLU after bn1"),
         Layer("bn2", "BatchNorm", _NORM),
     ),
     once=("conv1", "bn1", "conv2", "bn2"),

@@ -40,9 +40,14 @@ STRUCTURE = Structure(
     layers=(
         Layer("stem_conv", _CONV.kind, _CONV.settings),
         Layer("stem_bn", _NORM.kind, _NORM.settings),
-        Layer("block1", layers=_BLOCK),
+        Layer("block1", layers=_BLOCK, given="ReLU after stem_bn"),
         Layer("block2", layers=_BLOCK),
-        Layer("head", "Linear", settings={"in_features": FEATURES, "use_bias": True}),
+        Layer(
+            "head",
+            "Linear",
+            settings={"in_features": FEATURES, "use_bias": True},
+            given="pooled",
+        ),
     ),
     pooling=Pooling("block2", "head", axes=(0, 1)),
     once=("block1", "block2"),

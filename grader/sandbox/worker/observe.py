@@ -52,6 +52,36 @@ def observe(
     return facts, training.arrays
 
 
+class NothingToTransplant(Exception):
+    """The function built no model that could be given other weights."""
+
+
+def transplant(
+    program: Program, arrays: Sequence[np.ndarray], *, root: str, places: Sequence[Sequence[str]]
+) -> object:
+    """Call the submission with other weights in the model that it builds; return its result.
+
+    Args:
+        arrays: the arguments, then one array for each place.
+        root: name of the class of the model.
+        places: dotted path of a module and name of its variable, for each weight.
+
+    Raises:
+        NothingToTransplant: no model was built, or it lacks one of the places.
+        BaseException: whatever the submission raises.
+    """
+    kind = program.namespace.get(root)
+    if not isinstance(kind, type) or not issubclass(kind, nnx.Module):
+        raise NothingToTransplant(f"there is no class {root}")
+    count = len(arrays) - len(places)
+    watch = Watch(kind, "", list(zip(places, arrays[count:], strict=True)))
+    with watch:
+        result = program.run(arrays[:count])
+    if not watch.transplanted:
+        raise NothingToTransplant(f"no {root} was built, or it has other weights")
+    return result
+
+
 def _run_visibly(
     program: Program, arguments: Sequence[np.ndarray], watch: Watch
 ) -> tuple[object, str | None]:

@@ -12,7 +12,7 @@ import jaxlib
 import numpy as np
 
 from . import observe, probe, wire
-from .calling import Program, describe_error
+from .calling import Program, describe_error, describe_result
 
 _LARGEST_REQUEST = 64 << 20
 
@@ -48,6 +48,9 @@ def _answer(program: Program, request: wire.Message) -> wire.Message:
     if kind == wire.INSPECT:
         facts, seen = observe.observe(program, arrays, **json.loads(text))
         return wire.Message(wire.FACTS, nonce, _json(facts), seen)
+    if kind == wire.TRANSPLANT:
+        answer, array = describe_result(observe.transplant(program, arrays, **json.loads(text)))
+        return _value(nonce, answer, array)
     if kind == wire.PROBE:
         return wire.Message(wire.FACTS, nonce, _json(probe.run(**json.loads(text))))
     raise AssertionError(f"unknown request {kind}")

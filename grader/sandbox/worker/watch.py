@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -25,10 +25,20 @@ class Watch:
     Attributes:
         created, called: number of roots constructed, number of calls of a root.
         visits: one record per call of a submodule, in order of their starts.
+        transplanted: whether every weight found its place in a model.
+
+    Args:
+        weights: what to put into each model that is built: (path, variable) and array.
     """
 
-    def __init__(self, root: type[nnx.Module], flag: str) -> None:
-        self._root, self._flag = root, flag
+    def __init__(
+        self,
+        root: type[nnx.Module],
+        flag: str,
+        weights: Sequence[tuple[Sequence[str], np.ndarray]] = (),
+    ) -> None:
+        self._root, self._flag, self._weights = root, flag, weights
+        self.transplanted = False
         self._undo: list[Callable[[], None]] = []
         self._wrapped: set[type] = set()
         self._model: nnx.Module | None = None
@@ -118,11 +128,22 @@ class Watch:
             self._adopt(model)
 
     def _adopt(self, model: nnx.Module) -> None:
-        """Tag every submodule with its path and wrap its class."""
+        """Tag every submodule with its path and wrap its class; give it other weights if asked."""
         self._model = model
+        if self._weights:
+            self.transplanted = self._put_weights(dict(_submodules(model)))
         for path, module in _submodules(model):
             setattr(module, _TAG, path)
             self._wrap_call(type(module))
+
+    def _put_weights(self, modules: dict[str, nnx.Module]) -> bool:
+        """Put every weight into its place; return whether all of them had one."""
+        for (path, name), array in self._weights:
+            variable = getattr(modules.get(path), name, None)
+            if not isinstance(variable, nnx.Variable) or variable[...].shape != array.shape:
+                return False
+            variable[...] = jax.numpy.asarray(array)
+        return True
 
     def _on_call(self, original: Call, module: nnx.Module, args: Any, kwargs: Any) -> Any:
         if isinstance(module, self._root) and not hasattr(module, _TAG):

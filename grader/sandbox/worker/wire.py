@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 MAGIC = b"NXG1"
-READY, SOURCE, LOADED, CALL, VALUE, ERROR, INSPECT, FACTS, PROBE = range(1, 10)
-KINDS = range(READY, PROBE + 1)
+READY, SOURCE, LOADED, CALL, VALUE, ERROR, INSPECT, FACTS, PROBE, TRANSPLANT = range(1, 11)
+KINDS = range(READY, TRANSPLANT + 1)
 
 LARGEST_REPLY = 1 << 20
 """Bytes in one reply, all arrays and the text together."""

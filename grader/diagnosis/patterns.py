@@ -1,0 +1,200 @@
+"""Recognise the form of an error: a factor, a permutation, another input, a repeated answer."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from grader.model import Arguments, Case, Exercise, Expected
+from grader.oracle import Oracle
+
+LEAST_EXPLAINED = 3
+_ALLOWANCE = 8.0
+"""Floors of the bound by which an answer may differ from what a pattern predicts."""
+
+Form = Callable[[np.ndarray], np.ndarray]
+
+
+class Wrong(NamedTuple):
+    """One wrong answer that can be compared: same shape, finite or not."""
+
+    case: Case
+    expected: Expected
+    actual: np.ndarray
+
+
+class Pattern(NamedTuple):
+    """A form of error.
+
+    Attributes:
+        message: the sentence that helps the student.
+    """
+
+    id: str
+    title: str
+    message: str
+    explained: int
+
+
+_FORMS: Mapping[str, tuple[str, str, Form]] = {
+    "sign": ("The sign is reversed", "Every number has the wrong sign.", lambda x: -x),
+    "softmax": (
+        "A softmax was applied",
+        "What you return is the softmax of the right result; return the result itself.",
+        lambda x: _softmax(x),
+    ),
+    "log_softmax": (
+        "A log_softmax was applied",
+        "What you return is the log_softmax of the right result; return the result itself.",
+        lambda x: np.log(_softmax(x)),
+    ),
+    "sigmoid": (
+        "A sigmoid was applied",
+        "What you return is the sigmoid of the right result; return the result itself.",
+        lambda x: 1 / (1 + np.exp(-x)),
+    ),
+    "reversed": (
+        "The last axis is reversed",
+        "The numbers are right, but the last axis runs the other way.",
+        lambda x: x[..., ::-1],
+    ),
+    "relu": (
+        "Negative results are cut off",
+        "Your result is right where it is positive, and 0 where it should be negative.",
+        lambda x: np.maximum(x, 0),
+    ),
+}
+_INPUTS: Mapping[str, tuple[str, str, Form]] = {
+    "channels_reversed": (
+        "The channels are reversed",
+        "Your result is the right one for the image with its channels in reverse order.",
+        lambda x: x[..., ::-1],
+    ),
+    "axes_swapped": (
+        "Height and width are swapped",
+        "Your result is the right one for the image with its first two axes exchanged.",
+        lambda x: x.swapaxes(0, 1),
+    ),
+    "upside_down": (
+        "The image is upside down",
+        "Your result is the right one for the image with its rows in reverse order.",
+        lambda x: x[::-1],
+    ),
+    "mirrored": (
+        "The image is mirrored",
+        "Your result is the right one for the image with its columns in reverse order.",
+        lambda x: x[:, ::-1],
+    ),
+}
+
+
+def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> Pattern | None:
+    """Return the one form that every wrong answer has; None where there are too few, or none."""
+    if len(wrong) < LEAST_EXPLAINED:
+        return None
+    for name, (title, message, form) in _FORMS.items():
+        if all(_is(exercise, one, form(one.expected.exact)) for one in wrong):
+            return Pattern(name, title, message, len(wrong))
+    found = _factor(exercise, wrong) or _repeated(exercise, wrong)
+    return found or _other_input(exercise, oracle, wrong)
+
+
+def _factor(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
+    """Find a factor that is the same everywhere, or that is a size of the image."""
+    sizes: dict[str, Callable[[Case], float]] = {
+        "height * width": lambda case: _side(exercise, case, 0) * _side(exercise, case, 1),
+        "the height": lambda case: _side(exercise, case, 0),
+        "the width": lambda case: _side(exercise, case, 1),
+    }
+    for name, size in sizes.items():
+        for power, how in ((1.0, "too large by a factor of"), (-1.0, "divided once more by")):
+            predicted = [one.expected.exact * size(one.case) ** power for one in wrong]
+            if all(_is(exercise, one, x) for one, x in zip(wrong, predicted, strict=True)):
+                text = f"Every number is {how} {name}."
+                return Pattern("size_factor", f"A factor of {name}", text, len(wrong))
+    factor = float(np.vdot(wrong[0].expected.exact, wrong[0].actual))
+    factor /= float(np.vdot(wrong[0].expected.exact, wrong[0].expected.exact)) or 1.0
+    if all(_is(exercise, one, one.expected.exact * factor) for one in wrong):
+        text = f"Every number is {factor:.6g} times the right one."
+        return Pattern("constant_factor", f"A constant factor of {factor:.4g}", text, len(wrong))
+    return None
+
+
+def _repeated(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
+    """See whether different inputs got one and the same answer."""
+    same = [one for one in wrong if one.actual.shape == wrong[0].actual.shape]
+    cases = {one.case.digest for one in same}
+    if len(cases) < LEAST_EXPLAINED or len(same) < len(wrong):
+        return None
+    if all(np.array_equal(one.actual, same[0].actual) for one in same):
+        text = "Your function gives one and the same answer to different inputs."
+        return Pattern("same_answer", "The same answer to different inputs", text, len(same))
+    return None
+
+
+def _other_input(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> Pattern | None:
+    """See whether the answers are right ones to a changed input."""
+    for name, title, message, change in _changes(exercise):
+        changed = [Case(change(one.case.arguments), one.case.family) for one in wrong]
+        if all(
+            case.digest != one.case.digest and _is(exercise, one, oracle.expect([case])[0].exact)
+            for case, one in zip(changed, wrong, strict=True)
+        ):
+            return Pattern(name, title, message, len(wrong))
+    return None
+
+
+def _changes(
+    exercise: Exercise,
+) -> Iterator[tuple[str, str, str, Callable[[Arguments], Arguments]]]:
+    """Yield (id, title, message, how the arguments are changed)."""
+    for argument in exercise.arguments:
+        if argument.kind == "array":
+            for name, (title, message, form) in _INPUTS.items():
+                yield name, title, message, _replacing(argument.name, form)
+        elif not argument.sizes:
+            for shift, how in ((1.0, "one more than"), (-1.0, "one less than")):
+                title = f"{argument.name} is shifted by one"
+                message = f"Your result is the right one for a {argument.name} that is {how} given."
+                yield "shifted_seed", title, message, _shifting(argument.name, shift)
+
+
+def _replacing(name: str, form: Form) -> Callable[[Arguments], Arguments]:
+    def change(arguments: Arguments) -> Arguments:
+        return {**arguments, name: np.ascontiguousarray(form(np.asarray(arguments[name])))}
+
+    return change
+
+
+def _shifting(name: str, shift: float) -> Callable[[Arguments], Arguments]:
+    def change(arguments: Arguments) -> Arguments:
+        value = arguments[name]
+        assert isinstance(value, float)
+        return {**arguments, name: max(0.0, value + shift)}
+
+    return change
+
+
+def _is(exercise: Exercise, one: Wrong, predicted: np.ndarray) -> bool:
+    """Whether a wrong answer is what a pattern predicts, up to rounding."""
+    if predicted.shape != one.actual.shape or not np.isfinite(predicted).all():
+        return False
+    scale = one.expected.scale
+    largest = max(scale, float(np.max(np.abs(predicted), initial=0.0)))
+    allowed = _ALLOWANCE * exercise.tolerance.floor(one.expected) / scale * largest
+    error = np.max(np.abs(one.actual.astype(np.float64) - predicted), initial=0.0)
+    return bool(error <= allowed)
+
+
+def _side(exercise: Exercise, case: Case, axis: int) -> float:
+    """Length of one axis of the first array argument; 1 where it has none."""
+    arrays = (value for value in case.arguments.values() if isinstance(value, np.ndarray))
+    shape = next((array.shape for array in arrays), ())
+    return float(shape[axis]) if axis < len(shape) else 1.0
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    grown: np.ndarray = np.exp(x - x.max(-1, keepdims=True))
+    total: np.ndarray = grown.sum(-1, keepdims=True)
+    share: np.ndarray = grown / total
+    return share

@@ -1,0 +1,115 @@
+"""Compare the stages of a forward pass with the reference's, and find the first that differs."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from grader.diagnosis.transplant import path_of
+from grader.explain import number
+from grader.model import Layer, Observation, Stage, Structure, Visit
+from grader.model.report import Number
+from grader.structure import inner_visits, own_visits, without_batch
+
+_MOST_NUMBERS = 1024
+"""Of one stage that the report holds."""
+
+
+def trace(
+    structure: Structure, reference: Observation, seen: Observation, relative: float
+) -> list[Stage]:
+    """Return the stages in the order of the reference's calls.
+
+    A stage is a layer's output, or what a layer is given where that is not the output before it.
+    Inside the first block that differs its own layers are stages too, in the order of their calls.
+
+    Args:
+        reference, seen: both watched on the same arguments.
+        relative: difference that rounding explains, of the stage's largest element.
+    """
+    stages: list[Stage] = []
+    before: np.ndarray | None = None
+    for layer in structure.layers:
+        theirs, mine = _visit(reference, layer.name), _visit(seen, layer.name)
+        if theirs is None:
+            continue
+        given = reference.array(theirs.input)
+        if before is not None and given is not None and not _is_same(before, given, 0.0):
+            own = None if mine is None else seen.array(mine.input)
+            stages.append(
+                _stage(layer.given or f"what {layer.name} is given", given, own, relative)
+            )
+        before = reference.array(theirs.output)
+        if before is None:
+            continue
+        own = None if mine is None else seen.array(mine.output)
+        stage = _stage(layer.name, before, own, relative)
+        if stage.agrees is False and all(one.agrees is not False for one in stages):
+            stages += _inside(layer, reference, seen, relative)
+        stages.append(stage)
+    return stages
+
+
+def first_difference(stages: Sequence[Stage]) -> tuple[str | None, list[str]]:
+    """Return the first stage that does not agree, and those before it that do."""
+    before: list[str] = []
+    for stage in stages:
+        if stage.agrees is False:
+            return stage.name, before
+        if stage.agrees:
+            before.append(stage.name)
+    return None, before
+
+
+def _inside(
+    layer: Layer, reference: Observation, seen: Observation, relative: float
+) -> Iterator[Stage]:
+    """Yield a block's own layers up to the first that differs, under the student's names."""
+    theirs, mine = path_of(reference, layer.name), path_of(seen, layer.name)
+    if not layer.layers or theirs is None or mine is None:
+        return
+    pairs = zip(inner_visits(reference, theirs), inner_visits(seen, mine), strict=False)
+    for expected, actual in pairs:
+        array = reference.array(expected.output)
+        if array is None:
+            return
+        stage = _stage(actual.path, array, seen.array(actual.output), relative)
+        yield stage
+        if not stage.agrees:
+            return
+
+
+def _visit(seen: Observation, name: str) -> Visit | None:
+    path = path_of(seen, name)
+    visits = own_visits(seen, path) if path is not None else []
+    return visits[0] if visits else None
+
+
+def _stage(name: str, expected: np.ndarray, actual: np.ndarray | None, relative: float) -> Stage:
+    shown = None if actual is None else without_batch(actual, expected.ndim)
+    shown = actual if shown is None else shown
+    agrees = None if shown is None else _is_same(expected, shown, relative)
+    return Stage(
+        name=name,
+        agrees=agrees,
+        expected_shape=list(expected.shape),
+        actual_shape=None if shown is None else list(shown.shape),
+        expected=_numbers(expected),
+        actual=None if shown is None else _numbers(shown),
+        note="" if shown is not None else "the submission has no such stage",
+    )
+
+
+def _is_same(expected: np.ndarray, actual: np.ndarray, relative: float) -> bool:
+    if expected.shape != actual.shape:
+        return False
+    wide, other = expected.astype(np.float64), actual.astype(np.float64)
+    if not np.isfinite(other).all():
+        return False
+    largest = float(np.max(np.abs(wide), initial=0.0))
+    return bool(np.max(np.abs(wide - other), initial=0.0) <= relative * largest)
+
+
+def _numbers(array: np.ndarray) -> list[Number] | None:
+    if array.size > _MOST_NUMBERS or array.dtype.kind not in "fiub":
+        return None
+    return [number(float(value)) for value in array.ravel()]

@@ -1,0 +1,34 @@
+"""Measure what one grading costs."""
+
+import time
+
+from grader.model import Usage
+from grader.oracle import Oracle
+
+
+class Meter:
+    """What one grading costs, from its making on."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
+        self._wall, self._cpu, self._oracle_cpu = (
+            time.monotonic(),
+            time.process_time(),
+            oracle.cpu_s,
+        )
+        self._worker_cpu, self._peak = 0.0, 0
+
+    def worker(self, cpu_s: float, peak_memory_bytes: int) -> None:
+        """Add one worker's use."""
+        self._worker_cpu += cpu_s
+        self._peak = max(self._peak, peak_memory_bytes)
+
+    def usage(self) -> Usage:
+        """Return what was used since the start."""
+        own = time.process_time() - self._cpu
+        return Usage(
+            wall_s=round(time.monotonic() - self._wall, 3),
+            worker_cpu_s=round(self._worker_cpu, 3),
+            judge_cpu_s=round(own + self._oracle.cpu_s - self._oracle_cpu, 3),
+            peak_memory_bytes=self._peak,
+        )
