@@ -10,7 +10,7 @@ from conftest import ROOT
 
 import reference
 
-HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker"}
+HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker", "matplotlib", "jinja2"}
 JOINERS = ("grader.cli", "grader.doctor")
 """The only rooms that join exercises, judge and walls."""
 
@@ -27,7 +27,13 @@ ALLOWED = {
     "grader.variants": {"grader.errors"},
     "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
     "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},
-    "grader.report": {"grader.report", "grader.model", "grader.errors"},
+    "grader.report": {"grader.report", "grader.model", "grader.errors", "grader.text"},
+    "grader.diagnosis": {
+        "grader.diagnosis",
+        *("grader.model", "grader.errors", "grader.text", "grader.checker", "grader.explain"),
+        *("grader.structure", "grader.variants", "grader.oracle", "grader.trial"),
+        "grader.questions",
+    },
     "grader.sandbox.worker": {"grader.sandbox.worker"},
     "grader.oracle_process": {"grader.sandbox.worker"},
     "grader.authoring.trusted_process": {"grader.sandbox.worker"},
@@ -96,6 +102,8 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
         ("import reference; reference.load('resnet_classifier')", HEAVY),
         ("import grader.judge", HEAVY),
         ("import grader.intake", HEAVY),
+        ("import grader.diagnosis", HEAVY),
+        ("import grader.report.views; import grader.report.junit", HEAVY),
         ("import grader.sandbox.choice", HEAVY),
     ],
 )

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -71,6 +72,68 @@ def test_replay_repeats_a_stored_report_and_refuses_to_call_another_file_the_sam
     assert "submission" in other.stderr
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The staff report of a wrong answer, and what a student sees of it at one level."""
+    folder = tmp_path_factory.mktemp("stored")
+    paths = {name: folder / f"{name}.json" for name in ("staff", "student")}
+    graded = grader("grade", WRONG, "--cases", "24", "--format", "json", "-o", str(paths["staff"]))
+    assert graded.returncode == 1, graded.stderr
+    more = ("--feedback", "category", "--format", "json", "-o", str(paths["student"]))
+    made = grader("render", str(paths["staff"]), *more)
+    assert made.returncode == 0, made.stderr
+    return paths
+
+
+def test_every_form_of_one_grading_shows_the_same_view(tmp_path: Path) -> None:
+    targets = {name: tmp_path / name for name in ("json", "html", "junit")}
+    forms = ("--html", str(targets["html"]), "--junit", str(targets["junit"]))
+    main = ("--format", "json", "--output", str(targets["json"]), "--feedback", "category")
+    done = grader("grade", WRONG, "--cases", "24", *main, *forms)
+    assert done.returncode == 1, done.stderr
+    report = from_json(targets["json"].read_bytes())
+    assert (report.shown.view, report.shown.feedback) == ("student", "category")
+    assert (report.cases, report.counterexample, report.suite.seed) == ([], None, "")
+    suite = ElementTree.fromstring(targets["junit"].read_text())[0]
+    assert len(suite.findall("testcase")) == len(report.findings)
+    assert {p.get("value") for p in suite.iter("property") if p.get("name") == "feedback"} == {
+        "category"
+    }
+    page = targets["html"].read_text()
+    assert "nnx.Module" in page  # the submission is quoted
+    assert "import numpy as np" not in page  # as the counterexample's snippet begins
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "json", "junit"]
+
+
+def test_a_stored_report_is_rendered_as_it_was_or_as_a_student_may_see_it(
+    stored: dict[str, Path],
+) -> None:
+    for path in stored.values():
+        again = grader("render", str(path), "--format", "json")
+        assert (again.returncode, again.stdout) == (0, path.read_text())
+    assert "wrong answer" in grader("render", str(stored["student"])).stdout
+    for more, view in (((), "staff"), (("--view", "student"), "student")):
+        done = grader("render", str(stored["staff"]), *more, "--feedback", "full", "--format=json")
+        assert json.loads(done.stdout)["shown"] == {"view": view, "feedback": "full"}
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "said"),
+    [
+        ("render", ("--view", "staff"), "--view staff needs the staff report"),
+        ("render", ("--feedback", "full"), "use the staff report"),
+        ("replay", (WRONG,), "replay needs the staff report"),
+    ],
+)
+def test_a_students_document_shows_no_more_than_it_holds(
+    stored: dict[str, Path], command: str, more: tuple[str, ...], said: str
+) -> None:
+    done = grader(command, str(stored["student"]), *more)
+    assert done.returncode == 2
+    assert "made for a student" in done.stderr
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -82,6 +145,12 @@ def test_replay_repeats_a_stored_report_and_refuses_to_call_another_file_the_sam
         (("replay", "no/report.json", PLAIN), "no/report.json"),
         (("replay", f"{PLAIN}/submission.py", PLAIN), "not a report"),
         (("nonsense",), "nonsense"),
+        (("grade", PLAIN, "--feedback", "nothing"), "nothing"),
+        (("grade", PLAIN, "--view", "staff", "--feedback", "score"), "--view student"),
+        (("grade", PLAIN, "--html", "same", "--junit", "./same"), "the same file"),
+        (("check", "--format", "html"), "text or json"),
+        (("render", "no/report.json"), "no/report.json"),
+        (("render", f"{PLAIN}/submission.py"), "not a report"),
     ],
 )
 def test_a_mistyped_command_exits_2_and_names_what_was_wrong(

@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.command()(grading.grade)
 app.command()(grading.replay)
+app.command()(grading.render)
 app.command()(grading.schema)
 app.command()(machine.exercises)
 app.command()(machine.warm)

@@ -14,7 +14,7 @@ from grader.errors import GraderError, UsageError
 from grader.report.format import Format
 
 if TYPE_CHECKING:
-    from grader.model import Exercise
+    from grader.model import Exercise, Report, Shown
     from grader.sandbox.setup import Setup
     from grader.trial import Progress
 
@@ -29,8 +29,50 @@ class SandboxName(StrEnum):
     confined = "confined"
 
 
+class ViewName(StrEnum):
+    """For whom a report is made."""
+
+    staff = "staff"
+    student = "student"
+
+
+class FeedbackName(StrEnum):
+    """How much a student sees; each holds what those below it hold."""
+
+    full = "full"
+    counterexample = "counterexample"
+    category = "category"
+    score = "score"
+
+
+def _text_or_json(format: Format) -> Format:
+    if format not in (Format.text, Format.json):
+        raise typer.BadParameter(f"takes text or json, not {format.value}")
+    return format
+
+
 SandboxOption = Annotated[SandboxName, typer.Option("--sandbox", help="The wall.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="Form of the report.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format", metavar="[text|json]", callback=_text_or_json, help="Form of the answer."
+    ),
+]
+ReportFormatOption = Annotated[Format, typer.Option("--format", help="Form of the report.")]
+ViewOption = Annotated[
+    ViewName | None,
+    typer.Option("--view", help="For whom: staff (default) sees all, a student no hidden case."),
+]
+FeedbackOption = Annotated[
+    FeedbackName | None,
+    typer.Option("--feedback", help="How much a student sees; full when not given."),
+]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", help="Also write the report as a page to this file.")
+]
+JunitOption = Annotated[
+    Path | None, typer.Option("--junit", help="Also write the report as JUnit XML to this file.")
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the report to this file.")
 ]
@@ -58,6 +100,34 @@ def setup(exercise: "Exercise | None" = None) -> "Setup":
     folder = cache_folder()
     secrets = [folder / "expected.sqlite", *([] if exercise is None else [exercise.folder])]
     return Setup(compile_cache(folder), secrets=tuple(secrets))
+
+
+def shown(view: ViewName | None, feedback: FeedbackName | None) -> "Shown":
+    """Return how much of a report is to be shown; less than full feedback is for a student.
+
+    Raises:
+        UsageError: the staff's view is asked for with less than full feedback.
+    """
+    from grader.model import Shown
+
+    wanted = feedback or FeedbackName.full
+    less = wanted is not FeedbackName.full
+    if view is ViewName.staff and less:
+        raise UsageError(
+            f"--view staff sees everything and takes no --feedback {wanted.value}; "
+            "use --view student, or leave --feedback out"
+        )
+    chosen = view or (ViewName.student if less else ViewName.staff)
+    return Shown(view=chosen.value, feedback=wanted.value)
+
+
+def as_shown(report: "Report", wanted: "Shown") -> "Report":
+    """Return the report, or the document that a student may see."""
+    if wanted.view == "staff":
+        return report
+    from grader.report.views import for_student
+
+    return for_student(report, wanted.feedback)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Grade one submission, or grade it again."""
+"""Grade one submission, grade it again, or show once more what came of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +10,22 @@ from grader.cli.common import (
     INTERNAL,
     NOT_ACCEPTED,
     CasesOption,
-    FormatOption,
+    FeedbackName,
+    FeedbackOption,
+    HtmlOption,
+    JunitOption,
     OutputOption,
+    ReportFormatOption,
     SandboxName,
     SandboxOption,
+    ViewName,
+    ViewOption,
+    as_shown,
     load_exercise,
     progress_bar,
     reporting_errors,
     setup,
+    shown,
 )
 from grader.errors import SubmissionError, UsageError
 from grader.report.format import Format
@@ -26,56 +34,85 @@ if TYPE_CHECKING:
     from grader.model import Exercise, Report
 
 PathArgument = Annotated[Path, typer.Argument(help="A .py, .ipynb or .zip file, or a folder.")]
+ReportArgument = Annotated[Path, typer.Argument(help="A stored JSON report.")]
+ExerciseOption = Annotated[
+    str | None, typer.Option(help="Name of the exercise, or the path of its folder.")
+]
 
 
 def grade(
     path: PathArgument,
-    exercise: Annotated[
-        str | None, typer.Option(help="Name of the exercise, or the path of its folder.")
-    ] = None,
+    exercise: ExerciseOption = None,
     sandbox: SandboxOption = SandboxName.auto,
     seed: Annotated[str | None, typer.Option(help="Seed of the suite, hex.")] = None,
     cases: CasesOption = None,
-    format: FormatOption = Format.text,
+    format: ReportFormatOption = Format.text,
     output: OutputOption = None,
+    view: ViewOption = None,
+    feedback: FeedbackOption = None,
+    html: HtmlOption = None,
+    junit: JunitOption = None,
 ) -> None:
     """Grade one submission. Exit code 0: accepted, 1: any other verdict."""
     with reporting_errors():
+        wanted = shown(view, feedback)
+        _refuse_one_file_twice(output, html, junit)
+        report, source = _grade(load_exercise(exercise), path, sandbox, _checked_seed(seed), cases)
         from grader.report.output import write
 
-        chosen = load_exercise(exercise)
-        report = _grade(chosen, path, sandbox, _checked_seed(seed), cases)
-        write(report, format, output)
+        document = as_shown(report, wanted)
+        write(document, format, output, source)
+        for form, target in ((Format.html, html), (Format.junit, junit)):
+            if target is not None:
+                write(document, form, target, source)
         raise typer.Exit(_exit_code(report))
 
 
 def replay(
-    report: Annotated[Path, typer.Argument(help="A stored JSON report.")],
+    report: ReportArgument,
     path: PathArgument,
     sandbox: SandboxOption = SandboxName.auto,
-    format: FormatOption = Format.text,
+    format: ReportFormatOption = Format.text,
     output: OutputOption = None,
 ) -> None:
     """Grade again as a stored report did. Exit code 0: it repeats bit for bit, 1: it does not."""
     with reporting_errors():
-        from grader.report.document import differences, from_json
+        from grader.report.document import differences
         from grader.report.output import write
 
-        before = from_json(_read(report))
-        exercise = load_exercise(before.exercise.name)
-        if exercise.digest != before.exercise.digest:
-            raise UsageError(
-                f"the report was made by exercise {before.exercise.digest[:12]}, here is "
-                f"{exercise.digest[:12]}: install the version that made it"
-            )
-        after = _grade(exercise, path, sandbox, before.suite.seed, before.suite.cases or None)
-        write(after, format, output)
+        before = _stored(report)
+        exercise = _that_made(before, report)
+        after, source = _grade(
+            exercise, path, sandbox, before.suite.seed, before.suite.cases or None
+        )
+        write(after, format, output, source)
         changed = differences(before, after)
         if changed:
             typer.echo(f"not repeated; differs in: {', '.join(changed)}", err=True)
         else:
             typer.echo("repeated bit for bit", err=True)
         raise typer.Exit(NOT_ACCEPTED if changed else ACCEPTED)
+
+
+def render(
+    report: ReportArgument,
+    format: ReportFormatOption = Format.text,
+    view: ViewOption = None,
+    feedback: FeedbackOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Show a stored report in any form, whole or as a student may see it."""
+    with reporting_errors():
+        from grader.report.output import write
+
+        stored = _stored(report)
+        if stored.shown.view == "student":
+            if view is ViewName.staff:
+                raise UsageError(
+                    f"{report} was made for a student; --view staff needs the staff report"
+                )
+            view, feedback = ViewName.student, feedback or FeedbackName(stored.shown.feedback)
+        write(as_shown(stored, shown(view, feedback)), format, output)
 
 
 def schema() -> None:
@@ -85,14 +122,42 @@ def schema() -> None:
     typer.echo(document.schema())
 
 
+def _stored(path: Path) -> "Report":
+    from grader.report.document import from_json
+
+    try:
+        return from_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _that_made(report: "Report", path: Path) -> "Exercise":
+    """Return the exercise of a report that can be repeated: the staff's, of this very version."""
+    if report.shown.view == "student":
+        raise UsageError(f"{path} was made for a student; replay needs the staff report")
+    exercise = load_exercise(report.exercise.name)
+    if exercise.digest != report.exercise.digest:
+        raise UsageError(
+            f"the report was made by exercise {report.exercise.digest[:12]}, here is "
+            f"{exercise.digest[:12]}: install the version that made it"
+        )
+    return exercise
+
+
 def _grade(
     exercise: "Exercise", path: Path, sandbox: SandboxName, seed: str | None, cases: int | None
-) -> "Report":
-    """Read and judge one submission, showing progress where somebody watches."""
+) -> tuple["Report", str | None]:
+    """Read and judge one submission, showing progress where somebody watches.
+
+    Returns:
+        The report and the text that was judged; None when it could not be read.
+    """
     from grader.environment import cache_folder
     from grader.intake import read_submission
-    from grader.judge import Judge, refuse
+    from grader.judge import Judge
+    from grader.meter import Meter
     from grader.oracle import Oracle
+    from grader.result import refuse
     from grader.sandbox.choice import choose
     from grader.sandbox.kernel import become_undumpable
     from grader.text import printable
@@ -102,11 +167,13 @@ def _grade(
         try:
             submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
         except SubmissionError as error:
-            return refuse(exercise, oracle, printable(path.name), error, seed)
+            usage = Meter(oracle).usage()
+            return refuse(exercise, printable(path.name), error, usage, seed), None
         wall = choose(sandbox.value, setup(exercise))
         judge = Judge(exercise, wall, oracle, seed=seed, cases=cases)
         with progress_bar(exercise.name) as progress:
-            return judge.grade(submission, progress)
+            report = judge.grade(submission, progress)
+        return report, submission.source.decode("utf-8", "replace")
 
 
 def _exit_code(report: "Report") -> int:
@@ -125,8 +192,8 @@ def _checked_seed(seed: str | None) -> str | None:
         raise UsageError(f"--seed takes a hexadecimal number, not {seed!r}") from None
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+def _refuse_one_file_twice(*targets: Path | None) -> None:
+    """Two forms in one file: the second would replace the first without a word."""
+    given = [target.absolute() for target in targets if target is not None]
+    if len(set(given)) < len(given):
+        raise UsageError("--output, --html and --junit name the same file; give each its own")

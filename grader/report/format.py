@@ -8,3 +8,5 @@ class Format(StrEnum):
 
     text = "text"
     json = "json"
+    junit = "junit"
+    html = "html"

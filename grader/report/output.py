@@ -11,21 +11,32 @@ from grader.errors import UsageError
 from grader.model import Report
 from grader.report import document
 from grader.report.format import Format
+from grader.report.junit import to_junit
 from grader.report.terminal import show
 
 _WIDTH_OF_A_FILE = 100
 
 
-def write(report: Report, format: Format, target: Path | None) -> None:
+def write(report: Report, format: Format, target: Path | None, source: str | None = None) -> None:
     """Print a report, or write it to a file.
+
+    Args:
+        source: the submission's text, for the forms that quote it; None where it is not known.
 
     Raises:
         UsageError: the target cannot be written.
     """
     if format is Format.json:
-        put(document.to_json(report).decode(), target)
+        text = document.to_json(report).decode()
+    elif format is Format.junit:
+        text = to_junit(report)
+    elif format is Format.html:
+        from grader.report import html  # a page and its drawings: of no use to the other forms
+
+        text = html.render(report, source)
     else:
-        put(as_text(lambda console: show(report, console), target), target)
+        text = as_text(lambda console: show(report, console), target)
+    put(text, target)
 
 
 def put(text: str, target: Path | None) -> None:
