@@ -87,6 +87,7 @@ class Diagnostician:
             return evidence
         evidence.match = self._matcher.match(run, questions)
         if not evidence.match.names:
+            self._matcher.ask_more(run, questions, LEAST_EXPLAINED)
             wrong = [one for one in map(_comparable, run.failures) if one is not None]
             if len(wrong) == len(run.failures):
                 evidence.pattern = find_pattern(self._exercise, self._oracle, wrong)
@@ -99,16 +100,14 @@ class Diagnostician:
         if failure is None or structure is None or run.trial.watched is None:
             return
         seen = run.observe(failure.case)
+        reference = self._reference(failure.case.arguments, structure)
         if seen is not None:
-            reference = self._reference(failure.case.arguments, structure)
             tolerance = self._exercise.tolerance
             relative = tolerance.floor(failure.expected) / failure.expected.scale
             evidence.stages = trace(structure, reference, seen, relative)
         run.trial.transplanted = self._transplant(run, failure)
-        if run.trial.transplanted:
-            watched = self._exercise.watched
-            mine = self._reference(watched, structure)
-            evidence.other_weights = first_other_weights(structure, mine, run.trial.watched)
+        if run.trial.transplanted and seen is not None:
+            evidence.other_weights = first_other_weights(structure, reference, seen)
 
     def _transplant(self, run: Run, failure: Failure) -> bool | None:
         """Whether the answers are right with weights of another seed put into the model.
@@ -204,7 +203,7 @@ class Diagnostician:
                 first_differing_stage=first,
                 agrees_before=before,
             )
-        if run.trial.transplanted:
+        if evidence.other_weights is not None:
             return Diagnosis(
                 kind="creation_order",
                 title="Right network, other weights",
@@ -238,11 +237,10 @@ def _comparable(failure: Failure) -> Wrong | None:
     return Wrong(failure.case, failure.expected, array)
 
 
-def _other_weights(path: str | None) -> str:
-    where = "" if path is None else f" The first layer with other weights is {path}."
+def _other_weights(path: str) -> str:
     return (
         "Your network is right: with the reference's weights in it, its results are right. From "
-        f"the seed that it is given it draws other weights.{where} Each parameter takes the next "
-        "key of the random stream, so create the layers in the order of the statement, with the "
-        "biases that it asks for, from one nnx.Rngs(int(seed))."
+        f"the seed that it is given it draws other weights, first in {path}. Each parameter takes "
+        "the next key of the random stream, so create the layers in the order of the statement, "
+        "with the biases that it asks for, from one nnx.Rngs(int(seed))."
     )

@@ -78,6 +78,13 @@ class Matcher:
             asked += 1
         return Match(tuple(alive), explained)
 
+    def ask_more(self, run: Run, questions: Sequence[Question], wanted: int) -> None:
+        """Put further cases until so many went wrong, or twice as many were asked."""
+        for asked, (number, question) in enumerate(self._further(run, questions)):
+            if len(run.failures) >= wanted or asked >= 2 * wanted or not run.is_alive:
+                return
+            run.attempt(*question, number)
+
     def _further(self, run: Run, questions: Sequence[Question]) -> Iterator[tuple[int, Question]]:
         """Yield cases not asked yet: those of known shapes first, every family before any again."""
         waiting = list(enumerate(questions, 1))[len(run.trial.results) :]

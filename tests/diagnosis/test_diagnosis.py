@@ -1,0 +1,167 @@
+"""Mistakes are named on the smallest input that shows them; of unknown ones nothing is said."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import FIXTURES, statuses, submission
+
+from grader.judge import Judge
+from grader.model import Image, Report
+
+BRIGHT = [1.0, 0.0, 0.0, 0.0]
+AFTER_STEM = ["stem_conv", "stem_bn", "ReLU after stem_bn"]
+TO_BLOCK2 = [*AFTER_STEM, "block1", "block2"]
+
+EXACT: dict[str, tuple[str | None, list[str], float, list[int], list[float]]] = {
+    # fixture: first stage that differs, stages that agree before it, seed, shape, first pixels
+    "pool_height_only": ("pooled", TO_BLOCK2, 0.0, [2, 2, 1], BRIGHT),
+    "pool_max": ("pooled", TO_BLOCK2, 0.0, [2, 2, 1], BRIGHT),
+    "pool_sum": ("pooled", TO_BLOCK2, 0.0, [2, 2, 1], BRIGHT),
+    "stem_stride_two": ("stem_conv", [], 0.0, [2, 2, 1], BRIGHT),
+    "epsilon_1e_3": ("stem_bn", ["stem_conv"], 0.0, [2, 2, 1], BRIGHT),
+    "blocks_swapped": ("ReLU after stem_bn", ["stem_conv", "stem_bn"], 0.0, [2, 2, 1], BRIGHT),
+    "softmax": (None, [*TO_BLOCK2, "pooled", "head"], 0.0, [2, 2, 1], BRIGHT),
+    "result_2d": (None, [*TO_BLOCK2, "pooled", "head"], 0.0, [2, 2, 1], BRIGHT),
+    "seed_ignored": ("stem_conv", [], 1.0, [1, 2, 1], [0.0, 1.0]),
+    "image_channels_flipped": ("stem_conv", [], 0.0, [2, 2, 3], BRIGHT),
+    "stem_three_channels": (None, [], 0.0, [2, 2, 1], BRIGHT),
+    "ten_classes": ("head", [*TO_BLOCK2, "pooled"], 0.0, [2, 2, 1], BRIGHT),
+}
+
+
+def fixture(name: str) -> str:
+    return (FIXTURES / "rejected" / name / "submission.py").read_text()
+
+
+def grade(judge: Judge, name: str) -> Report:
+    return judge.grade(submission(fixture(name)))
+
+
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_a_mistake_is_named_on_its_smallest_input_with_its_first_stage(
+    judge: Judge, name: str
+) -> None:
+    report = grade(judge, name)
+    stage, before, seed, shape, pixels = EXACT[name]
+    found, example = report.diagnosis, report.counterexample
+    assert (found.kind, found.id) == ("misconception", name)
+    assert found.explained_cases >= 3
+    assert (found.first_differing_stage, found.agrees_before) == (stage, before)
+    assert example is not None
+    image = example.arguments["image"]
+    assert isinstance(image, Image)
+    assert (example.arguments["seed"], image.shape) == (seed, shape)
+    assert image.values[: len(pixels)] == pixels
+
+
+def test_inside_a_block_its_own_layers_are_compared_under_the_students_names(judge: Judge) -> None:
+    report = grade(judge, "no_residual")
+    assert report.diagnosis.id == "no_residual"
+    assert report.diagnosis.first_differing_stage == "block1"
+    inner = ["block1.convA", "block1.bnA", "block1.convB", "block1.bnB"]
+    assert report.diagnosis.agrees_before == [*AFTER_STEM, *inner]
+    names = [stage.name for stage in report.stages]
+    assert names.index("block1") == names.index("block1.bnB") + 1
+
+
+RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
+BLOCK2 = "        self.block2 = BasicBlock(4, rngs)\n"
+HEAD = "        self.head = nnx.Linear(4, num_classes, rngs=rngs)\n"
+UNUSUAL_ORDER = RIGHT.replace(BLOCK2 + HEAD, "").replace(
+    "        self.stem_conv", f"{BLOCK2}{HEAD}        self.stem_conv"
+)
+
+
+def test_another_order_of_creation_is_a_right_network(judge: Judge) -> None:
+    report = judge.grade(submission(UNUSUAL_ORDER))
+    assert report.diagnosis.kind == "creation_order"
+    assert "first in stem_conv" in report.diagnosis.message
+    assert statuses(report)["forward"] == "passed"
+    assert statuses(report)["values"] == "failed"
+
+
+def test_a_known_order_of_creation_is_named_and_its_forward_pass_is_right(judge: Judge) -> None:
+    report = grade(judge, "block2_created_before_block1")
+    assert report.diagnosis.id == "block2_created_before_block1"
+    assert report.diagnosis.first_differing_stage == "block1.conv1"
+    assert statuses(report)["forward"] == "passed"
+
+
+def test_a_mistake_beside_another_order_loses_the_forward_pass(judge: Judge) -> None:
+    both = UNUSUAL_ORDER.replace("jnp.mean(x, axis=(0, 1))", "jnp.max(x, axis=(0, 1))")
+    assert "jnp.max" in both
+    report = judge.grade(submission(both))
+    assert report.diagnosis.kind == "none"
+    assert statuses(report)["forward"] == "failed"
+
+
+def test_a_model_that_ignores_other_weights_is_not_right(judge: Judge) -> None:
+    again = UNUSUAL_ORDER.replace(
+        "    out = model(", "    model = ResNetClassifier(*shape)\n    out = model("
+    ).replace(
+        "    model = ResNetClassifier(image.shape[-1], int(num_classes), nnx.Rngs(int(seed)))\n",
+        "    shape = image.shape[-1], int(num_classes), nnx.Rngs(int(seed))\n",
+    )
+    assert statuses(judge.grade(submission(again)))["forward"] == "passed"
+    lazy = UNUSUAL_ORDER.replace("    out = model(image", "    out = 0 * model(image")
+    assert statuses(judge.grade(submission(lazy)))["forward"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["memoised_by_shape", "wrong_only_one_row", "one_call_in_twenty"])
+def test_an_unknown_mistake_is_not_guessed_at(judge: Judge, name: str) -> None:
+    report = grade(judge, name)
+    assert report.diagnosis.kind == "none"
+    assert (report.diagnosis.id, report.diagnosis.title, report.diagnosis.message) == (None, "", "")
+
+
+def test_of_a_right_submission_nothing_is_said(judge: Judge) -> None:
+    right = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
+    report = judge.grade(submission(right))
+    assert report.diagnosis.kind == "none"
+    assert report.stages == []
+    assert [case.passed for case in report.cases] == [True] * 96
+
+
+def test_structure_names_what_no_input_can_tell(judge: Judge) -> None:
+    report = grade(judge, "head_without_bias")
+    assert report.verdict == "structure"
+    assert (report.diagnosis.kind, report.diagnosis.id) == ("misconception", "head_without_bias")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "name"),
+    [
+        ("-3.5 * (logits - 0) + 0 * jnp.sum(logits)", "pattern", "constant_factor"),
+        ("image.shape[1] * logits", "pattern", "size_factor"),
+    ],
+)
+def test_the_form_of_an_error_is_recognised(
+    judge: Judge, change: str, kind: str, name: str
+) -> None:
+    right = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
+    head, _, tail = right.rpartition("return ")
+    wrong = f"{head}logits = {tail.strip()}\n    return {change}\n"
+    report = judge.grade(submission(wrong))
+    assert (report.diagnosis.kind, report.diagnosis.id) == (kind, name)
+    assert report.diagnosis.explained_cases >= 3
+
+
+def test_the_snippet_repeats_the_failure_without_the_reference(judge: Judge) -> None:
+    report = grade(judge, "pool_sum")
+    assert report.counterexample is not None
+    seen: dict[str, Any] = {}
+
+    def function(seed: float, image: np.ndarray, num_classes: float) -> np.ndarray:
+        seen.update(seed=seed, image=image, num_classes=num_classes)
+        return np.array([0.5], np.float32)
+
+    text = report.counterexample.snippet
+    assert "from submission import resnet_classifier_forward" in text
+    runnable = text.replace("from submission import resnet_classifier_forward", "")
+    scope = {"resnet_classifier_forward": function}
+    exec(compile(runnable, "snippet", "exec"), scope)
+    assert seen["image"].dtype == np.float32
+    assert seen["image"].shape == (2, 2, 1)
+    assert seen["image"].ravel().tolist() == BRIGHT
+    assert (seen["seed"], seen["num_classes"]) == (0.0, 1.0)
