@@ -30,14 +30,18 @@ def exercises() -> None:
 def warm(exercise: ExerciseArgument = None) -> None:
     """Compute the default suite's expected values and programs ahead of the first grading."""
     with reporting_errors():
+        from grader.diagnosis import Diagnostician
         from grader.environment import cache_folder
         from grader.oracle import Oracle
+        from grader.questions import pose
         from grader.suites import recall_or_generate
 
         chosen = load_exercise(exercise)
         with Oracle(chosen, cache_folder()) as oracle:
             suite = recall_or_generate(chosen, oracle, chosen.default_seed, chosen.cases)
             oracle.warm_up(suite.cases)
+            questions = pose(chosen, oracle, chosen.default_seed, chosen.cases)
+            Diagnostician(chosen, oracle).prepare(questions.asked)
         typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
 
 
