@@ -19,8 +19,8 @@ import msgspec
 import usual_ways
 
 import reference
-from grader.authoring.adequacy import Sighting, prove
 from grader.authoring.programs import Program, fixtures
+from grader.authoring.sightings import Sighting, prove
 from grader.authoring.suites import prepare, seeds
 from grader.authoring.survey import Survey
 from grader.environment import cache_folder, fingerprint

@@ -47,15 +47,12 @@ def draw(points: Sequence[Point], title: str, target: Path) -> None:
         target: its suffix decides the format, .svg or .png.
 
     Raises:
-        UsageError: Matplotlib is missing, the suffix is another one, or the target cannot be
-            written.
+        UsageError: the suffix is another one, or the target cannot be written.
     """
     if target.suffix not in _SUFFIXES:
         raise UsageError(f"--plot takes an .svg or .png file, not {target.name}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("--plot needs Matplotlib: pip install 'nnx-grader[plots]'") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     right = sorted((p for p in points if p.is_right), key=_height)

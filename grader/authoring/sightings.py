@@ -1,0 +1,123 @@
+"""See how programs fare in many suites: accepted, or caught, and by what."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from grader import rubric
+from grader.authoring.programs import Program
+from grader.authoring.survey import Survey, errands
+from grader.model import Exercise
+from grader.questions import Questions
+from grader.structure import read_facts
+from grader.trial import Failure, Run
+
+STRUCTURE = "structure"
+"""What `caught_by` begins with where only findings about the structure tell."""
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """How one program fared in one suite.
+
+    Attributes:
+        seed: hex, the suite's.
+        caught_by: family of the case that caught it, "structure: ..." with the findings that did,
+            "import" or "intake"; "" when it was accepted.
+        number: position of that case in the suite, from 1; 0 when no case caught it.
+        margin: error of that case in units of its bound, infinite when there was nothing to
+            compare; of an accepted program its largest error.
+        told: one sentence about what was wrong.
+    """
+
+    program: Program
+    seed: str
+    caught_by: str = ""
+    number: int = 0
+    margin: float = 0.0
+    told: str = ""
+
+
+def prove(
+    exercise: Exercise,
+    survey: Survey[Sighting],
+    suites: Sequence[Questions],
+    programs: Sequence[Program],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Sighting]:
+    """Yield how every program fares in every suite, in the order of completion.
+
+    Args:
+        progress: told how many sightings there are, of how many.
+    """
+    total = len(programs) * len(suites)
+    asked = [suite for suite in suites if suite.asked]
+    done = 0
+    for program in programs:
+        for suite in suites:
+            if program.unreadable or not suite.asked:
+                done += 1
+                yield _unasked(program, suite)
+
+    def ask(run: Run, program: Program, suite: Questions) -> Sighting:
+        return _sight(exercise, run, program, suite, watch=suite is asked[0])
+
+    readable = [program for program in programs if not program.unreadable]
+    for sighting in survey.run(errands(readable, asked), ask):
+        done += 1
+        progress(done, total)
+        yield sighting
+
+
+def _unasked(program: Program, suite: Questions) -> Sighting:
+    """Judge what no worker was asked about: what intake refuses, and suites without cases."""
+    if program.unreadable:
+        return Sighting(program, suite.seed, "intake", told=program.unreadable)
+    return Sighting(program, suite.seed, told="the suite has no case")
+
+
+def _sight(
+    exercise: Exercise, run: Run, program: Program, suite: Questions, *, watch: bool
+) -> Sighting:
+    """Put one suite to a program that is loaded; look at its structure where values pass."""
+    trial = run.trial
+    if trial.load_error is not None:
+        return Sighting(program, suite.seed, "import", told=trial.load_error.message)
+    run.answer_all(suite.asked)
+    if trial.failure is not None:
+        failure = trial.failure
+        return Sighting(
+            program,
+            suite.seed,
+            failure.case.family,
+            failure.number,
+            failure.margin,
+            _tell(failure),
+        )
+    passed = Sighting(
+        program, suite.seed, margin=trial.worst_margin, told=_reached(trial.worst_margin)
+    )
+    # Structure does not depend on the suite: of a right program it is looked at once.
+    if program.kind == "right variant" or (program.is_right and not watch):
+        return passed
+    run.watch()
+    found = rubric.findings(exercise, read_facts(program.source), trial, len(suite.asked))
+    failed = [one for one in found if one.status not in ("passed", "informational")]
+    if not failed:
+        return passed
+    by = f"{STRUCTURE}: {', '.join(one.id for one in failed)}"
+    told = failed[0].message if program.is_right else f"{passed.told}; only {by} tells"
+    return Sighting(program, suite.seed, by, 0, trial.worst_margin, told)
+
+
+def _tell(failure: Failure) -> str:
+    if failure.error is not None:
+        return failure.error.message
+    assert failure.mismatch is not None
+    kind = failure.mismatch.kind
+    return f"an error of {failure.margin:.3g} bounds" if kind == "value" else f"another {kind}"
+
+
+def _reached(margin: float) -> str:
+    if margin == 0.0:
+        return "every answer is the exact one"
+    return f"its largest error is {margin:.2g} of the bound"

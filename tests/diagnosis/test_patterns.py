@@ -1,0 +1,105 @@
+"""An error's form is recognised when all wrong answers have it, and never otherwise."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from grader.diagnosis.patterns import Wrong, find_pattern
+from grader.inputs import draw_image
+from grader.model import Case, Exercise, Expected
+from grader.oracle import Oracle
+
+
+@pytest.fixture(scope="module")
+def asked(oracle: Oracle) -> list[tuple[Case, Expected]]:
+    shapes = [(7, 5, 3), (4, 9, 3), (8, 1, 3), (7, 5, 3)]
+    cases = [
+        Case(
+            {
+                "seed": 11.0 + number,
+                "image": draw_image("ordinary", shape, number),
+                "num_classes": 10.0,
+            }
+        )
+        for number, shape in enumerate(shapes)
+    ]
+    return list(zip(cases, oracle.expect(cases), strict=True))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    grown: np.ndarray = np.exp(x) / np.exp(x).sum()
+    return grown
+
+
+def answer_to(oracle: Oracle, case: Case, **changes: object) -> np.ndarray:
+    return oracle.expect([Case({**case.arguments, **changes})])[0].exact  # type: ignore[dict-item]
+
+
+def image(case: Case) -> np.ndarray:
+    return np.asarray(case.arguments["image"])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("sign", lambda case, right, oracle: -right.exact),
+        ("softmax", lambda case, right, oracle: softmax(right.exact)),
+        ("log_softmax", lambda case, right, oracle: np.log(softmax(right.exact))),
+        ("sigmoid", lambda case, right, oracle: 1 / (1 + np.exp(-right.exact))),
+        ("reversed", lambda case, right, oracle: right.exact[::-1]),
+        ("relu", lambda case, right, oracle: right.exact.clip(0)),
+        ("size_factor", lambda case, right, oracle: right.exact * image(case)[..., 0].size),
+        ("size_factor", lambda case, right, oracle: right.exact / len(image(case))),
+        ("constant_factor", lambda case, right, oracle: right.exact * 0.37),
+        ("same_answer", lambda case, right, oracle: np.arange(10.0)),
+        (
+            "channels_reversed",
+            lambda case, right, oracle: answer_to(oracle, case, image=image(case)[..., ::-1]),
+        ),
+        (
+            "axes_swapped",
+            lambda case, right, oracle: answer_to(oracle, case, image=image(case).swapaxes(0, 1)),
+        ),
+        (
+            "shifted_seed",
+            lambda case, right, oracle: answer_to(oracle, case, seed=case.arguments["seed"] + 1),
+        ),
+    ],
+)
+def test_a_form_is_recognised(
+    exercise: Exercise,
+    oracle: Oracle,
+    asked: list[tuple[Case, Expected]],
+    name: str,
+    change: Callable[[Case, Expected, Oracle], np.ndarray],
+) -> None:
+    wrong = [Wrong(c, e, change(c, e, oracle).astype(np.float32)) for c, e in asked]
+    found = find_pattern(exercise, oracle, wrong)
+    assert found is not None
+    assert found.id == name
+    assert found.explained == len(asked)
+    assert found.message.endswith(".")
+
+
+def test_noise_has_no_form(
+    exercise: Exercise, oracle: Oracle, asked: list[tuple[Case, Expected]]
+) -> None:
+    noise = np.random.default_rng(0).normal(size=(len(asked), 10)).astype(np.float32)
+    wrong = [Wrong(c, e, row) for (c, e), row in zip(asked, noise, strict=True)]
+    assert find_pattern(exercise, oracle, wrong) is None
+
+
+def test_one_answer_of_another_form_is_enough_for_silence(
+    exercise: Exercise, oracle: Oracle, asked: list[tuple[Case, Expected]]
+) -> None:
+    wrong = [Wrong(c, e, (-e.exact).astype(np.float32)) for c, e in asked]
+    odd = wrong[2]._replace(actual=wrong[2].actual * np.float32(1.001))
+    assert find_pattern(exercise, oracle, [*wrong[:2], odd, wrong[3]]) is None
+
+
+def test_two_answers_are_too_few(
+    exercise: Exercise, oracle: Oracle, asked: list[tuple[Case, Expected]]
+) -> None:
+    wrong = [Wrong(c, e, (-e.exact).astype(np.float32)) for c, e in asked]
+    assert find_pattern(exercise, oracle, wrong[:2]) is None
