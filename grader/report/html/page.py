@@ -1,0 +1,182 @@
+"""Put the parts of a report together into one page that needs nothing else.
+
+A student's page and a staff page are two templates over two sets of facts: what only staff may see
+is not handed to a student's page, so no slip in a template can show it.
+"""
+
+import base64
+import hashlib
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+from grader.model import CaseResult, Finding, Report
+from grader.report.html import margins, pictures, svg
+from grader.report.html.example import example
+from grader.report.html.network import in_a_sentence, steps
+from grader.report.html.numbers import brief, counted, shaped, written
+from grader.report.html.source import Listing, line_of, listing
+from grader.report.html.words import HELD_BACK, STATUSES, VERDICTS, Mark
+from grader.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_LONGEST_TEXT = 2000
+
+
+class Item(NamedTuple):
+    """A finding as it is listed; line: 0 where no line that is shown is named."""
+
+    mark: Mark
+    status: str
+    title: str
+    points: int
+    max_points: int
+    message: str
+    line: int
+
+
+class CaseRow(NamedTuple):
+    """A case as it is tabulated."""
+
+    number: int
+    family: str
+    shape: str
+    margin: str
+    bound: str
+    mark: Mark
+
+
+def render(report: Report, source: str | None = None) -> str:
+    """Return the page.
+
+    Args:
+        report: stripped to what its reader may see; `shown` says for whom it is.
+        source: what was submitted, as text; None leaves it out.
+    """
+    environment = _environment()
+    colours = {"low": pictures.LOW, "middle": pictures.MIDDLE, "high": pictures.HIGH}
+    colours |= {"expected": pictures.EXPECTED, "yours": pictures.YOURS}
+    style = environment.get_template("style.css.j2").render(colours)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    with svg.settings():
+        facts = _facts(report, source)
+        if report.shown.view == "staff":
+            facts |= _staff_facts(report)
+    template = environment.get_template(f"{report.shown.view}.html.j2")
+    return template.render(facts, style=Markup(style), style_hash=f"sha256-{digest}") + "\n"
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("grader.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _finalized(value: object) -> object:
+    """Make every text printable on its way into the page; markup of ours passes."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value, limit=_LONGEST_TEXT)
+    return value
+
+
+def _facts(report: Report, source: str | None) -> dict[str, Any]:
+    """Return what either reader may see: nothing of the suite's cases."""
+    lines = None if source is None else listing(source, report.findings)
+    network = steps(report.stages)
+    found = report.diagnosis
+    return {
+        "exercise": report.exercise,
+        "submission": report.submission,
+        "verdict": VERDICTS[report.verdict],
+        "is_graded": report.verdict != "internal_error",
+        "score": report.score,
+        "max_score": report.max_score,
+        "tally": _tally(report.findings),
+        "findings": _items(report.findings, lines),
+        "diagnosis": None if found.kind == "none" else found,
+        "explained": counted(found.explained_cases, "case") if found.explained_cases else "",
+        "example": None if report.counterexample is None else example(report.counterexample),
+        "steps": network,
+        "departs": in_a_sentence(network) or _departs(report),
+        "listing": lines,
+        "versions": ", ".join(f"{name} {what}" for name, what in report.environment.items()),
+        "suite_digest": report.suite.digest,
+        "held_back": HELD_BACK[report.shown.feedback],
+    }
+
+
+def _staff_facts(report: Report) -> dict[str, Any]:
+    suite, usage = report.suite, report.usage
+    cases = report.cases
+    graded = {
+        "Exercise": f"{report.exercise.name}, sha256 {report.exercise.digest}",
+        "Submission": f"{report.submission.name}, sha256 {report.submission.sha256 or 'unread'}",
+        "Suite": f"seed {suite.seed}, {counted(suite.cases, 'case')} of "
+        f"{counted(suite.distinct_shapes, 'shape')}, sha256 {suite.digest}",
+        "Confined by": ", ".join(report.confined_by) or "nothing was run",
+        "Time": f"{usage.wall_s:.2f} s from start to report",
+        "CPU": f"{usage.worker_cpu_s:.2f} s of the submission, {usage.judge_cpu_s:.2f} s of ours",
+        "Memory": f"{usage.peak_memory_bytes / 2**20:.0f} MiB at most in one process",
+        "Reason": report.diagnosis.id or report.diagnosis.kind,
+    }
+    return {
+        "graded": graded,
+        "environment": report.environment,
+        "cases": [_case_row(case) for case in cases],
+        "cases_in_words": margins.in_words(cases) if cases else "",
+        "dot_plot": margins.dot_plot(cases, name="cases") if cases else None,
+    }
+
+
+def _tally(findings: list[Finding]) -> list[tuple[str, Mark, int]]:
+    counts = ((s, m, sum(f.status == s for f in findings)) for s, m in STATUSES.items())
+    return [(status, mark, count) for status, mark, count in counts if count]
+
+
+def _items(findings: list[Finding], lines: Listing | None) -> list[Item]:
+    """Return the findings; what stands in the way of several in a row is said once."""
+    items, said = [], ""
+    for finding in findings:
+        message = "" if finding.message == said else finding.message
+        said = finding.message
+        line = line_of(finding)
+        shown = lines is not None and line is not None and line <= len(lines.lines)
+        items.append(
+            Item(
+                STATUSES[finding.status],
+                finding.status,
+                finding.title,
+                finding.points,
+                finding.max_points,
+                message,
+                line if shown and line is not None else 0,
+            )
+        )
+    return items
+
+
+def _departs(report: Report) -> str:
+    """Say where the forward pass departs when the report holds no stages to draw."""
+    first, before = report.diagnosis.first_differing_stage, report.diagnosis.agrees_before
+    if first is None:
+        return ""
+    begun = f"Everything compared up to {before[-1]} agrees; " if before else ""
+    return f"{begun}{first} is the first that does not."
+
+
+def _case_row(case: CaseResult) -> CaseRow:
+    mark = STATUSES["passed" if case.passed else "failed"]
+    finite = math.isfinite(float(case.margin))
+    margin = brief(float(case.margin)) if finite else "nothing to compare"
+    bound = written(case.bound, 3)
+    return CaseRow(case.number, case.family, shaped(case.shape), margin, bound, mark)
