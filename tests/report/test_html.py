@@ -141,7 +141,7 @@ def test_wrong_answer_shows_score_reason_input_stages_and_lines() -> None:
         "29 / of 100 Wrong answer",
         "The mean is taken over the height alone",
         "explains what your code returned on 12 cases",
-        "Everything compared up to stem_bn agrees; pooled is the first that does not.",
+        "Everything compared up to stem_bn agrees; pooled does not.",
         "Result[0] is 0.219504; expected 0.369383. The error is 0.15; 1e-05 is allowed.",
         "momentum 0.9 where the reference has 0.99",
         "from submission import forward",

@@ -45,9 +45,9 @@ def in_a_sentence(found: Sequence[Step]) -> str:
     if first is None:
         return ""
     before = [step.name for step in found[:first] if step.state == "agrees"]
-    begun = f"Everything compared up to {before[-1]} agrees; " if before else ""
-    said = f"{begun}{found[first].name} is the first that does not."
-    return said if before else f"{said[:1].upper()}{said[1:]}"
+    if not before:
+        return f"It differs from the start: {found[first].name}."
+    return f"Everything compared up to {before[-1]} agrees; {found[first].name} does not."
 
 
 def _step(stage: Stage, at: int, first: int) -> Step:
