@@ -4,48 +4,53 @@
                         -> structure (static, from the text, never executed)
                         -> sandbox.open() -> Worker -- load -- call per case --> checker
                                                     -- inspect ---------------> structure (observed)
-                        on the first failing case: shrink -> counterexample -> diagnosis
+                        on the first failing case: examiner -> counterexample, diagnosis
                         -> rubric -> Report
 
 The judge is trusted and holds the cases, the expected values and the tolerance. The worker runs the
 submission behind a wall and only answers calls; a student who owns it wholly can only choose which
-numbers to answer. The judge loads no JAX: expected values come from the oracle, a third process.
+numbers to answer. The judge loads no JAX: expected values come from an examiner, which asks the
+oracle, a third process; in a student's own run it has the exercise's public examples alone.
 """
 
 import logging
 
-from grader import result, rubric
-from grader.diagnosis import Diagnostician
+from grader import result
 from grader.errors import InternalError
+from grader.examiner import Examiner, ReferenceExaminer
 from grader.meter import Meter
-from grader.model import Case, Exercise, Report, Sandbox, Submission, Suite, SuiteName
+from grader.model import Exercise, Report, Sandbox, Submission, Suite, SuiteName
 from grader.oracle import Oracle
-from grader.questions import Questions, pose
+from grader.questions import Questions
+from grader.run import Run
 from grader.structure import read_facts
-from grader.trial import Failure, Progress, Run, is_alive_after
-
-SHRINK_ATTEMPTS = 40
-"""Distinct inputs tried to simplify a failure; one costs 0.03 s, or 0.4 s when its shape is new."""
+from grader.trial import Progress
 
 _logger = logging.getLogger("grader")
 
 
 class Judge:
-    """An exercise, a wall and an oracle: what any number of submissions are judged with."""
+    """An exercise, a wall and an examiner: what any number of submissions are judged with.
+
+    Args:
+        oracle: stands for a ReferenceExaminer of this seed and number of cases; an examiner of
+            another kind brings a suite of its own.
+    """
 
     def __init__(
         self,
         exercise: Exercise,
         sandbox: Sandbox,
-        oracle: Oracle,
+        oracle: Oracle | Examiner,
         *,
         seed: str | None = None,
         cases: int | None = None,
     ) -> None:
-        self.exercise, self._sandbox, self._oracle = exercise, sandbox, oracle
-        self._diagnostician = Diagnostician(exercise, oracle)
-        self._seed = seed or exercise.default_seed
-        self._count = cases or exercise.cases
+        self.exercise, self._sandbox = exercise, sandbox
+        if isinstance(oracle, Oracle):
+            chosen = seed or exercise.default_seed, cases or exercise.cases
+            oracle = ReferenceExaminer(exercise, oracle, *chosen)
+        self._examiner = oracle
 
     def grade(
         self, submission: Submission, progress: Progress = lambda done, total: None
@@ -54,7 +59,7 @@ class Judge:
 
         A failure of ours is tried once more on a fresh worker, then reported as internal_error.
         """
-        meter = Meter(self._oracle)
+        meter = self._examiner.meter()
         for attempt in (1, 2):
             try:
                 return self._grade(submission, progress, meter)
@@ -64,7 +69,8 @@ class Judge:
             except Exception as error:  # a bug of ours must not look like a wrong answer
                 _logger.exception("attempt %d", attempt)
                 problem = f"{type(error).__name__}: {error}"
-        return result.our_fault(self.exercise, submission, self._seed, problem, meter.usage())
+        seed = self._examiner.seed
+        return result.our_fault(self.exercise, submission, seed, problem, meter.usage())
 
     def _grade(self, submission: Submission, progress: Progress, meter: Meter) -> Report:
         questions = self._questions()
@@ -72,62 +78,34 @@ class Judge:
             run = Run(self.exercise, worker, progress)
             if run.load(submission.source):
                 run.answer_all(questions.asked)
-            evidence = self._diagnostician.ask(run, questions.asked)
-            self._simplify(run, questions.suite)
+            evidence = self._examiner.follow_up(run, questions)
             run.try_integers()
             run.watch()
-            self._diagnostician.look_inside(run, evidence)
+            self._examiner.look_inside(run, evidence)
             meter.worker(worker.cpu_s, worker.peak_memory_bytes)
             confined_by, environment = tuple(worker.confined_by), worker.environment
-        facts = read_facts(submission.source)
         suite = questions.suite
-        found = rubric.findings(self.exercise, facts, run.trial, len(suite.cases))
-        name = SuiteName(
-            seed=suite.seed,
-            digest=suite.digest,
-            cases=len(suite.cases),
-            distinct_shapes=len(set(map(self.exercise.shape, suite.cases))),
-        )
+        found = self._examiner.findings(run, read_facts(submission.source), len(suite.cases))
         return result.report(
             self.exercise,
             submission,
             run.trial,
             found,
-            name,
+            self._name(suite),
             meter.usage(),
-            diagnosis=self._diagnostician.conclude(run, evidence, found),
+            diagnosis=self._examiner.conclude(run, evidence, found),
             stages=evidence.stages,
             confined_by=confined_by,
             environment=environment,
         )
 
     def _questions(self) -> Questions:
-        return pose(self.exercise, self._oracle, self._seed, self._count)
+        return self._examiner.pose()
 
-    def _simplify(self, run: Run, suite: Suite) -> None:
-        """Shrink a failure to a simpler input that fails for the same reason."""
-        failure = run.trial.failure
-        if failure is None or not is_alive_after(failure.error):
-            return
-        from grader import cases  # Hypothesis; needed for failures only
-
-        found: dict[str, Failure] = {failure.case.digest: failure}
-
-        def fails(case: Case) -> bool:
-            expected = self._oracle.expect([case])[0]
-            if self.exercise.tolerance.unfit(expected) is not None:
-                return False
-            again = run.attempt(case, expected, failure.number).failure
-            if again is None or again.reason != failure.reason:
-                return False
-            found[case.digest] = again
-            return is_alive_after(again.error)
-
-        simplest = cases.shrink(
-            self.exercise,
-            failure.case,
-            fails,
-            pool=set(map(self.exercise.shape, suite.cases)),
-            attempts=SHRINK_ATTEMPTS,
+    def _name(self, suite: Suite) -> SuiteName:
+        return SuiteName(
+            seed=suite.seed,
+            digest=suite.digest,
+            cases=len(suite.cases),
+            distinct_shapes=len(set(map(self.exercise.shape, suite.cases))),
         )
-        run.trial.shrunk = found[simplest.digest]

@@ -1,15 +1,23 @@
 """Measure what one grading costs."""
 
 import time
+from typing import Protocol
 
 from grader.model import Usage
-from grader.oracle import Oracle
+
+
+class Process(Protocol):
+    """A process of ours that may take part in a grading."""
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
 
 
 class Meter:
     """What one grading costs, from its making on."""
 
-    def __init__(self, oracle: Oracle) -> None:
+    def __init__(self, oracle: Process) -> None:
         self._oracle = oracle
         self._wall, self._cpu, self._oracle_cpu = (
             time.monotonic(),

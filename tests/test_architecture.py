@@ -31,7 +31,7 @@ ALLOWED = {
     "grader.diagnosis": {
         "grader.diagnosis",
         *("grader.model", "grader.errors", "grader.text", "grader.checker", "grader.explain"),
-        *("grader.structure", "grader.variants", "grader.oracle", "grader.trial"),
+        *("grader.structure", "grader.variants", "grader.oracle", "grader.trial", "grader.run"),
         "grader.questions",
     },
     "grader.sandbox.worker": {"grader.sandbox.worker"},
@@ -103,6 +103,7 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
         ("import grader.judge", HEAVY),
         ("import grader.intake", HEAVY),
         ("import grader.diagnosis", HEAVY),
+        ("import grader.public", HEAVY),
         ("import grader.report.views; import grader.report.junit", HEAVY),
         ("import grader.sandbox.choice", HEAVY),
     ],

@@ -17,7 +17,7 @@ from grader.authoring.survey import Survey, errands
 from grader.errors import UsageError
 from grader.model import Exercise, Tolerance
 from grader.questions import Question, Questions
-from grader.trial import Run
+from grader.run import Run
 
 LARGEST_NOISE = 0.5
 """Of the bound: what right variants may reach."""

@@ -9,8 +9,9 @@ from grader.authoring.programs import Program
 from grader.authoring.survey import Survey, errands
 from grader.model import Exercise
 from grader.questions import Questions
+from grader.run import Run
 from grader.structure import read_facts
-from grader.trial import Failure, Run
+from grader.trial import Failure
 
 STRUCTURE = "structure"
 """What `caught_by` begins with where only findings about the structure tell."""

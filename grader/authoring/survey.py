@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 from grader.authoring.programs import Program
 from grader.model import Deadlines, Exercise, Sandbox
 from grader.questions import Questions
-from grader.trial import Run
+from grader.run import Run
 
 _PROGRAMS_PER_WORKER = 12
 """Variants of the reference that share a process; what each compiles stays in its memory."""

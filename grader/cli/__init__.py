@@ -1,4 +1,4 @@
-"""Give an instructor the grader's commands; each loads what it needs only when it is called."""
+"""Give instructors and students their commands; each loads what it needs only when called."""
 
 import typer
 
@@ -11,6 +11,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(grading.grade)
+app.command("try")(grading.try_)
 app.command()(grading.replay)
 app.command()(grading.render)
 app.command()(grading.schema)
@@ -19,4 +20,5 @@ app.command()(machine.warm)
 app.command()(machine.doctor)
 app.command()(authoring.check)
 app.command()(authoring.calibrate)
+app.command()(authoring.examples)
 app.command("new-exercise")(authoring.new_exercise)

@@ -117,6 +117,38 @@ def calibrate(
         raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
 
 
+def examples(
+    exercise: ExerciseArgument = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; see whether the stored ones hold.")
+    ] = False,
+) -> None:
+    """Make the public examples that `grader try` asks. Exit code 1: --check finds them outdated."""
+    with reporting_errors():
+        from grader import public
+        from grader.authoring import examples as public_examples
+        from grader.environment import cache_folder
+        from grader.oracle import Oracle
+        from grader.report.output import put
+
+        chosen = _complete(exercise)
+        target = chosen.folder / public.FILE
+        if not check:
+            made = public_examples.make(chosen)
+            put(public_examples.as_text(made), target)
+            typer.echo(f"{chosen.name}: {len(made.examples)} public examples are in {target}")
+            return
+        stored = public.read(chosen)
+        with Oracle(chosen, cache_folder()) as oracle:
+            problems = public_examples.problems(chosen, stored, oracle)
+        for problem in problems:
+            typer.echo(f"FAIL {problem}")
+        if problems:
+            typer.echo(f"make them anew with: grader examples {chosen.folder}")
+            raise typer.Exit(NOT_ACCEPTED)
+        typer.echo(f"PASS {len(stored.examples)} public examples of {chosen.name} hold")
+
+
 def new_exercise(
     name: Annotated[str, typer.Argument(help="A Python name, such as my_block.")],
     into: Annotated[Path, typer.Option(help="Where to lay out the folder.")] = Path(),
@@ -140,7 +172,7 @@ def _check(
     jobs: int,
 ) -> "Adequacy":
     """Gather programs and suites, and see how they fare."""
-    from grader.authoring import adequacy, programs, suites
+    from grader.authoring import adequacy, programs, sightings, suites
     from grader.environment import cache_folder
     from grader.sandbox.choice import choose
 
@@ -159,10 +191,10 @@ def _check(
             jobs=jobs,
             progress=progress,
         )
-    survey: Survey[adequacy.Sighting] = _survey(exercise, wall, jobs)
+    survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
     with progress_bar("checking") as progress:
-        sightings = list(adequacy.prove(exercise, survey, asked, bank, progress))
-    return adequacy.summarise(exercise, asked, sightings)
+        seen = list(sightings.prove(exercise, survey, asked, bank, progress))
+    return adequacy.summarise(exercise, asked, seen)
 
 
 def _complete(name: str | None) -> "Exercise":

@@ -1,4 +1,4 @@
-"""Grade one submission, grade it again, or show once more what came of it."""
+"""Grade one submission, try it, grade it again, or show once more what came of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +31,7 @@ from grader.errors import SubmissionError, UsageError
 from grader.report.format import Format
 
 if TYPE_CHECKING:
+    from grader.examiner import Examiner
     from grader.model import Exercise, Report
 
 PathArgument = Annotated[Path, typer.Argument(help="A .py, .ipynb or .zip file, or a folder.")]
@@ -65,6 +66,33 @@ def grade(
         for form, target in ((Format.html, html), (Format.junit, junit)):
             if target is not None:
                 write(document, form, target, source)
+        raise typer.Exit(_exit_code(report))
+
+
+def try_(
+    path: PathArgument,
+    exercise: ExerciseOption = None,
+    sandbox: SandboxOption = SandboxName.auto,
+    format: ReportFormatOption = Format.text,
+    output: OutputOption = None,
+    html: HtmlOption = None,
+) -> None:
+    """Try one submission on the public examples, as a student. Exit codes: those of grade."""
+    with reporting_errors():
+        from grader.public import PublicExaminer
+        from grader.report.output import write
+        from grader.report.views import for_student
+
+        _refuse_one_file_twice(output, html)
+        chosen = load_exercise(exercise)
+        examiner = PublicExaminer(chosen)
+        report, source = _judge(chosen, path, sandbox, examiner)
+        # A report on standard output may be JSON: what is no part of it goes beside it.
+        typer.echo(examiner.note, err=format is not Format.text)
+        document = for_student(report, "full")
+        write(document, format, output, source)
+        if html is not None:
+            write(document, Format.html, html, source)
         raise typer.Exit(_exit_code(report))
 
 
@@ -147,33 +175,41 @@ def _that_made(report: "Report", path: Path) -> "Exercise":
 def _grade(
     exercise: "Exercise", path: Path, sandbox: SandboxName, seed: str | None, cases: int | None
 ) -> tuple["Report", str | None]:
+    """Read and judge one submission by the reference; see _judge."""
+    from grader.environment import cache_folder
+    from grader.examiner import ReferenceExaminer
+    from grader.oracle import Oracle
+
+    with Oracle(exercise, cache_folder()) as oracle:
+        suite = seed or exercise.default_seed, cases or exercise.cases
+        return _judge(exercise, path, sandbox, ReferenceExaminer(exercise, oracle, *suite))
+
+
+def _judge(
+    exercise: "Exercise", path: Path, sandbox: SandboxName, examiner: "Examiner"
+) -> tuple["Report", str | None]:
     """Read and judge one submission, showing progress where somebody watches.
 
     Returns:
         The report and the text that was judged; None when it could not be read.
     """
-    from grader.environment import cache_folder
     from grader.intake import read_submission
     from grader.judge import Judge
-    from grader.meter import Meter
-    from grader.oracle import Oracle
     from grader.result import refuse
     from grader.sandbox.choice import choose
     from grader.sandbox.kernel import become_undumpable
     from grader.text import printable
 
-    become_undumpable()
-    with Oracle(exercise, cache_folder()) as oracle:
-        try:
-            submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
-        except SubmissionError as error:
-            usage = Meter(oracle).usage()
-            return refuse(exercise, printable(path.name), error, usage, seed), None
-        wall = choose(sandbox.value, setup(exercise))
-        judge = Judge(exercise, wall, oracle, seed=seed, cases=cases)
-        with progress_bar(exercise.name) as progress:
-            report = judge.grade(submission, progress)
-        return report, submission.source.decode("utf-8", "replace")
+    become_undumpable()  # before there are answers in this process
+    try:
+        submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
+    except SubmissionError as error:
+        usage = examiner.meter().usage()
+        return refuse(exercise, printable(path.name), error, usage, examiner.seed), None
+    judge = Judge(exercise, choose(sandbox.value, setup(exercise)), examiner)
+    with progress_bar(exercise.name) as progress:
+        report = judge.grade(submission, progress)
+    return report, submission.source.decode("utf-8", "replace")
 
 
 def _exit_code(report: "Report") -> int:

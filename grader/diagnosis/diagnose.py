@@ -23,8 +23,9 @@ from grader.model import (
 )
 from grader.oracle import Oracle
 from grader.questions import Question
+from grader.run import Run
 from grader.structure import judge_structure, read_facts
-from grader.trial import Failure, Run
+from grader.trial import Failure
 from grader.variants import Misconception, edit, read_misconceptions
 
 

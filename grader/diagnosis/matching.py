@@ -9,8 +9,9 @@ from grader.checker import first_mismatch
 from grader.model import Case, Exercise, Expected
 from grader.oracle import Oracle, VariantAnswer
 from grader.questions import Question
+from grader.run import Run
 from grader.text import printable
-from grader.trial import Failure, Outcome, Run
+from grader.trial import Failure, Outcome
 
 LEAST_EXPLAINED = 3
 """Cases on which a misconception must differ from the reference and agree with the submission."""

@@ -125,11 +125,13 @@ class Exercise:
 
     @cached_property
     def digest(self) -> str:
-        """sha256, hex, over names and bytes of the folder's files, fixtures aside."""
+        """sha256, hex, over names and bytes of the folder's files, fixtures and examples aside."""
         total = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             inside = path.relative_to(self.folder)
-            aside = inside.parts[0] == "fixtures" or "__pycache__" in inside.parts
+            # What is made from the exercise does not change what is kept of it.
+            made = inside.parts[0] in ("fixtures", "examples.json")
+            aside = made or "__pycache__" in inside.parts
             if path.is_file() and not aside:
                 total.update(f"{inside.as_posix()}\0".encode())
                 total.update(hashlib.sha256(path.read_bytes()).digest())

@@ -1,0 +1,106 @@
+"""Know what is asked, what is right, and why an answer is wrong: the judge's source of truth."""
+
+import time
+from typing import Protocol
+
+from grader import rubric
+from grader.diagnosis import Diagnostician, Evidence
+from grader.meter import Meter
+from grader.model import Case, Diagnosis, Exercise, Finding, Suite
+from grader.oracle import Oracle
+from grader.questions import Questions, pose
+from grader.run import Run
+from grader.structure import Facts
+from grader.trial import Failure, is_alive_after
+
+SHRINK_ATTEMPTS = 40
+"""Distinct inputs tried to simplify a failure; one costs 0.03 s, or 0.4 s when its shape is new."""
+SHRINK_S = 30.0
+"""Seconds of the wall clock after which no further input is tried: many times what is needed, so
+that a report repeats; it stops a submission that takes its time over every call."""
+
+
+class Examiner(Protocol):
+    """Whoever knows what is asked, what is right, and why an answer is wrong."""
+
+    @property
+    def seed(self) -> str:
+        """Hex, of the suite."""
+
+    def meter(self) -> Meter:
+        """Start measuring what one grading costs."""
+
+    def pose(self) -> Questions:
+        """Return the questions, in the order of asking."""
+
+    def follow_up(self, run: Run, questions: Questions) -> Evidence:
+        """After the suite: ask a submission that failed whatever more tells why."""
+
+    def look_inside(self, run: Run, evidence: Evidence) -> None:
+        """After the watched call: compare what the submission builds."""
+
+    def findings(self, run: Run, facts: Facts, total: int) -> list[Finding]:
+        """Return one finding a criterion; total is the number of questions."""
+
+    def conclude(self, run: Run, evidence: Evidence, found: list[Finding]) -> Diagnosis:
+        """Say why the answers are wrong."""
+
+
+class ReferenceExaminer:
+    """Knows every answer: through the oracle it runs the reference, and variants of it."""
+
+    def __init__(self, exercise: Exercise, oracle: Oracle, seed: str, count: int) -> None:
+        self.seed, self._count = seed, count
+        self._exercise, self._oracle = exercise, oracle
+        self._diagnostician = Diagnostician(exercise, oracle)
+        self.look_inside = self._diagnostician.look_inside
+        self.conclude = self._diagnostician.conclude
+
+    def meter(self) -> Meter:
+        """Start measuring what one grading costs, the oracle's share included."""
+        return Meter(self._oracle)
+
+    def pose(self) -> Questions:
+        """Return the questions of the seed's suite."""
+        return pose(self._exercise, self._oracle, self.seed, self._count)
+
+    def follow_up(self, run: Run, questions: Questions) -> Evidence:
+        """Look for the one mistake that explains the answers, then for a simpler input."""
+        evidence = self._diagnostician.ask(run, questions.asked)
+        self._simplify(run, questions.suite)
+        return evidence
+
+    def findings(self, run: Run, facts: Facts, total: int) -> list[Finding]:
+        """Return one finding a criterion, all of them judged."""
+        return rubric.findings(self._exercise, facts, run.trial, total)
+
+    def _simplify(self, run: Run, suite: Suite) -> None:
+        """Shrink a failure to a simpler input that fails for the same reason."""
+        failure = run.trial.failure
+        if failure is None or not is_alive_after(failure.error):
+            return
+        from grader import cases  # Hypothesis; needed for failures only
+
+        found: dict[str, Failure] = {failure.case.digest: failure}
+        end = time.monotonic() + SHRINK_S
+
+        def fails(case: Case) -> bool:
+            if time.monotonic() > end:
+                return False
+            expected = self._oracle.expect([case])[0]
+            if self._exercise.tolerance.unfit(expected) is not None:
+                return False
+            again = run.attempt(case, expected, failure.number).failure
+            if again is None or again.reason != failure.reason:
+                return False
+            found[case.digest] = again
+            return is_alive_after(again.error)
+
+        simplest = cases.shrink(
+            self._exercise,
+            failure.case,
+            fails,
+            pool=set(map(self._exercise.shape, suite.cases)),
+            attempts=SHRINK_ATTEMPTS,
+        )
+        run.trial.shrunk = found[simplest.digest]
