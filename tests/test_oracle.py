@@ -10,6 +10,7 @@ from grader import oracle as oracle_module
 from grader.errors import OracleError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
+from grader.runtime import compile_cache
 from grader.suites import recall_or_generate
 
 
@@ -59,3 +60,24 @@ def test_a_reference_that_raises_is_our_error(exercise: Exercise, tmp_path: Path
 def test_unknown_exercise_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(reference.UsageError, match="resnet_classifier"):
         reference.load("no_such")
+
+
+def test_what_variants_compile_stays_out_of_the_cache_that_workers_read(
+    exercise: Exercise, tmp_path: Path
+) -> None:
+    solution = (exercise.folder / "solution.py").read_text()
+    stem = "FEATURES, kernel_size=(3, 3), rngs=rngs"
+    assert stem in solution
+    case = Case(dict(exercise.watched))
+    with Oracle(exercise, tmp_path) as opened:
+        right = opened.expect([case])[0]
+        before = {path.name for path in compile_cache(tmp_path).iterdir()}
+        strided = solution.replace(stem, stem.replace("(3, 3)", "(3, 3), strides=2"))
+        answer = opened.answer_of(strided, case)
+        after = {path.name for path in compile_cache(tmp_path).iterdir()}
+        opened.expect([Case({**exercise.watched, "num_classes": 23.0})])
+        later = {path.name for path in compile_cache(tmp_path).iterdir()}
+    assert answer.array is not None
+    assert np.abs(answer.array - right.exact).max() > 0.01
+    assert before == after
+    assert len(later) > len(after), "the reference's own programs are still kept"
