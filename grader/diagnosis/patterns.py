@@ -92,11 +92,18 @@ def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
     """Return the one form that every wrong answer has; None where there are too few, or none."""
     if len(wrong) < LEAST_EXPLAINED:
         return None
+    # A submission may return anything finite or not, and a form may overflow: then it is not it.
+    with np.errstate(all="ignore"):
+        found = _form(exercise, wrong) or _factor(exercise, wrong) or _repeated(exercise, wrong)
+        return found or _other_input(exercise, oracle, wrong)
+
+
+def _form(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
+    """Find a function that leads from every right answer to the wrong one."""
     for name, (title, message, form) in _FORMS.items():
         if all(_is(exercise, one, form(one.expected.exact)) for one in wrong):
             return Pattern(name, title, message, len(wrong))
-    found = _factor(exercise, wrong) or _repeated(exercise, wrong)
-    return found or _other_input(exercise, oracle, wrong)
+    return None
 
 
 def _factor(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:

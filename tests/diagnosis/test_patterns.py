@@ -1,9 +1,12 @@
 """An error's form is recognised when all wrong answers have it, and never otherwise."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader.diagnosis.patterns import Wrong, find_pattern
 from grader.inputs import draw_image
@@ -103,3 +106,24 @@ def test_two_answers_are_too_few(
 ) -> None:
     wrong = [Wrong(c, e, (-e.exact).astype(np.float32)) for c, e in asked]
     assert find_pattern(exercise, oracle, wrong[:2]) is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    fill=st.sampled_from([0.0, -0.0, np.nan, np.inf, -np.inf, 3e38, 1e-45]),
+    scale=st.sampled_from([0.0, 1e-3, 1e6, 1e300]),
+)
+def test_no_answer_is_too_odd_to_be_looked_at(
+    exercise: Exercise,
+    oracle: Oracle,
+    asked: list[tuple[Case, Expected]],
+    fill: float,
+    scale: float,
+) -> None:
+    wrong = []
+    for number, (case, expected) in enumerate(asked):
+        actual = np.full(10, fill, np.float32)
+        actual[number] = 1.0
+        huge = dataclasses.replace(expected, exact=expected.exact * scale)
+        wrong.append(Wrong(case, huge, actual))
+    assert find_pattern(exercise, oracle, wrong) is None
