@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from grader.model import Layer, Observation, Structure, Weight
 from grader.structure import inner_visits
+from grader.text import printable
 
 _TRAINABLE = ("kernel", "bias", "scale")
 
@@ -42,7 +43,7 @@ def first_other_weights(
                 module = seen.module(mine or "")
                 own = seen.array(module.arrays.get(weight.name)) if module else None
                 if own is None or (own != weight.array).any():
-                    return mine
+                    return printable(mine or layer.name, limit=80)
     return None
 
 

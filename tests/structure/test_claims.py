@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from conftest import FIXTURES
 
+from grader.diagnosis.stages import trace
+from grader.diagnosis.transplant import first_other_weights, weights_for
 from grader.model import Deadlines, Exercise, Observation, Sandbox
 from grader.structure import judge_structure, read_facts
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 
 VALUES = [None, True, -1, 0, 3, 10**400, 1e308, float("nan"), "SAME", [], [3, [3]], [10**400], {}]
-PATHS = ["", "head", "block1", "block1.x", "nowhere", "\u202e"]
+PATHS = ["", "head", "block1", "block1.x", "nowhere", "\u202e", "block1.\x1b[31m\u202e"]
 TYPES = [[], [""], ["."], ["flax.nnx.nn.x.Conv"], ["flax.nnx.nn.BatchNorm"], ["flax.nnx.nn.Linear"]]
 DTYPES = ["<f4", "<f8", "|b1", "<i8", "|u1", "<c8", "<f2"]
 
@@ -79,3 +81,24 @@ def test_any_lie_is_judged(exercise: Exercise, honest: Observation, start: int) 
         for judgement in judged.values():
             assert judgement.message.isprintable(), seed
             msgspec.json.encode(dict(judgement.evidence))
+        for stage in trace(exercise.structure, honest, lying, 4e-6):
+            assert stage.name.isprintable(), seed
+            msgspec.json.encode(stage)
+        weights_for(exercise.structure, honest, lying)
+        other = first_other_weights(exercise.structure, honest, lying)
+        assert other is None or other.isprintable(), seed
+
+
+def test_a_layer_with_a_hostile_name_is_shown_escaped(
+    exercise: Exercise, honest: Observation
+) -> None:
+    assert exercise.structure is not None
+    text = msgspec.json.encode(msgspec.structs.replace(honest, arrays=())).decode()
+    renamed = text.replace("block1.conv1", r"block1.\u001b[31m\u202e")
+    first = next(visit.output for visit in honest.training if visit.path == "block1.conv1")
+    assert first is not None
+    arrays = tuple(array + (at >= first) for at, array in enumerate(honest.arrays))
+    lying = msgspec.json.decode(renamed, type=Observation)
+    lying = msgspec.structs.replace(lying, arrays=arrays)
+    names = [stage.name for stage in trace(exercise.structure, honest, lying, 4e-6)]
+    assert r"block1.\u001b[31m\u202e" in names
