@@ -101,12 +101,21 @@ def show_matrix(told: Iterable[Told]) -> None:
 
 def show_pairs(told: Sequence[Told]) -> None:
     """Print how often one of two mistakes was named, or nothing."""
-    fair = [one for one in told if one.said == SILENT or one.said in one.program.name.split(" + ")]
-    named = sum(one.said != SILENT for one in fair)
-    print(f"two mistakes: {len(fair)} of {len(told)} fair ({named} named one of them)")
+    fair = [
+        one
+        for one in told
+        if one.said == SILENT or _mistakes(one.said) <= _mistakes(one.program.name)
+    ]
+    both = sum(_mistakes(one.said) == _mistakes(one.program.name) for one in fair)
+    one_of = sum(one.said != SILENT for one in fair) - both
+    print(f"two mistakes: {len(fair)} of {len(told)} fair: {both} named both, {one_of} one of them")
     for one in told:
         if one not in fair:
             print(f"    {one.program.name:60} -> {one.said}")
+
+
+def _mistakes(names: str) -> set[str]:
+    return set(names.split(" + "))
 
 
 def main() -> None:

@@ -50,8 +50,8 @@ class Matcher:
 
     def prepare(self, case: Case) -> None:
         """Have every misconception answer a case; the answers are kept on disk."""
-        for name in self._variants:
-            self._answer(name, case)
+        for text in self._variants.values():
+            self._answer(text, case)
 
     def match(self, run: Run, questions: Sequence[Question]) -> Match:
         """Ask the submission further cases until one misconception is left, or none.
@@ -101,7 +101,8 @@ class Matcher:
 
     def _tells(self, alive: Sequence[str], question: Question, explained: int) -> bool:
         """Whether a case could tell those that are left apart, or is one more to be explained."""
-        answers = [self._answer(name, question.case) for name in alive[:_ALIVE_COMPARED]]
+        texts = [self._variants[name] for name in alive[:_ALIVE_COMPARED]]
+        answers = [self._answer(text, question.case) for text in texts]
         wrong = [self._is_wrong(answer, question.expected) for answer in answers]
         if explained < LEAST_EXPLAINED:
             return any(wrong)
@@ -114,8 +115,11 @@ class Matcher:
         return self._agrees(name, outcome.failure)
 
     def _agrees(self, name: str, failure: Failure) -> bool:
-        """Whether a misconception answers as the submission did where it was wrong."""
-        answer = self._answer(name, failure.case)
+        return self.explains(self._variants[name], failure)
+
+    def explains(self, text: str, failure: Failure) -> bool:
+        """Whether a variant, given by its text, answers as a wrong submission did."""
+        answer = self._answer(text, failure.case)
         if failure.error is not None:
             said = failure.error.evidence
             return answer.raised is not None and answer.raised == (
@@ -128,14 +132,14 @@ class Matcher:
         return self._same(given, answer, failure.expected)
 
     def _differs(self, name: str, case: Case, expected: Expected) -> bool:
-        return self._is_wrong(self._answer(name, case), expected)
+        return self._is_wrong(self._answer(self._variants[name], case), expected)
 
     def _is_wrong(self, answer: VariantAnswer, expected: Expected) -> bool:
         mismatch = first_mismatch(answer.array, expected, self._exercise.tolerance)
         return mismatch is not None or answer.dtype != "float32"
 
-    def _answer(self, name: str, case: Case) -> VariantAnswer:
-        answer = self._oracle.answer_of(self._variants[name], case)
+    def _answer(self, text: str, case: Case) -> VariantAnswer:
+        answer = self._oracle.answer_of(text, case)
         if answer.raised is None:
             return answer
         kind, _, message = answer.raised.partition(": ")

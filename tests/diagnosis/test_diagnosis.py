@@ -165,3 +165,32 @@ def test_the_snippet_repeats_the_failure_without_the_reference(judge: Judge) -> 
     assert seen["image"].shape == (2, 2, 1)
     assert seen["image"].ravel().tolist() == BRIGHT
     assert (seen["seed"], seen["num_classes"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("edits", "names"),
+    [
+        (
+            [("self.conv2(y)", "self.conv1(y)"), ("x = self.block2(x", "x = self.block1(x")],
+            {"conv1_used_twice", "block1_applied_twice"},
+        ),
+        (
+            [("return nnx.relu(y + x)", "return y + x"), ("out.reshape(-1)", "-out.reshape(-1)")],
+            {"no_final_relu", "logits_negated"},
+        ),
+    ],
+    ids=["both_in_the_network", "one_after_it"],
+)
+def test_two_mistakes_are_named_together(
+    judge: Judge, edits: list[tuple[str, str]], names: set[str]
+) -> None:
+    wrong = RIGHT
+    for old, new in edits:
+        assert wrong.count(old) == 1, old
+        wrong = wrong.replace(old, new)
+    found = judge.grade(submission(wrong)).diagnosis
+    assert found.kind == "misconception"
+    assert found.id is not None
+    assert set(found.id.split(" + ")) == names
+    assert found.message.startswith("Two mistakes. ")
+    assert found.explained_cases >= 3
