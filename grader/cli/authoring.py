@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -25,9 +25,16 @@ from grader.errors import UsageError
 from grader.report.format import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
     from grader.authoring.adequacy import Adequacy
+    from grader.authoring.calibration import Calibration
     from grader.authoring.survey import Survey
     from grader.model import Exercise, Sandbox
+
+_Proof = TypeVar("_Proof", "Adequacy", "Calibration")
 
 _PROBES = 3
 """Cases of each calibration-only family."""
@@ -62,7 +69,6 @@ def check(
         import msgspec
 
         from grader.authoring import show
-        from grader.report.output import as_text, put
 
         chosen = _complete(exercise)
         if bound is not None:
@@ -73,11 +79,7 @@ def check(
             from grader.authoring.plot import draw, points_of_check
 
             draw(points_of_check(found), chosen.name, plot)
-        if format is Format.json:
-            put(_as_json(found, found.problems), output)
-        else:
-            put(as_text(lambda console: show.adequacy(found, console), output), output)
-        raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
+        _publish(found, show.adequacy, format, output)
 
 
 def calibrate(
@@ -96,7 +98,6 @@ def calibrate(
         from grader.authoring.programs import misconceptions, right_variants
         from grader.authoring.suites import prepare, with_probes
         from grader.environment import cache_folder
-        from grader.report.output import as_text, put
 
         chosen, folder, workers = _complete(exercise), cache_folder(), jobs or _processors()
         programs = [*right_variants(chosen), *misconceptions(chosen)]
@@ -110,11 +111,7 @@ def calibrate(
             from grader.authoring.plot import draw, points_of_calibration
 
             draw(points_of_calibration(found), chosen.name, plot)
-        if format is Format.json:
-            put(_as_json(found, found.problems), output)
-        else:
-            put(as_text(lambda console: show.calibration(found, console), output), output)
-        raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
+        _publish(found, show.calibration, format, output)
 
 
 def examples(
@@ -221,6 +218,19 @@ def _survey(exercise: "Exercise", wall: "Sandbox | None", jobs: int) -> "Survey[
     folder = cache_folder()
     trusted = {name: Trusted(folder, settings) for name, settings in SETTINGS.items()}
     return Survey(exercise, trusted, wall, jobs=jobs)
+
+
+def _publish(
+    found: _Proof, show: "Callable[[_Proof, Console], None]", format: Format, output: Path | None
+) -> None:
+    """Write what was found and exit: 0 when it holds no problem, else 1."""
+    from grader.report.output import as_text, put
+
+    if format is Format.json:
+        put(_as_json(found, found.problems), output)
+    else:
+        put(as_text(lambda console: show(found, console), output), output)
+    raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
 
 
 def _as_json(found: object, problems: list[str]) -> str:
