@@ -20,7 +20,7 @@ from grader.errors import (
     TimeLimitExceeded,
 )
 from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
-from grader.sandbox.pipes import WorkerProcess
+from grader.sandbox.connection import Channel, Connection
 from grader.sandbox.worker import wire
 from grader.text import printable
 
@@ -55,8 +55,8 @@ class _Value(msgspec.Struct):
 class Session:
     """One worker that runs one submission; see grader.model.Worker."""
 
-    def __init__(self, process: WorkerProcess, layers: Sequence[str], deadlines: Deadlines) -> None:
-        self._process, self._deadlines = process, deadlines
+    def __init__(self, channel: Channel, layers: Sequence[str], deadlines: Deadlines) -> None:
+        self._connection, self._deadlines = Connection(channel), deadlines
         hello = self._wait_until_ready()
         self.confined_by = (*layers, *hello.confined_by)
         self.environment = hello.environment
@@ -65,14 +65,12 @@ class Session:
     @property
     def cpu_s(self) -> float:
         """CPU seconds used so far."""
-        self._process.measure()
-        return self._process.cpu_s
+        return self._connection.use().cpu_s
 
     @property
     def peak_memory_bytes(self) -> int:
         """Largest resident set so far."""
-        self._process.measure()
-        return self._process.peak_memory_bytes
+        return self._connection.use().peak_memory_bytes
 
     def load(self, source: bytes, entry: str) -> None:
         """Execute the source in the worker."""
@@ -127,9 +125,9 @@ class Session:
     def _wait_until_ready(self) -> _Hello:
         """Wait for READY; until then nothing of the submission was read, so failures are ours."""
         try:
-            message = self._process.receive(time.monotonic() + self._deadlines.start_s)
+            message = self._connection.receive(time.monotonic() + self._deadlines.start_s)
         except SubmissionError as error:
-            log = " ".join(printable(line) for line in self._process.log().splitlines()[-4:])
+            log = " ".join(printable(line) for line in self._connection.log().splitlines()[-4:])
             raise SandboxError(f"the worker did not start: {error.message} {log}") from error
         if message.kind != wire.READY:
             raise SandboxError("the worker did not start with READY")
@@ -146,8 +144,8 @@ class Session:
             raise TimeLimitExceeded(f"{taken}. {error.message}") from None
 
     def _ask(self, request: wire.Message, wanted: int, deadline: float) -> wire.Message:
-        self._process.send(request, deadline)
-        reply = self._process.receive(deadline)
+        self._connection.send(request, deadline)
+        reply = self._connection.receive(deadline)
         if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
             raise ProtocolError("It answered another question than the one that was asked.")
         if reply.kind == wire.ERROR:
@@ -162,7 +160,7 @@ class Session:
             return InvalidSubmission(f"{said[:1].upper()}{said[1:]}.", **facts)
         if name == "MemoryError" or "RESOURCE_EXHAUSTED" in said or "Out of memory" in said:
             return MemoryLimitExceeded(f"It used more memory than it may: {name}: {said}", **facts)
-        if self._process.log_is_full:
+        if self._connection.log_is_full:
             return OutputLimitExceeded("It printed more than 1 MiB.", **facts)
         where = "" if error.line is None else f" on line {error.line}"
         told = f": {said.rstrip('.')}." if said else "."

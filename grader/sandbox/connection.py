@@ -1,0 +1,205 @@
+"""Exchange frames with a worker, under deadlines and limits that only the judge keeps.
+
+What carries the bytes is a Channel: the pipes of a process, or the socket of a container. The
+deadlines, the limits and the verdict over a worker that ended are the same for all of them.
+"""
+
+import select
+import signal
+import time
+from typing import NamedTuple, Protocol
+
+from grader.errors import (
+    InternalError,
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    ProtocolError,
+    RunError,
+    SubmissionError,
+    TimeLimitExceeded,
+)
+from grader.sandbox.worker import wire
+
+LOG_BYTES = 1 << 20
+"""What a worker may print."""
+SHOWN_LOG_BYTES = 4096
+MEMORY_BYTES = 2 << 30
+"""Resident memory of a worker. RLIMIT_DATA is the first belt, but memory that was filled and then
+made read-only leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
+MOST_THREADS = 512
+"""JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
+_TOO_MUCH_MEMORY = "It used more memory than it may (2 GiB)."
+_SIGNALS = {one.value: one.name for one in signal.Signals}
+
+
+class Use(NamedTuple):
+    """What a worker used up to now; 0 where its channel cannot tell.
+
+    Attributes:
+        cpu_s: processor seconds of all threads.
+        peak_memory_bytes: largest resident set.
+        memory_bytes: resident set now.
+        threads: threads now.
+    """
+
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    memory_bytes: int = 0
+    threads: int = 0
+
+
+class Ending(NamedTuple):
+    """How a worker ended: by a signal, or else with an exit code."""
+
+    exit_code: int
+    signal: int | None = None
+    out_of_memory: bool = False
+
+
+class Channel(Protocol):
+    """What carries bytes to and from one started worker. Neither end ever blocks.
+
+    Attributes:
+        requests: descriptor to wait on before writing.
+        replies: descriptor to wait on before reading.
+        look_every_s: how often asking for its use is worth the cost.
+        printed_bytes: how much the worker printed so far.
+    """
+
+    requests: int
+    replies: int
+    look_every_s: float
+
+    @property
+    def printed_bytes(self) -> int:
+        """Bytes of log so far."""
+
+    def write(self, data: memoryview) -> int:
+        """Send some of the data; return how many bytes, 0 when none can be sent now.
+
+        Raises:
+            BrokenPipeError: the worker is gone.
+        """
+
+    def read(self, size: int) -> bytes | None:
+        """Return up to size bytes of replies, None when there are none now, b"" at the end."""
+
+    def use(self) -> Use:
+        """Measure what the worker used."""
+
+    def log(self) -> bytes:
+        """Return the last SHOWN_LOG_BYTES that the worker printed: hostile text."""
+
+    def ending(self) -> Ending | None:
+        """Say how the worker ended; None when it still runs after two seconds.
+
+        Raises:
+            SandboxError: something of ours ended it.
+        """
+
+    def close(self) -> None:
+        """End the worker and everything in it, and free what the channel holds."""
+
+
+class Connection:
+    """One worker as the judge sees it: frames, deadlines, limits."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._use = Use()
+        self._looked_at = time.monotonic()
+
+    def send(self, message: wire.Message, deadline: float) -> None:
+        """Send a frame before a deadline on the monotonic clock.
+
+        Raises:
+            SubmissionError: the worker does not read, or is gone.
+        """
+        data = memoryview(wire.pack(message, limit=64 << 20))
+        while data:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([], [self._channel.requests], [], left)[1]:
+                raise TimeLimitExceeded("It did not read its input in time.")
+            try:
+                data = data[self._channel.write(data) :]
+            except BrokenPipeError:
+                raise self._ended() from None
+
+    def receive(self, deadline: float) -> wire.Message:
+        """Receive a frame before a deadline on the monotonic clock.
+
+        Raises:
+            SubmissionError: no valid frame arrived.
+        """
+        try:
+            return wire.read(lambda size: self._read_exactly(size, deadline))
+        except wire.TooLarge as error:
+            raise OutputLimitExceeded(f"It answered with more than 1 MiB ({error}).") from None
+        except wire.WireError as error:
+            raise ProtocolError(f"It wrote bytes that are no answer ({error}).") from None
+
+    def log(self) -> str:
+        """Return the end of what the worker printed: hostile text."""
+        return self._channel.log().decode("utf-8", "replace")
+
+    @property
+    def log_is_full(self) -> bool:
+        """Whether printing reached its limit."""
+        return self._channel.printed_bytes >= LOG_BYTES
+
+    def use(self) -> Use:
+        """Measure what the worker used; its processor time and peak never fall again."""
+        now, before = self._channel.use(), self._use
+        self._use = now._replace(
+            cpu_s=max(now.cpu_s, before.cpu_s),
+            peak_memory_bytes=max(now.peak_memory_bytes, before.peak_memory_bytes),
+        )
+        self._looked_at = time.monotonic()
+        return self._use
+
+    def _read_exactly(self, size: int, deadline: float) -> bytes:
+        parts = []
+        while size:
+            part = self._channel.read(min(size, 1 << 16))
+            if part is None:
+                self._wait(deadline)
+                continue
+            if not part:
+                raise self._ended()
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, deadline: float) -> None:
+        """Wait a little for bytes, looking at what the worker uses while it makes us wait."""
+        every_s = self._channel.look_every_s
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeLimitExceeded("It did not answer in time.")
+        if self._channel.printed_bytes > LOG_BYTES:
+            raise OutputLimitExceeded("It printed more than 1 MiB.")
+        select.select([self._channel.replies], [], [], min(left, every_s))
+        if time.monotonic() - self._looked_at < every_s:
+            return
+        used = self.use()
+        if used.memory_bytes > MEMORY_BYTES:
+            raise MemoryLimitExceeded(_TOO_MUCH_MEMORY)
+        if used.threads > MOST_THREADS:
+            raise MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")
+
+    def _ended(self) -> SubmissionError | InternalError:
+        """Say how the worker ended."""
+        ending = self._channel.ending()
+        if ending is None:
+            return ProtocolError("It closed its connection to the judge.")
+        if ending.out_of_memory:
+            return MemoryLimitExceeded(_TOO_MUCH_MEMORY)
+        name = _SIGNALS.get(ending.signal or 0)
+        if name is None:
+            return RunError(f"It ended its own process (exit code {ending.exit_code}).")
+        if name == "SIGXCPU":
+            return TimeLimitExceeded("It used up its processor time.")
+        if any(sign in self.log() for sign in _OUT_OF_MEMORY):
+            return MemoryLimitExceeded(_TOO_MUCH_MEMORY)
+        return RunError(f"It crashed its process ({name}).")
