@@ -1,6 +1,6 @@
 """Look at this installation: its exercises, its walls, its caches."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from grader.cli.common import (
     reporting_errors,
     setup,
 )
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from grader.model import Exercise
 
 
 def exercises() -> None:
@@ -27,22 +31,33 @@ def exercises() -> None:
             typer.echo(f"{line}, digest {found.digest[:12]}\n    {found.title}")
 
 
-def warm(exercise: ExerciseArgument = None) -> None:
+def warm(
+    exercise: ExerciseArgument = None,
+    every: Annotated[bool, typer.Option("--all", help="Every exercise that is installed.")] = False,
+) -> None:
     """Compute the default suite's expected values and programs ahead of the first grading."""
     with reporting_errors():
-        from grader.diagnosis import Diagnostician
-        from grader.environment import cache_folder
-        from grader.oracle import Oracle
-        from grader.questions import pose
-        from grader.suites import recall_or_generate
+        import reference
 
-        chosen = load_exercise(exercise)
-        with Oracle(chosen, cache_folder()) as oracle:
-            suite = recall_or_generate(chosen, oracle, chosen.default_seed, chosen.cases)
-            oracle.warm_up(suite.cases)
-            questions = pose(chosen, oracle, chosen.default_seed, chosen.cases)
-            Diagnostician(chosen, oracle).prepare(questions.asked)
-        typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
+        if every and exercise is not None:
+            raise UsageError("name an exercise or give --all, not both")
+        for name in reference.names() if every else [exercise]:
+            _warm(load_exercise(name))
+
+
+def _warm(chosen: "Exercise") -> None:
+    from grader.diagnosis import Diagnostician
+    from grader.environment import cache_folder
+    from grader.oracle import Oracle
+    from grader.questions import pose
+    from grader.suites import recall_or_generate
+
+    with Oracle(chosen, cache_folder()) as oracle:
+        suite = recall_or_generate(chosen, oracle, chosen.default_seed, chosen.cases)
+        oracle.warm_up(suite.cases)
+        questions = pose(chosen, oracle, chosen.default_seed, chosen.cases)
+        Diagnostician(chosen, oracle).prepare(questions.asked)
+    typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
 
 
 def doctor(

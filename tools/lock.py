@@ -1,0 +1,87 @@
+"""Write requirements/*.lock: what the images install, by exact version and hash.
+
+Run by `make lock`. Each lock adds to those before it, so that images share what they share:
+
+    build.lock     makes the wheel of this project; in no image
+    worker.lock    JAX, Flax and NumPy
+    grading.lock   what the judge needs besides
+    service.lock   the extras that a server needs besides
+
+One file serves every Python that the project supports and every machine: uv resolves for all.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "requirements"
+WORKER = ("jax", "flax", "numpy")
+SERVICE_EXTRAS = ("docker", "service")
+HEADER = "# Made by `make lock`; do not edit.\n"
+
+
+def sets(project: dict[str, dict]) -> dict[str, list[str]]:
+    """Return the requirements of each lock, before what others hold is taken out."""
+    needed = project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"]
+    served = [item for extra in SERVICE_EXTRAS for item in extras.get(extra, ())]
+    return {
+        "build": project["build-system"]["requires"],
+        "worker": [item for item in needed if name(item) in WORKER],
+        "grading": needed,
+        "service": [*needed, *served],
+    }
+
+
+def name(requirement: str) -> str:
+    """Return the normalised name of a requirement."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match is not None, requirement
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+def compiled(requirements: list[str], python: str, *options: str) -> str:
+    """Return requirements with all that they need, pinned and hashed."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--no-header"]
+    command += ["--universal", "--generate-hashes", "--no-annotate", "--python-version", python]
+    done = subprocess.run(
+        [*command, *options],
+        input="\n".join(requirements),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+def blocks(lock: str) -> dict[str, str]:
+    """Return every pinned requirement with its hashes, by its first line."""
+    found = re.findall(r"^(\S[^\n]*?) \\\n((?:    --hash=[^\n]*\n)+)", lock, re.MULTILINE)
+    return {f"{pin} \\\n": hashes for pin, hashes in found}
+
+
+def main() -> None:
+    """Resolve all together, then each set with the versions that were found."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    python = project["project"]["requires-python"].removeprefix(">=")
+    wanted = sets(project)
+    everything = FOLDER / ".everything"
+    FOLDER.mkdir(exist_ok=True)
+    everything.write_text(compiled([*wanted["service"], *wanted["build"]], python))
+    held: set[str] = set()
+    for kind, requirements in wanted.items():
+        found = blocks(compiled(requirements, python, "--constraint", str(everything)))
+        new = {pin: hashes for pin, hashes in found.items() if pin not in held}
+        held |= set() if kind == "build" else set(new)
+        text = HEADER + "".join(pin + hashes for pin, hashes in sorted(new.items()))
+        (FOLDER / f"{kind}.lock").write_text(text)
+    everything.unlink()
+
+
+if __name__ == "__main__":
+    main()
