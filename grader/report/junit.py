@@ -49,7 +49,7 @@ def _add_case(suite: ElementTree.Element, report: Report, finding: Finding) -> N
         "testcase",
         {
             "classname": _text(report.exercise.name, _NAME_LIMIT),
-            "name": _text(finding.title, _NAME_LIMIT),
+            "name": _text(finding.title, _NAME_LIMIT) or "unnamed",
             "time": "0.000",  # findings are not timed one by one
         },
     )

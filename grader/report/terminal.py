@@ -11,22 +11,11 @@ from rich.panel import Panel
 from rich.text import Text
 
 from grader.model import Counterexample, Diagnosis, Finding, Image, Report
+from grader.report.verdicts import VERDICTS
 from grader.text import printable
 
 MOST_LINES = 30
 
-_VERDICTS = {
-    "accepted": "accepted",
-    "wrong_answer": "wrong answer",
-    "structure": "right values, wrong structure",
-    "runtime_error": "it raised an error",
-    "time_limit": "it took too long",
-    "memory_limit": "it used too much memory",
-    "output_limit": "it returned or printed too much",
-    "protocol": "it broke the connection to the judge",
-    "invalid_submission": "it cannot be read as a submission",
-    "internal_error": "the grader failed: not your fault",
-}
 _MARKS = {
     "passed": ("✓", "green"),
     "failed": ("✗", "bold red"),
@@ -62,7 +51,7 @@ def show(report: Report, console: Console) -> None:
 def _score(report: Report) -> Text:
     colour = "green" if report.verdict == "accepted" else "red"
     line = Text(f" {report.score} / {report.max_score} ", style=f"bold reverse {colour}")
-    line.append(f"  {_VERDICTS[report.verdict]}", style=f"bold {colour} not reverse")
+    line.append(f"  {VERDICTS[report.verdict]}", style=f"bold {colour} not reverse")
     return line.append(f"  {printable(report.submission.name)}", style="bold default not reverse")
 
 

@@ -1,0 +1,97 @@
+"""Say what a platform is: where things lie, how long it waits, what it wants back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grader.model import Report
+
+NOT_JUDGED = 3
+"""Exit code of an error of ours, where the platform looks at it; the command line's too."""
+
+SORRY = (
+    "Not judged: the grader itself failed. This is not your fault, and it does not count. "
+    "Please submit again; if it fails again, tell your instructor."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where things lie inside the platform's container.
+
+    Attributes:
+        submission: the student's file or folder.
+        result: what we write; None for standard output.
+        settings: the instructor's grading.toml; it may be absent.
+        metadata: what the platform says about this submission.
+    """
+
+    submission: str
+    result: str | None
+    settings: str
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What else decides a result, besides the report.
+
+    Attributes:
+        options: the platform's own section of grading.toml, every option present.
+        metadata: the platform's words about this submission; empty when there are none.
+    """
+
+    options: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What a platform gets for one submission.
+
+    Attributes:
+        document: the result; None where an error of ours means that no result is given.
+        beside: further files in the result's folder, by name.
+        exit_code: of the container's entry point.
+    """
+
+    document: bytes | None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+def _nothing(circumstances: Circumstances) -> Delivery | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """One platform.
+
+    Attributes:
+        budget_s: seconds from the start of our entry point after which we stop by ourselves; below
+            the platform's own default, which would leave no result at all.
+        options: every option of the platform's section of grading.toml, with its default.
+        render: turn a report into a result; pure. An internal error is rendered as not_judged.
+        not_judged: the result of an error of ours, made without a report.
+        validate: name everything in a result that breaks the platform's rules: the document, then
+            the files beside it.
+        refuse: a result given without grading, such as over a limit of attempts; None to grade.
+    """
+
+    name: str
+    title: str
+    places: Places
+    budget_s: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    render: "Callable[[Report, Circumstances], Delivery]"
+    not_judged: Callable[[Circumstances], Delivery]
+    validate: Callable[[bytes, Mapping[str, bytes]], list[str]]
+    refuse: Callable[[Circumstances], Delivery | None] = _nothing
+
+    def circumstances(
+        self, options: Mapping[str, Any] | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Circumstances:
+        """Return circumstances with every option present."""
+        return Circumstances(options={**self.options, **(options or {})}, metadata=metadata or {})

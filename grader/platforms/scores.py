@@ -1,0 +1,29 @@
+"""Turn points into numbers that every platform takes: finite, and never outside their range."""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grader.model import Report
+
+_DECIMALS = 6
+
+
+def clamped(points: float, most: float) -> float:
+    """Return points within 0 and most; 0 for what is no finite number."""
+    if not (math.isfinite(points) and math.isfinite(most)):
+        return 0.0
+    return round(min(max(float(points), 0.0), max(float(most), 0.0)), _DECIMALS)
+
+
+def whole(points: float) -> int:
+    """Return points as a whole number, 0 or more; 0 for what is no finite number."""
+    return max(0, math.floor(points)) if math.isfinite(points) else 0
+
+
+def fraction(report: "Report") -> float:
+    """Return the score as a fraction of the most that can be reached, 0 to 1."""
+    most = clamped(report.max_score, math.inf) if math.isinf(report.max_score) else report.max_score
+    if not math.isfinite(most) or most <= 0:
+        return 0.0
+    return clamped(clamped(report.score, most) / most, 1.0)

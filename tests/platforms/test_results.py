@@ -1,0 +1,242 @@
+"""Every report becomes a result that its platform takes, whatever text and numbers it holds."""
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from hostile_reports import reports
+from hypothesis import given, settings
+from samples import SAMPLES, accepted, internal_error, score_only, wrong_answer
+
+from grader.model import Finding, Report
+from grader.platforms import NAMES, find
+from grader.platforms.platform import NOT_JUDGED, Delivery
+from grader.report.views import LEVELS
+from grader.report.views import for_student as as_student
+
+
+def rendered(report: Report, name: str, **circumstances: Any) -> Delivery:
+    """Render a report and hold what comes out against the platform's rules."""
+    platform = find(name)
+    delivery = platform.render(report, platform.circumstances(**circumstances))
+    if delivery.document is not None:
+        assert platform.validate(delivery.document, delivery.beside) == []
+    return delivery
+
+
+def invalid() -> Report:
+    """A file that cannot be read, as the judge reports it."""
+    report = wrong_answer()
+    broken = msgspec.structs.replace(
+        report.findings[0], status="failed", points=0, message="It is no Python: line 3."
+    )
+    return msgspec.structs.replace(
+        report,
+        verdict="invalid_submission",
+        score=0,
+        counterexample=None,
+        findings=[broken, *(skipped(finding) for finding in report.findings[1:])],
+    )
+
+
+def skipped(finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, status="skipped", points=0, message="Not judged.")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_sample_is_taken_by_every_platform(name: str, sample: str) -> None:
+    report = SAMPLES[sample]()
+    delivery = rendered(report, name)
+    if report.verdict != "internal_error":
+        assert delivery.document is not None
+        assert delivery.exit_code == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_a_student_may_see_is_taken_at_every_level(name: str, level: Any) -> None:
+    for report in (accepted(), wrong_answer(), invalid(), internal_error()):
+        rendered(as_student(report, level), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=60)
+@given(report=reports())
+def test_hostile_text_and_numbers_never_decide_structure(name: str, report: Report) -> None:
+    if name == "gradescope":
+        options = {"leaderboard": True, "after_published": [f.id for f in report.findings[:1]]}
+        rendered(report, name, options=options)
+    rendered(report, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_huge_reports_are_cut_to_what_the_platform_reads(name: str) -> None:
+    report = wrong_answer()
+    long = msgspec.structs.replace(report.findings[1], title="T" * 10_000, message="m\u202e" * 5000)
+    whole = name in ("junit", "json")  # say everything; a judge's report has a rubric's findings
+    rendered(msgspec.structs.replace(report, findings=[long] * (300 if whole else 3000)), name)
+
+
+def document(delivery: Delivery) -> Any:
+    assert delivery.document is not None
+    return json.loads(delivery.document)
+
+
+def test_gradescope_shows_one_test_a_finding_and_the_score() -> None:
+    found = document(rendered(wrong_answer(), "gradescope"))
+    assert found["score"] == 29
+    assert [test["name"] for test in found["tests"]][:2] == [
+        "Imports and runs",
+        "Every case within tolerance",
+    ]
+    assert [test.get("score") for test in found["tests"]] == [5, 0, 0, 2, 0, None]
+    assert found["tests"][-1]["status"] == "passed"  # informational: status alone
+    assert {test["visibility"] for test in found["tests"]} == {"visible"}
+    assert "Most likely: The mean is taken over the height alone" in found["output"]
+    assert "pooled is the first that differs" in found["output"]
+    assert "from submission import forward" in found["output"]
+    assert "leaderboard" not in found
+
+
+def test_gradescope_scales_to_the_points_of_the_assignment() -> None:
+    found = document(rendered(wrong_answer(), "gradescope", options={"points": 10.0}))
+    assert found["score"] == 2.9
+    assert sum(test.get("max_score", 0) for test in found["tests"]) == pytest.approx(10)
+
+
+def test_gradescope_holds_findings_back_until_grades_are_published() -> None:
+    options = {"after_published": ["values"], "leaderboard": True}
+    found = document(rendered(wrong_answer(), "gradescope", options=options))
+    shown = {test["name"]: test["visibility"] for test in found["tests"]}
+    assert shown["Every case within tolerance"] == "after_published"
+    assert list(shown.values()).count("visible") == len(shown) - 1
+    assert [place["name"] for place in found["leaderboard"]] == ["Score", "CPU seconds"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_gradescope_shows_a_failed_test_for_an_unreadable_file(level: Any) -> None:
+    found = document(rendered(as_student(invalid(), level), "gradescope"))
+    assert found["score"] == 0
+    failed = [t for t in found["tests"] if t["status"] == "failed" and t["output"]]
+    assert failed
+    assert {test["visibility"] for test in failed} == {"visible"}
+
+
+BEFORE = {
+    "created_at": "2026-03-02T12:00:00-08:00",
+    "previous_submissions": [
+        {"submission_time": "2026-03-01T10:00:00-08:00", "score": 20.0, "results": {}},
+        {"submission_time": "2026-03-02T10:00:00-08:00", "score": "35.5", "results": None},
+        {"submission_time": "2026-03-02T11:00:00-08:00", "score": None},
+        "nonsense",
+    ],
+}
+
+
+def test_gradescope_keeps_the_previous_score_after_an_error_of_ours() -> None:
+    found = document(rendered(internal_error(), "gradescope", metadata=BEFORE))
+    assert found["score"] == 35.5
+    assert "not your fault" in found["output"]
+    assert "Your previous score, 35.5, stays." in found["output"]
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"previous_submissions": 7}, {"previous_submissions": []}]
+)
+def test_gradescope_says_so_when_there_is_no_previous_score(metadata: dict[str, Any]) -> None:
+    found = document(rendered(internal_error(), "gradescope", metadata=metadata))
+    assert found["score"] == 0
+    assert "no earlier score" in found["output"]
+
+
+def limited(most: int, metadata: dict[str, Any] = BEFORE, hours: float = 24.0) -> Any:
+    platform = find("gradescope")
+    options = {"submissions": most, "hours": hours}
+    refused = platform.refuse(platform.circumstances(options, metadata))
+    if refused is None:
+        return None
+    assert refused.document is not None
+    assert platform.validate(refused.document, {}) == []
+    return json.loads(refused.document)
+
+
+def test_gradescope_limits_attempts_by_the_times_it_wrote_down() -> None:
+    assert limited(0) is None
+    assert limited(3) is None  # two count: the day before is over 24 hours ago
+    found = limited(2)
+    assert found["score"] == 35.5
+    assert "at most 2 submissions are graded in 24 hours" in found["output"]
+    assert "2026-03-03T10:00:00-08:00" in found["output"]
+    assert limited(2, hours=0.5) is None
+    assert limited(1, {**BEFORE, "created_at": "no time"}) is None
+
+
+def test_gradescope_does_not_count_what_was_not_judged() -> None:
+    kept = limited(1)
+    last = {"submission_time": "2026-03-02T11:30:00-08:00", "score": 35.5, "results": kept}
+    after = {**BEFORE, "previous_submissions": [last]}
+    assert limited(1, after) is None
+
+
+def test_prairielearn_takes_no_attempt_for_a_file_that_cannot_be_read() -> None:
+    found = document(rendered(invalid(), "prairielearn"))
+    assert found["gradable"] is False
+    assert "score" not in found
+    assert found["format_errors"] == ["It is no Python: line 3."]
+
+
+def test_prairielearn_scores_and_shows_points() -> None:
+    delivery = rendered(wrong_answer(), "prairielearn")
+    found = document(delivery)
+    assert (found["score"], found["gradable"], found["succeeded"]) == (0.29, True, True)
+    assert sum(test["points"] for test in found["tests"]) == 7
+    assert all(test["max_points"] > 0 for test in found["tests"])
+    assert "Compiles under jit: It does." in found["output"]
+
+
+def test_coursera_gives_a_fraction_and_a_text() -> None:
+    delivery = rendered(wrong_answer(), "coursera")
+    found = document(delivery)
+    assert found["fractionalScore"] == 0.29
+    text = delivery.beside["txtFeedback.txt"].decode()
+    assert "0/60 Every case within tolerance" in text
+
+
+def test_autolab_prints_the_grade_last_and_feedback_before_it() -> None:
+    delivery = rendered(wrong_answer(), "autolab", options={"problem": "lab1", "scoreboard": True})
+    assert delivery.document is not None
+    lines = delivery.document.decode().splitlines()
+    assert json.loads(lines[-1]) == {"scores": {"lab1": 29}, "scoreboard": [29]}
+    stage = json.loads(lines[-2])["Findings"]
+    assert stage["Imports and runs"] == {"passed": True}
+    assert stage["Every case within tolerance"]["passed"] is False
+
+
+def test_github_scores_add_up_even_where_findings_are_not_shown() -> None:
+    for report in (wrong_answer(), score_only()):
+        delivery = rendered(report, "github")
+        assert delivery.document is not None
+        found = json.loads(msgspec.json.decode(b'"' + delivery.document.strip() + b'"', type=bytes))
+        assert found["max_score"] == 100
+        assert sum(test["score"] for test in found["tests"]) == 29
+        assert found["status"] == "fail"
+
+
+def test_openedx_gets_xml_with_one_root() -> None:
+    found = document(rendered(wrong_answer(), "openedx"))
+    assert (found["correct"], found["score"]) == (False, 0.29)
+    assert ElementTree.fromstring(found["msg"]).tag == "div"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_of_ours_is_never_a_grade(name: str) -> None:
+    delivery = rendered(internal_error(), name)
+    assert delivery.exit_code == (0 if name == "gradescope" else NOT_JUDGED)
+    if name in ("autolab", "openedx"):
+        assert delivery.document is None
+    else:
+        assert delivery.document is not None
+        assert b"not your fault" in delivery.document or name == "github"
