@@ -11,7 +11,17 @@ from conftest import ROOT
 import reference
 
 HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker", "matplotlib", "jinja2"}
-JOINERS = ("grader.cli", "grader.doctor")
+LOADED_WHEN_ASKED = {
+    "numpy",
+    "msgspec",
+    "reference",
+    "grader.errors",
+    "grader.model",
+    "grader.text",
+}
+"""What a run of pytest that grades nothing must not pay for."""
+
+JOINERS = ("grader.cli", "grader.doctor", "grader.pytest_plugin")
 """The only rooms that join exercises, judge and walls."""
 
 ALLOWED = {
@@ -114,6 +124,7 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
             "from grader.platforms import NAMES, find; [find(name) for name in NAMES]",
             HEAVY | {"numpy", "msgspec", "grader.model"},
         ),
+        ("import grader.pytest_plugin", {*HEAVY, *LOADED_WHEN_ASKED}),
     ],
 )
 def test_import_stays_light(statement: str, forbidden: set[str]) -> None:
