@@ -10,7 +10,9 @@ from conftest import ROOT
 
 import reference
 
-HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker", "matplotlib", "jinja2"}
+SERVICE = {"litestar", "uvicorn", "sqlalchemy", "alembic", "psycopg", "procrastinate", "httpx"}
+SERVICE |= {"joserfc", "prometheus_client", "structlog"}
+HEAVY = {"jax", "flax", "hypothesis", "typer", "rich", "docker", "matplotlib", "jinja2"} | SERVICE
 LOADED_WHEN_ASKED = {
     "numpy",
     "msgspec",
@@ -21,7 +23,7 @@ LOADED_WHEN_ASKED = {
 }
 """What a run of pytest that grades nothing must not pay for."""
 
-JOINERS = ("grader.cli", "grader.doctor", "grader.pytest_plugin")
+JOINERS = ("grader.cli", "grader.doctor", "grader.pytest_plugin", "grader.service")
 """The only rooms that join exercises, judge and walls."""
 
 ALLOWED = {
@@ -125,6 +127,7 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
             HEAVY | {"numpy", "msgspec", "grader.model"},
         ),
         ("import grader.pytest_plugin", {*HEAVY, *LOADED_WHEN_ASKED}),
+        ("import grader.cli", SERVICE | {"jax", "flax", "hypothesis"}),
     ],
 )
 def test_import_stays_light(statement: str, forbidden: set[str]) -> None:
@@ -133,6 +136,12 @@ def test_import_stays_light(statement: str, forbidden: set[str]) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert forbidden & set(done.stdout.split()) == set()
+
+
+def test_nothing_but_its_commands_imports_the_service() -> None:
+    for name, path in modules().items():
+        if not within(name, "grader.service") and name != "grader.cli.service":
+            assert not [i for i in imports(name, path) if within(i, "grader.service")], name
 
 
 def test_grader_names_no_exercise() -> None:

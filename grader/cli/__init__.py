@@ -2,7 +2,7 @@
 
 import typer
 
-from grader.cli import authoring, grading, machine
+from grader.cli import authoring, grading, machine, service
 
 app = typer.Typer(
     help="Grade JAX and Flax nnx exercises behind a wall.",
@@ -22,3 +22,4 @@ app.command()(authoring.check)
 app.command()(authoring.calibrate)
 app.command()(authoring.examples)
 app.command("new-exercise")(authoring.new_exercise)
+app.command()(service.migrate)

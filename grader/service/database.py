@@ -1,0 +1,140 @@
+"""Open the database: SQLite in one file for one process, or PostgreSQL for many.
+
+Everything is synchronous and runs off the event loop. On SQLite there is one writer at a time; the
+lock here keeps this process's writers in a fair queue, where SQLite itself would have them poll.
+"""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine, Insert, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from grader.service.tables import Base
+
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+
+BUSY_S = 30
+"""How long SQLite waits for another process, such as a command of the operator."""
+OUTAGE_S = 600.0
+"""How long a restart of the database is waited out before a good grade is given up."""
+
+
+class Database:
+    """Sessions on one database.
+
+    Attributes:
+        engine: SQLAlchemy's.
+        is_sqlite: whether one process alone may use it.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _sqlite(url) if self.is_sqlite else _postgresql(url, pool_size)
+        self._reader = self.engine.execution_options(only_reads=True)
+        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session whose changes are committed when the block ends without an error."""
+        session = Session(self.engine, expire_on_commit=False)
+        with self._writing, session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that changes nothing."""
+        with Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def insert_once(session: Session, table: type[Base], **values: Any) -> bool:
+    """Insert a row unless one with the same key is there; return whether it was inserted."""
+    insert: Callable[..., Any] = (
+        sqlite.insert if _dialect(session) == "sqlite" else postgresql.insert
+    )
+    statement: Insert = insert(table).values(**values).on_conflict_do_nothing()
+    result: Any = session.execute(statement)
+    return bool(result.rowcount == 1)
+
+
+def outlasting(work: Callable[[], _T], *, patience_s: float = OUTAGE_S) -> _T:
+    """Do a piece of work on the database again while the database is away.
+
+    Args:
+        work: opens its own transaction, and may be repeated.
+        patience_s: for how long to try.
+
+    Raises:
+        DBAPIError: the database stayed away, or said no.
+    """
+    end, wait_s = time.monotonic() + patience_s, 0.05
+    while True:
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_away(error) or time.monotonic() > end:
+                raise
+            _log.warning("database_away", error=type(error.orig).__name__)
+        time.sleep(wait_s * random.uniform(0.5, 1.5))
+        wait_s = min(wait_s * 2, 2.0)
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether a failure is the connection's rather than the statement's: it may be repeated."""
+    if error.connection_invalidated or isinstance(error, InterfaceError):
+        return True
+    # psycopg calls every loss, refusal and shutdown operational; SQLite also a missing table.
+    locked = "locked" in str(error.orig) or not isinstance(error.orig, sqlite3.Error)
+    return isinstance(error, OperationalError) and locked
+
+
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+def _postgresql(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"connect_timeout": 10, "application_name": "nnx-grader"},
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Readers do not wait for writers under WAL, so they may be as many as there are threads.
+    engine = create_engine(url, pool_size=50, max_overflow=50, connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours: sqlite3's own comes too late
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: what was answered with 202 outlives a power failure.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("only_reads", False)
+        # A writer that began as a reader would fail on the first change that came between.
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine

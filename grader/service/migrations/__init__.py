@@ -1,0 +1,59 @@
+"""Bring a database to the tables that this version of the program knows."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from grader.service.database import Database
+
+_LOCK = 7231584120
+"""Key of the advisory lock: two `grader migrate` at once take turns."""
+
+
+def upgrade(database: Database) -> str:
+    """Bring the database to the newest revision and return that; Procrastinate's tables too."""
+    with database.engine.connect() as connection, connection.begin():
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if not database.is_sqlite:
+            _queue_tables(connection)
+    return newest()
+
+
+def current(database: Database) -> str | None:
+    """Return the revision that the database is at; None for an empty one."""
+    with database.reading() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def newest() -> str:
+    """Return the revision that this version of the program needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def is_ours(name: str | None, kind: str, parents: object) -> bool:
+    """Return whether a table is ours: Procrastinate keeps its own in the same database."""
+    return kind != "table" or not str(name).startswith("procrastinate_")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "grader.service:migrations")
+    return config
+
+
+def _queue_tables(connection: Connection) -> None:
+    """Lay out Procrastinate's own tables where there are none."""
+    from procrastinate.schema import SchemaManager
+
+    if not inspect(connection).has_table("procrastinate_jobs"):
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(SchemaManager.get_schema())

@@ -1,0 +1,184 @@
+"""Read the service's settings from the environment, once, into one typed value."""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from grader.errors import UsageError
+from grader.model.report import Feedback
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Secret:
+    """A text that no log, page or traceback shows: only `reveal` returns it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(...)" if self._text else "Secret()"
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("it must be at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError("a port is 0 to 65535")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e6:
+        raise ValueError("it must be a positive number of seconds")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part) for part in _names(text))
+
+
+def _feedback(text: str) -> Feedback:
+    known: tuple[Feedback, ...] = get_args(Feedback)
+    for level in known:
+        if level == text:
+            return level
+    raise ValueError(f"there are: {', '.join(known)}")
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("it must be an address such as https://grader.example.org")
+    return text.rstrip("/")
+
+
+def _by(parse: Callable[[str], Any], what: str) -> dict[str, Any]:
+    """Say how a setting is read, and what the documentation tells about it."""
+    return {"parse": parse, "what": what}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator chooses; each is read from GRADER_NAME, or from a file by GRADER_NAME_FILE.
+
+    The texts are what `docs/service.md` tells about each.
+    """
+
+    data: Path = field(
+        default=Path("grader-data"), metadata=_by(Path, "folder of the SQLite database")
+    )
+    database_url: Secret = field(
+        default=Secret(""),
+        metadata=_by(Secret, "postgresql+psycopg://...; without it SQLite in the data folder"),
+    )
+    base_url: str = field(
+        default="http://127.0.0.1:8000", metadata=_by(_address, "address that others see")
+    )
+    host: str = field(default="127.0.0.1", metadata=_by(str, "address to listen on"))
+    port: int = field(default=8000, metadata=_by(_port, "port to listen on"))
+    exercises: tuple[str, ...] = field(
+        default=(),
+        metadata=_by(_names, "names or paths of exercises, with commas; without it all installed"),
+    )
+    slots: int = field(default=1, metadata=_by(_whole, "submissions graded at once by one process"))
+    sandbox: str = field(default="auto", metadata=_by(str, "the wall, as for `grader grade`"))
+    feedback: Feedback = field(default="full", metadata=_by(_feedback, "how much students see"))
+    queue_depth: int = field(
+        default=10_000, metadata=_by(_whole, "waiting submissions above which 503 is answered")
+    )
+    grading_s: float = field(
+        default=900.0, metadata=_by(_seconds, "seconds after which a judging process is killed")
+    )
+    drain_s: float = field(
+        default=330.0, metadata=_by(_seconds, "seconds that SIGTERM waits for gradings under way")
+    )
+    stalled_s: float = field(
+        default=30.0,
+        metadata=_by(_seconds, "seconds without a heartbeat before a worker's jobs go to others"),
+    )
+    reconcile_s: float = field(
+        default=60.0,
+        metadata=_by(_seconds, "seconds between looks for gradings that no queue knows of"),
+    )
+    allow_networks: tuple[Network, ...] = field(
+        default=(),
+        metadata=_by(_networks, "private networks that may be called, such as 10.1.0.0/16"),
+    )
+    operator_token: Secret = field(
+        default=Secret(""),
+        metadata=_by(Secret, "bearer token of the operator's routes; without it they are closed"),
+    )
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy's address of the database; holds the password."""
+        return self.database_url.reveal() or f"sqlite:///{self.data / 'grader.sqlite'}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether one process does everything, on SQLite."""
+        return self.url.startswith("sqlite")
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings.
+
+    Raises:
+        UsageError: a value cannot be understood; its text names the variable, never a secret.
+    """
+    found: dict[str, Any] = {}
+    for one in fields(Settings):
+        name = variable(one.name)
+        text = _text(environment, name)
+        if text is None:
+            continue
+        try:
+            found[one.name] = one.metadata["parse"](text)
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+    settings = Settings(**found)
+    url = settings.database_url.reveal()
+    if url and not url.startswith("postgresql+psycopg://"):
+        raise UsageError("GRADER_DATABASE_URL must begin with postgresql+psycopg://")
+    return settings
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"GRADER_{name.upper()}"
+
+
+def _text(environment: Mapping[str, str], name: str) -> str | None:
+    """Return a variable's text, or that of the file which NAME_FILE names."""
+    given, file = environment.get(name), environment.get(f"{name}_FILE")
+    if given is not None and file is not None:
+        raise UsageError(f"{name} and {name}_FILE are both set; keep one of them")
+    if file is None:
+        return given
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name}_FILE: cannot read {file} ({error})") from None

@@ -1,0 +1,57 @@
+"""Settings come from variables or files, say what is wrong, and keep their secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from grader.errors import UsageError
+from grader.service.settings import Secret, read
+
+
+def test_nothing_set_is_the_embedded_service(tmp_path: Path) -> None:
+    settings = read({})
+    assert settings.is_embedded
+    assert settings.url == "sqlite:///grader-data/grader.sqlite"
+
+
+def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql+psycopg://grader:hunter2@db/grader\n")
+    settings = read({"GRADER_DATABASE_URL_FILE": str(file)})
+    assert settings.url == "postgresql+psycopg://grader:hunter2@db/grader"
+    assert not settings.is_embedded
+    for shown in (repr(settings), str(settings), f"{settings.database_url}"):
+        assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("GRADER_PORT", "eighty", "GRADER_PORT"),
+        ("GRADER_PORT", "70000", "0 to 65535"),
+        ("GRADER_SLOTS", "0", "at least 1"),
+        ("GRADER_DRAIN_S", "-1", "positive"),
+        ("GRADER_DRAIN_S", "nan", "positive"),
+        ("GRADER_FEEDBACK", "everything", "counterexample"),
+        ("GRADER_BASE_URL", "grader.example.org", "https://"),
+        ("GRADER_BASE_URL", "https://x/?q=1", "https://"),
+        ("GRADER_ALLOW_NETWORKS", "10.1.0.0/99", "GRADER_ALLOW_NETWORKS"),
+        ("GRADER_DATABASE_URL", "mysql://x", "postgresql+psycopg://"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=name) as caught:
+        read({name: text})
+    assert says in str(caught.value)
+
+
+def test_a_variable_and_its_file_are_not_both_taken(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="both"):
+        read({"GRADER_HOST": "::1", "GRADER_HOST_FILE": str(tmp_path / "host")})
+    with pytest.raises(UsageError, match="GRADER_HOST_FILE"):
+        read({"GRADER_HOST_FILE": str(tmp_path / "nowhere")})
+
+
+def test_an_empty_secret_is_none() -> None:
+    assert not Secret("")
+    assert Secret("x")
