@@ -12,6 +12,7 @@ GraderError
 `-- InternalError          ours: retried once, never charged to the student
     |-- SandboxError         the wall could not be built, or fell before the submission was read
     `-- OracleError          the reference did not answer
+        `-- OutOfTime          a variant was not run: there is no time left for explanations
 """
 
 from grader.model import Verdict
@@ -87,3 +88,7 @@ class SandboxError(InternalError):
 
 class OracleError(InternalError):
     """The trusted process that runs the reference failed."""
+
+
+class OutOfTime(OracleError):
+    """A variant of the reference is not run any more; what is known so far must do."""

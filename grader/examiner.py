@@ -1,10 +1,12 @@
 """Know what is asked, what is right, and why an answer is wrong: the judge's source of truth."""
 
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from grader import rubric
 from grader.diagnosis import Diagnostician, Evidence
+from grader.errors import OutOfTime
 from grader.meter import Meter
 from grader.model import Case, Diagnosis, Exercise, Finding, Suite
 from grader.oracle import Oracle
@@ -53,8 +55,6 @@ class ReferenceExaminer:
         self.seed, self._count = seed, count
         self._exercise, self._oracle = exercise, oracle
         self._diagnostician = Diagnostician(exercise, oracle)
-        self.look_inside = self._diagnostician.look_inside
-        self.conclude = self._diagnostician.conclude
 
     def meter(self) -> Meter:
         """Start measuring what one grading costs, the oracle's share included."""
@@ -66,9 +66,24 @@ class ReferenceExaminer:
 
     def follow_up(self, run: Run, questions: Questions) -> Evidence:
         """Look for the one mistake that explains the answers, then for a simpler input."""
-        evidence = self._diagnostician.ask(run, questions.asked)
+        try:
+            evidence = self._diagnostician.ask(run, questions.asked)
+        except OutOfTime:
+            evidence = Evidence()
         self._simplify(run, questions.suite)
         return evidence
+
+    def look_inside(self, run: Run, evidence: Evidence) -> None:
+        """Compare stages on the counterexample, and try the reference's weights."""
+        with suppress(OutOfTime):  # what was found until then is in the evidence
+            self._diagnostician.look_inside(run, evidence)
+
+    def conclude(self, run: Run, evidence: Evidence, found: list[Finding]) -> Diagnosis:
+        """Return the explanation that holds; none when there is no time to make sure."""
+        try:
+            return self._diagnostician.conclude(run, evidence, found)
+        except OutOfTime:
+            return Diagnosis(kind="none")
 
     def findings(self, run: Run, facts: Facts, total: int) -> list[Finding]:
         """Return one finding a criterion, all of them judged."""
@@ -79,10 +94,12 @@ class ReferenceExaminer:
         failure = run.trial.failure
         if failure is None or not is_alive_after(failure.error):
             return
+        end = min(time.monotonic() + SHRINK_S, self._oracle.variants_until)
+        if time.monotonic() > end:
+            return
         from grader import cases  # Hypothesis; needed for failures only
 
         found: dict[str, Failure] = {failure.case.digest: failure}
-        end = time.monotonic() + SHRINK_S
 
         def fails(case: Case) -> bool:
             if time.monotonic() > end:

@@ -14,6 +14,8 @@ oracle, a third process; in a student's own run it has the exercise's public exa
 """
 
 import logging
+import math
+import time
 
 from grader import result
 from grader.errors import InternalError
@@ -35,6 +37,7 @@ class Judge:
     Args:
         oracle: stands for a ReferenceExaminer of this seed and number of cases; an examiner of
             another kind brings a suite of its own.
+        end: on the monotonic clock; a submission that has not answered by then is out of time.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Judge:
         *,
         seed: str | None = None,
         cases: int | None = None,
+        end: float = math.inf,
     ) -> None:
+        self._end = end
         self.exercise, self._sandbox = exercise, sandbox
         if isinstance(oracle, Oracle):
             chosen = seed or exercise.default_seed, cases or exercise.cases
@@ -74,7 +79,8 @@ class Judge:
 
     def _grade(self, submission: Submission, progress: Progress, meter: Meter) -> Report:
         questions = self._questions()
-        with self._sandbox.open(questions.deadlines) as worker:
+        deadlines = questions.deadlines.within(self._end - time.monotonic())
+        with self._sandbox.open(deadlines) as worker:
             run = Run(self.exercise, worker, progress)
             if run.load(submission.source):
                 run.answer_all(questions.asked)

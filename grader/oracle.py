@@ -5,10 +5,13 @@ A class of 500 submissions computes each value once.
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +21,7 @@ import msgspec
 import numpy as np
 
 import grader
-from grader.errors import OracleError
+from grader.errors import OracleError, OutOfTime
 from grader.model import Arguments, Case, Exercise, Expected, Observation, Structure
 from grader.runtime import compile_cache, variables
 from grader.sandbox.worker import wire
@@ -54,12 +57,19 @@ class VariantAnswer(NamedTuple):
 class Oracle:
     """Expected values of one exercise. Use as a context manager: leaving ends the process.
 
+    Args:
+        variants_until: on the monotonic clock; afterwards no variant is run that is not kept, so
+            that a platform's time limit costs an explanation and never the grade.
+
     Attributes:
         store: what is kept on disk for this exercise.
     """
 
-    def __init__(self, exercise: Exercise, folder: Path) -> None:
+    def __init__(
+        self, exercise: Exercise, folder: Path, *, variants_until: float = math.inf
+    ) -> None:
         self._exercise, self._folder = exercise, folder
+        self.variants_until = variants_until
         self.store = Store(folder, exercise.digest)
         self._process: subprocess.Popen[bytes] | None = None
         self._loaded = ""
@@ -84,6 +94,10 @@ class Oracle:
             OracleError: the reference could not be run.
         """
         return [self._recall(case) or self._compute(case) for case in cases]
+
+    @cached_property
+    def _solution(self) -> str:
+        return (self._exercise.folder / "solution.py").read_text(encoding="utf-8")
 
     @property
     def cpu_s(self) -> float:
@@ -117,6 +131,7 @@ class Oracle:
 
         Raises:
             OracleError: the process ended.
+            OutOfTime: it is not kept, and there is no time to run it.
         """
         reply = self._recall_or_run("variant", wire.CALL, b"variant", text, case)
         facts = json.loads(reply.text)
@@ -133,6 +148,8 @@ class Oracle:
         key = f"{what} {digest} {case.digest}"
         stored = self.store.recall(key)
         if stored is None:
+            if time.monotonic() > self.variants_until and text != self._solution:
+                raise OutOfTime("there is no time left to run another program")
             stored = wire.pack(self._run(kind, wanted, text, digest, case))
             self.store.keep(key, stored)
         return wire.read(BytesIO(stored).read)

@@ -2,7 +2,7 @@
 
 import typer
 
-from grader.cli import authoring, grading, machine, service
+from grader.cli import authoring, grading, machine, platforms, service
 
 app = typer.Typer(
     help="Grade JAX and Flax nnx exercises behind a wall.",
@@ -14,6 +14,8 @@ app.command()(grading.grade)
 app.command("try")(grading.try_)
 app.command()(grading.replay)
 app.command()(grading.render)
+app.command(**platforms.PASSED_ON)(platforms.run)
+app.command()(platforms.validate)
 app.command()(grading.schema)
 app.command()(machine.exercises)
 app.command()(machine.warm)

@@ -27,6 +27,7 @@ from grader.cli.common import (
     setup,
     shown,
 )
+from grader.cli.platforms import MetadataOption, PlatformOption, SettingsOption
 from grader.errors import SubmissionError, UsageError
 from grader.report.format import Format
 
@@ -125,15 +126,24 @@ def replay(
 def render(
     report: ReportArgument,
     format: ReportFormatOption = Format.text,
+    platform: PlatformOption = None,
+    settings: SettingsOption = None,
+    metadata: MetadataOption = None,
     view: ViewOption = None,
     feedback: FeedbackOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Show a stored report in any form, whole or as a student may see it."""
+    """Show a stored report in any form, whole or as a student or a platform may see it."""
     with reporting_errors():
         from grader.report.output import write
 
         stored = _stored(report)
+        if platform is not None:
+            from grader.cli.platforms import publish
+
+            chosen = view or ViewName.student  # whoever reads a platform is a student
+            document = as_shown(stored, shown(chosen, _less(stored, feedback)))
+            raise typer.Exit(publish(document, platform, settings, metadata, output))
         if stored.shown.view == "student":
             if view is ViewName.staff:
                 raise UsageError(
@@ -148,6 +158,13 @@ def schema() -> None:
     from grader.report import document
 
     typer.echo(document.schema())
+
+
+def _less(report: "Report", feedback: FeedbackName | None) -> FeedbackName | None:
+    """Return the feedback that was asked for, else what a student's document holds."""
+    if feedback is None and report.shown.view == "student":
+        return FeedbackName(report.shown.feedback)
+    return feedback
 
 
 def _stored(path: Path) -> "Report":

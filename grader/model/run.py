@@ -41,6 +41,10 @@ class Deadlines(msgspec.Struct, frozen=True):
     repeat_s: float = 5.0
     total_s: float = 300.0
 
+    def within(self, seconds: float) -> "Deadlines":
+        """Return these deadlines with no more than so many seconds in all."""
+        return msgspec.structs.replace(self, total_s=max(0.0, min(self.total_s, seconds)))
+
 
 class Answer(NamedTuple):
     """What one call returned.

@@ -4,8 +4,9 @@ Source: Coursera's own checks in `coursera_autograder grade local` and the READM
 graders (read in 2026).
 """
 
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from grader.platforms import sizing, words
 from grader.platforms.checking import Problems, read_object
@@ -21,12 +22,33 @@ RICH = {"TXT": "txtFeedback.txt", "HTML": "htmlFeedback.html"}
 """What feedbackType may be, and the file that it then shows in place of `feedback`."""
 
 
+_PART = "partId"
+
+OPTIONS: Mapping[str, Any] = {
+    # Which exercise belongs to which part: {partId = "exercise"}. Empty: one for all of them.
+    "parts": {},
+}
+
+
 class Feedback(TypedDict):
     """The whole of feedback.json."""
 
     fractionalScore: float
     feedback: str
     feedbackType: NotRequired[str]
+
+
+def exercise(options: Mapping[str, Any]) -> str:
+    """Return the exercise of the part that is graded, which Coursera names in the environment.
+
+    Raises:
+        ValueError: there are parts, and this one is not among them.
+    """
+    parts, part = options["parts"], os.environ.get(_PART, "")
+    if parts and part not in parts:
+        known = ", ".join(parts)
+        raise ValueError(f"partId {part!r} is not among coursera.parts: {known}")
+    return str(parts.get(part, ""))
 
 
 def render(report: "Report", circumstances: Circumstances) -> Delivery:
@@ -86,7 +108,9 @@ PLATFORM = Platform(
         settings="/grader/grading.toml",
     ),
     budget_s=270,  # of 300 s, the least that can be chosen
+    options=OPTIONS,
     render=render,
     not_judged=not_judged,
     validate=validate,
+    exercise=exercise,
 )

@@ -316,4 +316,5 @@ PLATFORM = Platform(
     not_judged=not_judged,
     validate=validate,
     refuse=refuse,
+    log_is_staffs=True,  # stdout_visibility says so
 )

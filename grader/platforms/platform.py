@@ -61,8 +61,12 @@ class Delivery:
     exit_code: int = 0
 
 
-def _nothing(circumstances: Circumstances) -> Delivery | None:
+def _graded(circumstances: Circumstances) -> Delivery | None:
     return None
+
+
+def _any_exercise(options: Mapping[str, Any]) -> str:
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,8 @@ class Platform:
         validate: name everything in a result that breaks the platform's rules: the document, then
             the files beside it.
         refuse: a result given without grading, such as over a limit of attempts; None to grade.
+        exercise: the one that the platform itself names; "" where it names none.
+        log_is_staffs: students never see what is printed, so that the log may hold everything.
     """
 
     name: str
@@ -88,7 +94,9 @@ class Platform:
     render: "Callable[[Report, Circumstances], Delivery]"
     not_judged: Callable[[Circumstances], Delivery]
     validate: Callable[[bytes, Mapping[str, bytes]], list[str]]
-    refuse: Callable[[Circumstances], Delivery | None] = _nothing
+    refuse: Callable[[Circumstances], Delivery | None] = _graded
+    exercise: Callable[[Mapping[str, Any]], str] = _any_exercise
+    log_is_staffs: bool = False
 
     def circumstances(
         self, options: Mapping[str, Any] | None = None, metadata: Mapping[str, Any] | None = None

@@ -1,0 +1,102 @@
+"""Run where a platform left a submission, render for it, and hold results against its rules."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grader.cli.common import ACCEPTED, NOT_ACCEPTED, reporting_errors
+from grader.errors import UsageError
+from grader.platforms import NAMES, find
+
+if TYPE_CHECKING:
+    from grader.model import Report
+
+PlatformName = StrEnum("PlatformName", list(NAMES))  # type: ignore[misc]
+
+PlatformOption = Annotated[
+    PlatformName | None, typer.Option("--platform", help="Render what this platform wants back.")
+]
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="A grading.toml with the platform's options.")
+]
+MetadataOption = Annotated[
+    Path | None, typer.Option("--metadata", help="What the platform says of the submission.")
+]
+
+PASSED_ON: dict[str, Any] = {
+    "add_help_option": False,
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+}
+
+
+def run(context: typer.Context) -> None:
+    """Judge one submission where a platform left it: the entry point of its containers."""
+    from grader.platforms.supervisor import main
+
+    raise typer.Exit(main(context.args))
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="A result; - reads standard input.")],
+    platform: Annotated[PlatformName, typer.Option("--platform", help="Whose rules.")],
+) -> None:
+    """Hold a result against a platform's rules. Exit code 1: it breaks some."""
+    with reporting_errors():
+        try:
+            data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+            beside = {} if str(file) == "-" else _beside(file)
+        except OSError as error:
+            raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        found = find(platform)
+        problems = found.validate(data, beside)
+        for problem in problems:
+            typer.echo(f"{file}: {problem}")
+        if not problems:
+            typer.echo(f"{file}: {found.title} takes this")
+        raise typer.Exit(NOT_ACCEPTED if problems else ACCEPTED)
+
+
+def publish(
+    report: "Report",
+    platform: PlatformName,
+    settings: Path | None,
+    metadata: Path | None,
+    output: Path | None,
+) -> int:
+    """Write what a platform wants back; return the exit code that its container would have."""
+    from grader.platforms.order import read_metadata
+    from grader.platforms.settings import read
+    from grader.platforms.supervisor import put
+
+    found = find(platform)
+    for path in (settings, metadata):
+        if path is not None and not path.is_file():
+            raise UsageError(f"cannot read {path}: there is no such file")
+    try:
+        options = read(settings, found).options
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    said = read_metadata("" if metadata is None else str(metadata))
+    delivery = found.render(report, found.circumstances(options, said))
+    if delivery.document is None:
+        typer.echo(f"{found.title} gets no result for an error of ours", err=True)
+    if output is None and delivery.beside:
+        names = ", ".join(delivery.beside)
+        typer.echo(f"also made, and left out without --output: {names}", err=True)
+    try:
+        put(delivery, "" if output is None else str(output))
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+    return delivery.exit_code
+
+
+def _beside(file: Path) -> dict[str, bytes]:
+    """Return the files that a result may refer to: those of the names that a platform knows."""
+    from grader.platforms.coursera import RICH
+
+    return {
+        name: path.read_bytes() for name in RICH.values() if (path := file.parent / name).is_file()
+    }

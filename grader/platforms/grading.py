@@ -1,0 +1,72 @@
+"""Judge one submission within the time and the folders that a platform leaves us."""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grader.environment import cache_folder
+from grader.errors import SubmissionError
+from grader.examiner import ReferenceExaminer
+from grader.intake import read_submission
+from grader.judge import Judge
+from grader.model import Exercise, Report
+from grader.oracle import Oracle
+from grader.result import refuse
+from grader.runtime import compile_cache
+from grader.sandbox.choice import choose
+from grader.sandbox.kernel import become_undumpable
+from grader.sandbox.setup import Setup
+from grader.text import printable
+
+_AFTER_EXPLAINING = 0.3
+_MOST_AFTER_EXPLAINING_S = 15.0
+"""Share of the time that is kept for the watched call and the transplant, which give points: 1.5
+CPU seconds, or 4 when the oracle has to be started for them."""
+
+
+def grade(exercise: Exercise, path: Path, *, sandbox: str, end: float) -> Report:
+    """Judge one submission by its exercise's own suite.
+
+    Args:
+        path: file or folder.
+        end: on the monotonic clock; what has not been answered by then is out of time.
+
+    Raises:
+        UsageError: there is no such file, or no such wall.
+        SandboxError: no wall works here.
+        OracleError: the cache cannot be used.
+    """
+    become_undumpable()  # before there are answers in this process
+    kept = min(_MOST_AFTER_EXPLAINING_S, _AFTER_EXPLAINING * (end - time.monotonic()))
+    with usable_cache() as folder, Oracle(exercise, folder, variants_until=end - kept) as oracle:
+        examiner = ReferenceExaminer(exercise, oracle, exercise.default_seed, exercise.cases)
+        try:
+            read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
+        except SubmissionError as error:
+            usage = examiner.meter().usage()
+            return refuse(exercise, printable(path.name), error, usage, examiner.seed)
+        secrets = (folder / "expected.sqlite", exercise.folder)
+        wall = choose(sandbox, Setup(compile_cache(folder), secrets=secrets))
+        return Judge(exercise, wall, examiner, end=end).grade(read)
+
+
+@contextmanager
+def usable_cache() -> Iterator[Path]:
+    """Yield the cache's folder; a copy of it where this user cannot write, as in some images."""
+    folder = cache_folder()
+    if not folder.is_dir() or os.access(folder, os.W_OK):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="grader-") as temporary:
+        copy = Path(temporary) / "cache"
+        shutil.copytree(folder, copy)
+        Path(temporary).chmod(0o711)  # a worker with another uid goes through to the programs
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o600)
+        (copy / "expected.sqlite").chmod(0o600)
+        yield copy

@@ -1,0 +1,243 @@
+"""Leave the right result on a platform, whatever happens: the entry point of its containers.
+
+    supervisor -- writes the result of an error of ours, first of all
+        `- child -- judges, and hands one line with the result back through a pipe
+    supervisor -- writes that result in its place, or leaves the first one
+
+The child may crash, fail to import, run out of memory or be killed; the supervisor knows nothing
+but the standard library and needs none of what may break. It ends the child before the platform
+would end both, and tries a child that was lost once more while there is time.
+"""
+
+import argparse
+import base64
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from grader.platforms import NAMES, find
+from grader.platforms.order import Order, order_for, read_metadata
+from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
+from grader.platforms.settings import FEEDBACK, read
+
+_MOST_BYTES = 64 << 20
+_AGAIN_BEFORE = 0.4
+"""Share of the budget after which a child that was lost is not tried again."""
+
+
+class Terminated(BaseException):
+    """Somebody asked this process to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one submission; return the exit code that the platform wants to see."""
+    started = time.monotonic()
+    given = _parser().parse_args(arguments)
+    platform = find(given.platform)
+    order = order_for(
+        platform,
+        given.root,
+        submission=given.submission,
+        result=given.output,
+        settings=given.settings,
+        metadata=given.metadata,
+        exercise=given.exercise,
+        feedback=given.feedback,
+        sandbox=given.sandbox,
+    )
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _terminate)
+    return supervise(platform, order, started=started, budget_s=given.budget_s)
+
+
+def supervise(platform: Platform, order: Order, *, started: float, budget_s: float) -> int:
+    """Have a submission judged within a budget, with a result in place all the time.
+
+    Args:
+        started: on the monotonic clock.
+        budget_s: 0 for the settings' or the platform's own.
+    """
+    metadata = read_metadata(order.metadata)
+    fallback = platform.not_judged(platform.circumstances(metadata=metadata))
+    try:
+        if order.result:
+            put(fallback, order.result)
+        settings = read(Path(order.settings), platform)
+        fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
+        end = started + (budget_s or settings.budget_s or platform.budget_s)
+        delivery = _judged(order, started, end) or fallback
+    except (OSError, ValueError) as error:
+        _say(str(error))
+        delivery = fallback
+    except Terminated:
+        _say("it was told to end before the submission was judged")
+        delivery = fallback
+    return _finish(order, delivery)
+
+
+def _judged(order: Order, started: float, end: float) -> Delivery | None:
+    """Return what a child delivers; one that is lost early is tried once more."""
+    for _ in range(2):
+        with Child(order, end) as child:
+            delivery, problem = child.wait()
+        if delivery is not None:
+            return delivery
+        _say(problem)
+        if time.monotonic() > started + _AGAIN_BEFORE * (end - started):
+            break
+    return None
+
+
+@dataclass
+class Child:
+    """The process that judges, and the pipe through which it answers."""
+
+    order: Order
+    end: float
+
+    def __enter__(self) -> "Child":
+        self._reply, theirs = os.pipe()
+        # -P: a folder that happens to be the current one may be the student's.
+        command = [sys.executable, "-P", "-m", "grader.platforms.child"]
+        command += [self.order.to_json(), str(theirs), repr(self.end)]
+        try:
+            # What it prints goes to the log; standard output is for the result.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr.fileno(),
+                pass_fds=(theirs,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the child and whatever it started in its session."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._reply)
+
+    def wait(self) -> tuple[Delivery | None, str]:
+        """Return what it delivers, else what went wrong."""
+        data = b""
+        while len(data) < _MOST_BYTES:
+            left = self.end - time.monotonic()
+            if left <= 0 or not select.select([self._reply], [], [], left)[0]:
+                return None, "the time budget is used up"
+            part = os.read(self._reply, 1 << 16)
+            if not part:
+                break
+            data += part
+        code = self._process.wait()
+        if not data.endswith(b"\n"):
+            return None, f"the process that judges ended without a result ({_ending(code)})"
+        return unpack(data), ""
+
+
+def pack(delivery: Delivery) -> bytes:
+    """Return a delivery as one line."""
+    fields = {
+        "document": _encoded(delivery.document),
+        "beside": {name: _encoded(data) for name, data in delivery.beside.items()},
+        "exit_code": delivery.exit_code,
+    }
+    return json.dumps(fields).encode() + b"\n"
+
+
+def unpack(line: bytes) -> Delivery:
+    """Return a delivery from its line."""
+    fields = json.loads(line)
+    document = fields["document"]
+    return Delivery(
+        document=None if document is None else base64.b64decode(document),
+        beside={name: base64.b64decode(data) for name, data in fields["beside"].items()},
+        exit_code=fields["exit_code"],
+    )
+
+
+def _encoded(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def _finish(order: Order, delivery: Delivery) -> int:
+    """Put the result where it belongs; return the exit code."""
+    try:
+        put(delivery, order.result)
+    except OSError as error:
+        _say(f"the result cannot be written: {error}")
+        return NOT_JUDGED
+    if delivery.exit_code:
+        print(SORRY, file=sys.stderr)
+    return delivery.exit_code
+
+
+def put(delivery: Delivery, result: str) -> None:
+    """Write all files of a delivery, the document last; each whole, or not at all.
+
+    Args:
+        result: path of the document; "" prints it, and nothing else.
+    """
+    if not result:
+        sys.stdout.buffer.write(delivery.document or b"")
+        sys.stdout.flush()
+        return
+    target = Path(result)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for name, data in delivery.beside.items():
+        _replace(target.with_name(name), data)
+    if delivery.document is not None:
+        _replace(target, delivery.document)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.partial")
+    temporary.write_bytes(data)
+    temporary.replace(target)
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _say(problem: str) -> None:
+    print(f"grader: internal error: {problem}", file=sys.stderr, flush=True)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="grader run",
+        description="Judge one submission where a platform left it, and leave the result there.",
+    )
+    parser.add_argument("--platform", required=True, choices=NAMES)
+    parser.add_argument("--submission", help="file or folder, in place of the platform's own")
+    parser.add_argument("--exercise", help="its name, or the path of its folder")
+    parser.add_argument("--settings", help="a grading.toml, in place of the platform's own")
+    parser.add_argument("--metadata", help="a file, in place of the platform's own")
+    parser.add_argument("--output", help="where the result goes, in place of the platform's own")
+    parser.add_argument("--feedback", choices=FEEDBACK, help="how much students see")
+    parser.add_argument("--sandbox", default="auto", help="the wall")
+    parser.add_argument(
+        "--root", default="", help="where the platform's folders lie; / if not given"
+    )
+    parser.add_argument("--budget-s", type=float, default=0.0, help="seconds for everything")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""`render` and `validate` work on stored reports anywhere, as typed in a shell."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CACHE
+from samples import internal_error, wrong_answer
+
+from grader.platforms import NAMES, find
+from grader.report.document import to_json
+from grader.report.views import for_student
+
+
+def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grader", *map(str, arguments)]
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    path = tmp_path / "report.json"
+    path.write_bytes(to_json(wrong_answer()))
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stored_report_is_rendered_and_taken(name: str, stored: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "result"
+    done = grader("render", stored, "--platform", name, "--output", target)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    again = grader("validate", target, "--platform", name)
+    assert again.returncode == 0, again.stdout
+    assert find(name).title in again.stdout
+
+
+def test_a_platform_shows_no_more_than_a_student_may_see(stored: Path) -> None:
+    seen = json.loads(grader("render", stored, "--platform", "json").stdout)
+    assert (seen["shown"]["view"], seen["suite"]["seed"], seen["cases"]) == ("student", "", [])
+    less = grader("render", stored, "--platform", "gradescope", "--feedback", "category").stdout
+    assert "numpy" not in less
+    stored.write_bytes(to_json(for_student(wrong_answer(), "score")))
+    assert json.loads(grader("render", stored, "--platform", "gradescope").stdout)["tests"] == []
+    refused = grader("render", stored, "--platform", "gradescope", "--feedback", "full")
+    assert refused.returncode == 2
+
+
+def test_settings_and_metadata_reach_the_result(stored: Path, tmp_path: Path) -> None:
+    settings, metadata = tmp_path / "grading.toml", tmp_path / "metadata.json"
+    settings.write_text("[gradescope]\npoints = 10\n")
+    metadata.write_text(
+        '{"previous_submissions": [{"submission_time": "2026-03-01T10:00:00Z", "score": 4}]}'
+    )
+    more = ("--platform", "gradescope", "--settings", settings, "--metadata", metadata)
+    assert json.loads(grader("render", stored, *more).stdout)["score"] == 2.9
+    stored.write_bytes(to_json(internal_error()))
+    assert json.loads(grader("render", stored, *more).stdout)["score"] == 4
+
+
+def test_an_error_of_ours_prints_no_grade(stored: Path) -> None:
+    stored.write_bytes(to_json(internal_error()))
+    done = grader("render", stored, "--platform", "autolab")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "gets no result" in done.stderr
+
+
+def test_a_result_that_breaks_a_rule_exits_1_and_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.json"
+    path.write_text('{"fractionalScore": true, "feedback": "", "feedbackType": "HTML"}')
+    done = grader("validate", "--platform", "coursera", path)
+    assert done.returncode == 1
+    assert "fractionalScore is a boolean; it must be a number" in done.stdout
+    assert "htmlFeedback.html, which is missing" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("validate", "--platform", "moodle", "x"), "moodle"),
+        (("validate", "--platform", "github", "no/such.json"), "no/such.json"),
+        (("render", "no.json", "--platform", "github"), "no.json"),
+        (("run", "--platform", "moodle"), "moodle"),
+        (("run",), "--platform"),
+    ],
+)
+def test_a_mistyped_command_exits_2(arguments: tuple[str, ...], said: str) -> None:
+    done = grader(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_lists_the_commands() -> None:
+    text = grader("--help").stdout
+    assert "run" in text
+    assert "validate" in text
+    assert "--platform" in grader("run", "--help").stdout

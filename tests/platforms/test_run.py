@@ -1,0 +1,296 @@
+"""A container's entry point leaves the right result, whatever happens to what judges."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CACHE, FIXTURES
+
+from grader.platforms import NAMES, find
+from grader.platforms.order import below
+from grader.platforms.platform import NOT_JUDGED
+
+ACCEPTED = FIXTURES / "accepted" / "plain" / "submission.py"
+WRONG = FIXTURES / "rejected" / "pool_max" / "submission.py"
+WITH_A_FILE = [name for name in NAMES if find(name).places.result]
+
+CRASHES = {
+    "import_error": "sys.modules['msgspec'] = None",
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "ends_silently": "import os; os._exit(0)",
+    "half_a_line": "import os; os.write(int(sys.orig_argv[-2]), b'{ '); os._exit(0)",
+    "prints_a_result": 'import os; print(\'{"scores": {"autograded": 100}}\'); os._exit(1)',
+    "hangs": "import time; time.sleep(600)",
+    "out_of_memory": "import resource as r; r.setrlimit(r.RLIMIT_AS, (60 << 20, 60 << 20))",
+}
+"""What happens to the process that judges, as code that it runs when it starts."""
+
+
+def break_child(folder: Path, code: str) -> dict[str, str]:
+    """Return variables under which the process that judges, and no other, runs this code first."""
+    lines = ["import sys", "if 'grader.platforms.child' in sys.orig_argv:", f"    {code}"]
+    (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def command(name: str, root: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "grader", "run", "--platform", name, "--root", str(root), *more]
+
+
+def run(name: str, root: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE), **variables}
+    return subprocess.run(
+        command(name, root, *more), capture_output=True, env=environment, cwd=root, check=False
+    )
+
+
+def submit(root: Path, name: str, source: Path | str) -> None:
+    """Put a submission where the platform would."""
+    place = root / find(name).places.submission.lstrip("/")
+    text = source.read_text() if isinstance(source, Path) else source
+    if place.suffix:
+        place.write_text(text)
+    else:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "submission.py").write_text(text)
+
+
+def result(name: str, root: Path, done: subprocess.CompletedProcess[bytes]) -> bytes:
+    """Return the result, held against the platform's rules."""
+    platform = find(name)
+    path = Path(below(str(root), platform.places.result) or root / "none")
+    data = path.read_bytes() if platform.places.result else done.stdout
+    beside = {one.name: one.read_bytes() for one in path.parent.glob("*.txt")}
+    if data:
+        assert platform.validate(data, beside) == []
+    assert not list(root.rglob("*.partial"))
+    return data
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_crash_of_ours_leaves_the_right_result(name: str, crash: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    submit(root, name, ACCEPTED)
+    variables = break_child(tmp_path, CRASHES[crash])
+    done = run(name, root, "--budget-s", "2" if crash == "hangs" else "60", **variables)
+    expected = find(name).not_judged(find(name).circumstances())
+    assert result(name, root, done) == (expected.document or b"")
+    assert done.returncode == expected.exit_code
+    assert b"internal error" in done.stderr
+    assert b"Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("name", WITH_A_FILE)
+def test_the_result_is_there_before_anything_runs(name: str, tmp_path: Path) -> None:
+    submit(tmp_path, name, ACCEPTED)
+    with hanging(name, tmp_path) as process:
+        path = Path(below(str(tmp_path), find(name).places.result))
+        assert find(name).validate(path.read_bytes(), _beside(path)) == []
+        process.terminate()
+        process.wait(60)
+        assert process.returncode == find(name).not_judged(find(name).circumstances()).exit_code
+        assert find(name).validate(path.read_bytes(), _beside(path)) == []
+
+
+def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", ACCEPTED)
+    with hanging("gradescope", tmp_path) as process:
+        child = _children(process.pid)[0]
+        process.terminate()
+        process.wait(60)
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+
+
+@contextmanager
+def hanging(name: str, root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a run whose process that judges has started, and never ends."""
+    environment = {**os.environ, **break_child(root, CRASHES["hangs"])}
+    with subprocess.Popen(
+        command(name, root), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            while process.poll() is None and not _children(process.pid):
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def _beside(path: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in path.parent.glob("*.txt")}
+
+
+def test_a_child_that_was_lost_is_tried_once_more(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", "def broken(:\n")
+    mark = tmp_path / "seen"
+    code = f"import os; os.path.exists({str(mark)!r}) or (open({str(mark)!r}, 'w'), os._exit(9))"
+    done = run("gradescope", tmp_path, **break_child(tmp_path, code))
+    found = json.loads(result("gradescope", tmp_path, done))
+    assert mark.exists()
+    assert "cannot be read as a submission" in found["output"]
+    assert b"exit code 9" in done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_cannot_be_read_is_the_students_to_mend(name: str, tmp_path: Path) -> None:
+    submit(tmp_path, name, "def broken(:\n")
+    done = run(name, tmp_path, "--submission", str(_submitted(name, tmp_path)))
+    assert done.returncode == 0, done.stderr
+    data = result(name, tmp_path, done)
+    if name == "prairielearn":
+        assert json.loads(data)["gradable"] is False
+    elif name == "autolab":
+        assert json.loads(data.splitlines()[-1])["scores"] == {"autograded": 0.0}
+    elif name == "gradescope":
+        assert json.loads(data)["score"] == 0
+
+
+def _submitted(name: str, root: Path) -> Path:
+    place = root / find(name).places.submission.lstrip("/")
+    return place if place.suffix else place / "submission.py"
+
+
+@pytest.mark.parametrize("name", ["gradescope", "prairielearn", "coursera", "autolab"])
+def test_a_missing_submission_or_a_bad_setting_is_ours(name: str, tmp_path: Path) -> None:
+    done = run(name, tmp_path)
+    assert b"cannot be opened" in done.stderr
+    assert done.returncode == (0 if name == "gradescope" else NOT_JUDGED)
+    result(name, tmp_path, done)
+    submit(tmp_path, name, ACCEPTED)
+    settings = tmp_path / find(name).places.settings.lstrip("/")
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('exercise = "no_such_exercise"\n')
+    done = run(name, tmp_path)
+    assert b"no exercise is called 'no_such_exercise'" in done.stderr
+    assert done.returncode == (0 if name == "gradescope" else NOT_JUDGED)
+    result(name, tmp_path, done)
+
+
+def test_a_result_that_cannot_be_written_is_our_error(tmp_path: Path) -> None:
+    (tmp_path / "grade").mkdir()
+    (tmp_path / "grade" / "results").write_text("in the way")
+    submit(tmp_path, "prairielearn", "def broken(:\n")
+    done = run("prairielearn", tmp_path)
+    assert done.returncode == NOT_JUDGED
+    assert b"cannot be written" in done.stderr
+
+
+def test_gradescope_keeps_the_previous_score_when_we_crash(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", ACCEPTED)
+    before = {"submission_time": "2026-03-01T10:00:00-08:00", "score": 77.5, "results": {}}
+    metadata = {"created_at": "2026-03-02T10:00:00-08:00", "previous_submissions": [before]}
+    (tmp_path / "autograder" / "submission_metadata.json").write_text(json.dumps(metadata))
+    done = run("gradescope", tmp_path, **break_child(tmp_path, CRASHES["killed"]))
+    found = json.loads(result("gradescope", tmp_path, done))
+    assert (done.returncode, found["score"]) == (0, 77.5)
+    settings = tmp_path / "autograder" / "source" / "grading.toml"
+    settings.parent.mkdir()
+    settings.write_text("[gradescope]\nsubmissions = 1\nhours = 48\n")
+    found = json.loads(result("gradescope", tmp_path, run("gradescope", tmp_path)))
+    assert found["score"] == 77.5
+    assert "at most 1 submission is graded in 48 hours" in found["output"]
+
+
+def test_coursera_grades_each_part_by_its_exercise(tmp_path: Path) -> None:
+    submit(tmp_path, "coursera", "def broken(:\n")
+    settings = tmp_path / "grader" / "grading.toml"
+    settings.parent.mkdir()
+    settings.write_text('[coursera.parts]\nabc = "basic_block"\n')
+    done = run("coursera", tmp_path, partId="abc")
+    assert done.returncode == 0
+    assert b"Basic" in result("coursera", tmp_path, done) + _beside_text(tmp_path)
+    done = run("coursera", tmp_path, partId="other")
+    assert done.returncode == NOT_JUDGED
+    assert b"'other' is not among coursera.parts: abc" in done.stderr
+
+
+def _beside_text(root: Path) -> bytes:
+    return (root / "shared" / "txtFeedback.txt").read_bytes()
+
+
+def test_modules_in_the_students_folder_are_never_imported(tmp_path: Path) -> None:
+    for name in ("msgspec", "numpy", "reference", "sitecustomize", "grader", "json"):
+        (tmp_path / f"{name}.py").write_text("open('ESCAPED', 'w')\nraise SystemExit(0)\n")
+    (tmp_path / "submission.py").write_text("def broken(:\n")
+    entry = [str(Path(sys.executable).with_name("grader")), "run", "--platform", "github"]
+    done = subprocess.run(entry, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert find("github").validate(done.stdout, {}) == []
+    assert not (tmp_path / "ESCAPED").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("exercise = 3", "exercise must be a string"),
+        ("excercise = 'a'", "excercise is no setting"),
+        ("feedback = 'all'", "feedback must be one of full"),
+        ("budget_s = -1", "within 0"),
+        ("[gradescope]\npoints = '5'", "points must be a number"),
+        ("[gradescope]\nleaderboard = 1", "leaderboard must be true or false"),
+        ("[gradescope]\nafter_published = [1]", "must hold strings"),
+        ("[gradescope]\nsubmission = 1", "there are points"),
+        ("gradescope = 1", "must be a section"),
+        ("= 1", "cannot be read"),
+    ],
+)
+def test_a_bad_setting_is_named(text: str, said: str, tmp_path: Path) -> None:
+    from grader.platforms.settings import read
+
+    path = tmp_path / "grading.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        read(path, find("gradescope"))
+
+
+def test_settings_hold_paths_from_their_own_folder(tmp_path: Path) -> None:
+    from grader.platforms.settings import read
+
+    path = tmp_path / "grading.toml"
+    path.write_text("exercise = './block'\n[gradescope]\npoints = 20\n[autolab]\nproblem = 'x'\n")
+    found = read(path, find("gradescope"))
+    assert found.exercise == str(tmp_path / "block")
+    assert found.options["points"] == 20
+    assert found.options["leaderboard"] is False
+
+
+def terminate_when_judging(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM to the process that judges once it runs."""
+    while not (children := _children(process.pid)):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(children[0], signal.SIGTERM)
+
+
+def test_a_judge_that_is_terminated_is_replaced(tmp_path: Path) -> None:
+    submit(tmp_path, "prairielearn", "def broken(:\n" + "# " + "x" * 1000)
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    with subprocess.Popen(
+        command("prairielearn", tmp_path, "--budget-s", "200"),
+        env={**environment, **break_child(tmp_path, "import time; time.sleep(2)")},
+        stderr=subprocess.PIPE,
+    ) as process:
+        terminate_when_judging(process)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert b"signal 15" in said
+    found: Any = json.loads((tmp_path / "grade" / "results" / "results.json").read_bytes())
+    assert found["gradable"] is False
+    assert found["succeeded"] is True
