@@ -1,16 +1,23 @@
 """Put routes, guard and headers together into one ASGI application."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-from litestar import Litestar, Router
+import structlog
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from grader import __version__
 from grader.service import access, routes
 from grader.service.core import Service
+from grader.service.database import is_away
+from grader.service.log import AccessLog
+from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -18,20 +25,31 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Pages of their own relax these by name."""
+"""A route that answers with a page sets its own policy."""
+
+_log = structlog.get_logger()
 
 
-def create_app(service: Service, *, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+def create_app(
+    service: Service,
+    *,
+    handlers: Sequence[ControllerRouterHandler] = (),
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> Litestar:
     """Return the application.
 
     Args:
         handlers: routes of other rooms; each declares its `access`.
+        lifespan: what is started and stopped with it.
     """
     app = Litestar(
-        [*routes.HANDLERS, *handlers],
+        [*routes.HANDLERS, *webhook_routes.HANDLERS, *handlers],
         guards=[access.guard],
         state=State({"service": service}),
+        lifespan=list(lifespan),
+        middleware=[AccessLog()],
         before_send=[_with_headers],
+        exception_handlers={DBAPIError: _database_failed, TimeoutError: _database_failed},
         logging_config=None,
         openapi_config=_described(),
     )
@@ -45,6 +63,15 @@ async def _with_headers(message: Message, scope: Scope) -> None:
         headers = MutableScopeHeaders.from_message(message)
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
+
+
+def _database_failed(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, str]]:
+    """Ask the caller to come back when the database is away; else it is a bug of ours."""
+    if isinstance(error, DBAPIError) and not is_away(error):
+        _log.error("statement_failed", error=type(error.orig).__name__, path=request.url.path)
+        return Response({"error": "internal error"}, status_code=500)
+    headers = {"Retry-After": "5"}
+    return Response({"error": "try again later"}, status_code=503, headers=headers)
 
 
 def _described() -> OpenAPIConfig:

@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
 
 import reference
 from grader.model import Exercise
 from grader.service.database import Database
 from grader.service.dispatch import Dispatch, NoDispatch
+from grader.service.metrics import Metrics
 from grader.service.settings import Settings
+
+if TYPE_CHECKING:
+    from grader.service.results import Listener
 
 
 @dataclass(frozen=True)
@@ -16,12 +23,17 @@ class Service:
 
     Attributes:
         exercises: by name: those that submissions may be for.
+        client: calls addresses that others gave, guarded.
+        listeners: told of each new result, in the transaction that records it.
     """
 
     settings: Settings
     database: Database
     exercises: Mapping[str, Exercise]
+    client: httpx.Client
     dispatch: Dispatch = field(default_factory=NoDispatch)
+    listeners: tuple["Listener", ...] = ()
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 def load_exercises(settings: Settings) -> dict[str, Exercise]:

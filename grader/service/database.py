@@ -118,8 +118,9 @@ def _postgresql(url: str, pool_size: int) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
-    folder = Path(url.removeprefix("sqlite:///")).parent
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)  # it holds signing secrets; its log files are made like it
     # Readers do not wait for writers under WAL, so they may be as many as there are threads.
     engine = create_engine(url, pool_size=50, max_overflow=50, connect_args={"timeout": BUSY_S})
 

@@ -1,14 +1,60 @@
-"""Answer what is no webhook and no page: health, and the state of a submission."""
+"""Answer what is no webhook and no page: health, metrics, the state and report of a submission."""
 
 from typing import Any
 
-from litestar import Request, get
+import msgspec
+from litestar import MediaType, Request, Response, get, post
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from grader.service.access import Access
+from grader.report.document import from_json, to_json
+from grader.report.format import Format
+from grader.report.views import for_student
+from grader.service import regrading, results
+from grader.service.access import Access, Reader
 from grader.service.core import Service
-from grader.service.tables import Grading, Submission
+from grader.service.tables import DONE, PARKED, Grading, Notice, Result, Submission
+from grader.service.urls import report_url
+from grader.service.webhooks import outbound
+
+_HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""The page has a stricter policy of its own inside: its one style sheet, by digest."""
+
+
+class State(msgspec.Struct, omit_defaults=True):
+    """How far a submission is.
+
+    Attributes:
+        state: "waiting", "done", or "parked": we failed, and somebody has to look.
+        verdict, score, max_score, report_url: of the newest result.
+        problem: why it is parked; for staff only.
+    """
+
+    id: str
+    exercise: str
+    state: str
+    verdict: str = ""
+    score: int | None = None
+    max_score: int | None = None
+    report_url: str = ""
+    problem: str = ""
+
+
+class Given(msgspec.Struct):
+    """Something that was given up on, for the operator."""
+
+    kind: str
+    id: str
+    source: str
+    problem: str
+
+
+def service_of(request: Request[Any, Any, Any]) -> Service:
+    """Return the service that the application was made for."""
+    service: Service = request.app.state.service
+    return service
 
 
 @get("/healthz", opt={"access": Access.PUBLIC}, sync_to_thread=False)
@@ -17,18 +63,128 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@get("/readyz", opt={"access": Access.PUBLIC}, sync_to_thread=True)
+def readyz(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Say that the database answers as well; 503 when it does not."""
+    with service_of(request).database.reading() as session:
+        session.execute(select(1))
+    return {"status": "ok"}
+
+
+@get("/metrics", opt={"access": Access.PUBLIC}, sync_to_thread=True, media_type=MediaType.TEXT)
+def metrics(request: Request[Any, Any, Any]) -> bytes:
+    """Tell Prometheus the counters; they name no user and no course."""
+    service = service_of(request)
+    return service.metrics.text(service.database)
+
+
 @get("/submissions/{submission_id:str}", opt={"access": Access.SUBMISSION}, sync_to_thread=True)
-def submission_state(
-    request: Request[Any, Any, Any], submission_id: FromPath[str]
-) -> dict[str, Any]:
+def submission_state(request: Request[Any, Any, Any], submission_id: FromPath[str]) -> State:
     """Say how far a submission is."""
-    service: Service = request.app.state.service
+    service, reader = service_of(request), _reader(request)
     with service.database.reading() as session:
-        submission = session.get(Submission, submission_id)
-        if submission is None:
-            raise NotFoundException
-        grading = session.query(Grading).filter_by(submission_id=submission_id).one()
-        return {"id": submission.id, "state": grading.state}
+        submission, grading, result = _found(session, submission_id)
+    state = State(submission.id, submission.exercise, grading.state)
+    if grading.state == PARKED:
+        state.verdict = "internal_error"
+        state.problem = grading.problem if reader.is_staff else ""
+    if result is not None and grading.state == DONE:
+        state.verdict, state.score, state.max_score = result.verdict, result.score, result.max_score
+        state.report_url = report_url(service.settings, submission)
+    return state
 
 
-HANDLERS = [healthz, submission_state]
+@get(
+    "/submissions/{submission_id:str}/report",
+    opt={"access": Access.SUBMISSION},
+    sync_to_thread=True,
+)
+def submission_report(
+    request: Request[Any, Any, Any],
+    submission_id: FromPath[str],
+    format: FromQuery[str] = "json",
+) -> Response[bytes]:
+    """Return the newest report as JSON or HTML: the staff's for staff, else the student's."""
+    service, reader = service_of(request), _reader(request)
+    with service.database.reading() as session:
+        _, _, result = _found(session, submission_id)
+    if result is None:
+        raise NotFoundException("there is no report yet")
+    report = from_json(result.report)
+    if not reader.is_staff:
+        report = for_student(report, service.settings.feedback)
+    if format != Format.html:
+        return Response(to_json(report), media_type=MediaType.JSON)
+    from grader.report import html
+
+    page = html.render(report).encode()
+    headers = {"Content-Security-Policy": _HTML_POLICY}
+    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@post(
+    "/submissions/{submission_id:str}/regrade",
+    opt={"access": Access.SUBMISSION_STAFF},
+    sync_to_thread=True,
+    status_code=202,
+)
+def submission_regrade(
+    request: Request[Any, Any, Any], submission_id: FromPath[str]
+) -> dict[str, bool]:
+    """Grade a submission once more: one that is parked, or judged by an older exercise."""
+    service = service_of(request)
+    return {"waits": regrading.regrade(service, submission_id)}
+
+
+@get("/parked", opt={"access": Access.OPERATOR}, sync_to_thread=True)
+def parked(request: Request[Any, Any, Any]) -> list[Given]:
+    """List what was given up on: gradings, and notices that nobody took."""
+    with service_of(request).database.reading() as session:
+        rows = select(Grading, Submission.source).join(
+            Submission, Submission.id == Grading.submission_id
+        )
+        gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).tuples().all()
+        notices = select(Notice).where(Notice.state == PARKED).limit(1000)
+        return [
+            *(Given("grading", one.submission_id, source, one.problem) for one, source in gradings),
+            *(Given("notice", n.id, n.source, n.problem) for n in session.scalars(notices)),
+        ]
+
+
+@post(
+    "/notices/{notice_id:str}/resend",
+    opt={"access": Access.OPERATOR},
+    sync_to_thread=True,
+    status_code=202,
+)
+def notice_resend(request: Request[Any, Any, Any], notice_id: FromPath[str]) -> dict[str, bool]:
+    """Send a notice that was given up on again, on a new schedule."""
+    if not outbound.resend(service_of(request), notice_id):
+        raise NotFoundException("there is no such notice, or it was sent")
+    return {"waits": True}
+
+
+def _reader(request: Request[Any, Any, Any]) -> Reader:
+    reader: Reader = request.state.reader
+    return reader
+
+
+def _found(session: Session, submission_id: str) -> tuple[Submission, Grading, Result | None]:
+    """Return a submission that the guard let through, its grading and its newest result."""
+    submission = session.get(Submission, submission_id)
+    grading = session.scalar(select(Grading).where(Grading.submission_id == submission_id))
+    if submission is None or grading is None:  # purged since the guard looked
+        raise NotFoundException
+    return submission, grading, results.latest(session, submission_id)
+
+
+HANDLERS = [
+    healthz,
+    readyz,
+    metrics,
+    submission_state,
+    submission_report,
+    submission_regrade,
+    parked,
+    notice_resend,
+]

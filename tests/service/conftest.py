@@ -13,12 +13,13 @@ from litestar.testing import TestClient
 from sqlalchemy import create_engine, text
 
 import reference
-from grader.service import migrations
+from grader.service import addresses, migrations
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.database import Database
 from grader.service.settings import Secret, Settings
 from grader.service.submissions import File, Incoming
+from grader.service.webhooks import outbound
 from service import postgresql
 
 OPERATOR = "the operator's own token"
@@ -75,7 +76,8 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def service(settings: Settings, database: Database) -> Service:
     exercises = {name: reference.load(name) for name in reference.names()}
-    return Service(settings, database, exercises)
+    client = addresses.client(settings.allow_networks)
+    return Service(settings, database, exercises, client, listeners=(outbound.plan,))
 
 
 @pytest.fixture

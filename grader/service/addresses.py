@@ -1,0 +1,91 @@
+"""Call others' addresses without being led to our own: the guard against forged requests.
+
+A name is resolved once, every address is judged, and the connection goes to one that was judged: a
+second answer of the name server changes nothing.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+
+import httpx
+
+from grader.service.settings import Network
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# These carry an IPv4 address inside, which a router of ours may unpack.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """An address is private, or none at all."""
+
+
+class GuardedTransport(httpx.BaseTransport):
+    """Connects only to public addresses, and to private ones that are allowed by name.
+
+    Args:
+        allowed: networks that may be called although they are private.
+    """
+
+    def __init__(self, allowed: Sequence[Network]) -> None:
+        self._allowed = tuple(allowed)
+        # No connection is kept: it would be found again by its address, whoever's name it had.
+        self._inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request to the address that was judged; the name stays in Host and in TLS."""
+        host = request.url.host
+        address = public_address(host, request.url.port or 443, self._allowed)
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=address)
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._inner.close()
+
+
+def client(allowed: Sequence[Network], *, timeout_s: float = 30.0) -> httpx.Client:
+    """Return a client for addresses that others gave: guarded, no redirects, no proxies."""
+    return httpx.Client(
+        transport=GuardedTransport(allowed),
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": "nnx-grader"},
+    )
+
+
+def public_address(host: str, port: int, allowed: Sequence[Network]) -> str:
+    """Return an address of a host that may be called.
+
+    Raises:
+        AddressRefused: it has none; a host of which any address is private has none.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpx.ConnectError(f"{host!r} cannot be resolved: {error}") from None
+    addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    for address in addresses:
+        if not is_public(address) and not any(address in network for network in allowed):
+            raise AddressRefused(
+                f"{host!r} is at {address}, which is not public; allow its network with "
+                "GRADER_ALLOW_NETWORKS if it is meant"
+            )
+    if not addresses:
+        raise httpx.ConnectError(f"{host!r} has no address")
+    return str(addresses[0])
+
+
+def is_public(address: _Address) -> bool:
+    """Return whether an address is anybody's, and so is whatever it carries inside."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,76 @@
+"""Fetch a file that a delivery named by address, through the guard."""
+
+import hashlib
+import time
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from grader.intake import IntakeLimits
+from grader.service.addresses import AddressRefused
+from grader.service.core import Service
+from grader.service.submissions import File
+from grader.service.tables import Source
+
+_MOST_BYTES = IntakeLimits().archive_bytes
+_MOST_REDIRECTS = 3
+_MOST_S = 120.0
+_SHA256_DIGITS = 64
+
+
+class FetchFailed(Exception):
+    """A file is not to be had; the text says why."""
+
+
+def fetch(service: Service, source: str, file: File) -> bytes:
+    """Return a file's bytes.
+
+    Every hop is checked anew; the source's token goes to the host that it is for, and to no other.
+
+    Raises:
+        FetchFailed: it cannot be fetched, is too large, or is not what it was said to be.
+    """
+    with service.database.reading() as session:
+        sender = session.get(Source, source)
+    host, token = (sender.fetch_host, sender.fetch_token) if sender else ("", "")
+    try:
+        data = _follow(service.client, file.url, host, token)
+    except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, OSError) as error:
+        raise FetchFailed(f"{type(error).__name__}: {error}") from None
+    if len(file.identity) == _SHA256_DIGITS and not _is_commit(file):
+        found = hashlib.sha256(data).hexdigest()
+        if found != file.identity:
+            raise FetchFailed(f"its sha256 is {found}")
+    return data
+
+
+def _is_commit(file: File) -> bool:
+    """Whether the identity names a commit, as pushes have it, rather than the bytes."""
+    return file.name == f"{file.identity}.zip"
+
+
+def _follow(client: httpx.Client, url: str, host: str, token: str) -> bytes:
+    for _ in range(_MOST_REDIRECTS + 1):
+        headers = {}
+        if token and urlsplit(url).hostname == host and url.startswith("https://"):
+            headers = {"Authorization": f"Bearer {token}"}
+        with client.stream("GET", url, headers=headers) as response:
+            if response.is_redirect:
+                url = urljoin(url, response.headers.get("location", ""))
+                continue
+            if not response.is_success:
+                raise FetchFailed(f"the server answered {response.status_code}")
+            return _bounded(response)
+    raise FetchFailed(f"more than {_MOST_REDIRECTS} redirects")
+
+
+def _bounded(response: httpx.Response) -> bytes:
+    chunks, total, end = [], 0, time.monotonic() + _MOST_S
+    for chunk in response.iter_bytes():
+        total += len(chunk)
+        if time.monotonic() > end:
+            raise FetchFailed(f"it takes more than {_MOST_S:.0f} s")
+        if total > _MOST_BYTES:
+            raise FetchFailed(f"it has more than {_MOST_BYTES} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)

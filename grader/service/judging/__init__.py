@@ -1,0 +1,1 @@
+"""Judge submissions off the event loop, each in a process that may die without harm."""

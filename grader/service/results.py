@@ -1,0 +1,88 @@
+"""Record what came of a submission, once, whoever computed it."""
+
+from typing import Protocol
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from grader.model import Report
+from grader.report.document import to_json
+from grader.service.core import Service
+from grader.service.database import insert_once
+from grader.service.tables import DONE, Grading, Result, Submission, now
+
+
+class Listener(Protocol):
+    """Told of each new result in the transaction that records it."""
+
+    def __call__(
+        self, service: Service, session: Session, submission: Submission, result: Result
+    ) -> None:
+        """Plan what is to be sent about a result."""
+
+
+def record(
+    service: Service,
+    session: Session,
+    submission: Submission,
+    report: Report,
+    *,
+    round: int,
+    worker: str,
+    copied_from: str | None = None,
+) -> bool:
+    """Insert a result and end the grading's round; return False where there was one already.
+
+    Args:
+        round: of the grading that was begun: a later one, a regrade, is not ended by this.
+        copied_from: the submission with the same files whose result this is.
+    """
+    fresh = insert_once(
+        session,
+        Result,
+        submission_id=submission.id,
+        exercise_digest=report.exercise.digest,
+        verdict=report.verdict,
+        score=report.score,
+        max_score=report.max_score,
+        misconception=(report.diagnosis.id or "") if report.diagnosis.kind != "none" else "",
+        report=to_json(report),
+        copied_from=copied_from,
+        worker=worker,
+        recorded_at=now(),
+    )
+    if fresh:
+        result = latest(session, submission.id)
+        assert result is not None
+        for listener in service.listeners:
+            listener(service, session, submission, result)
+    ended = update(Grading).where(
+        Grading.submission_id == submission.id, Grading.round == round, Grading.state != DONE
+    )
+    session.execute(ended.values(state=DONE, problem="", worker=worker))
+    return fresh
+
+
+def latest(session: Session, submission_id: str) -> Result | None:
+    """Return the newest result of a submission."""
+    rows = select(Result).where(Result.submission_id == submission_id)
+    return session.scalars(rows.order_by(Result.id.desc()).limit(1)).one_or_none()
+
+
+def count(session: Session, submission_id: str) -> int:
+    """Return how many results a submission has: under so many versions it was judged."""
+    rows = select(func.count(Result.id)).where(Result.submission_id == submission_id)
+    return session.scalar(rows) or 0
+
+
+def of_same_files(session: Session, submission: Submission, exercise_digest: str) -> Result | None:
+    """Return the result of the same files of the same user, under this version of the exercise."""
+    same = (
+        Submission.source == submission.source,
+        Submission.user == submission.user,
+        Submission.exercise == submission.exercise,
+        Submission.digest == submission.digest,
+    )
+    rows = select(Result).join(Submission, Submission.id == Result.submission_id)
+    rows = rows.where(*same, Result.exercise_digest == exercise_digest)
+    return session.scalars(rows.order_by(Result.id).limit(1)).one_or_none()

@@ -1,0 +1,195 @@
+"""Tell a source what came of its submissions: signed, on a schedule, parked when given up on."""
+
+import json
+import secrets
+from datetime import timedelta
+
+import httpx
+import msgspec
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from grader.service import results
+from grader.service.addresses import AddressRefused
+from grader.service.core import Service
+from grader.service.tables import (
+    PARKED,
+    SENT,
+    WAITING,
+    Notice,
+    Result,
+    Source,
+    Submission,
+    now,
+)
+from grader.service.urls import report_url
+from grader.service.webhooks.inbound import live_secrets
+from grader.service.webhooks.signatures import sign
+
+SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Seconds before each attempt, from the one before it."""
+LONGEST_WAIT_S = 86_400
+LEASE_S = 120
+"""For how long an attempt is nobody else's: longer than the client's own timeouts together."""
+
+_GONE = 410
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """How an attempt ended.
+
+    Attributes:
+        status: of HTTP; None when there was no answer.
+        retry_after_s: what the other side asked for.
+        is_final: nothing will change by trying again.
+    """
+
+    status: int | None
+    problem: str = ""
+    retry_after_s: float = 0.0
+    is_final: bool = False
+
+
+def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
+    """Insert the notice of a result, where its source wants to know."""
+    source = session.get(Source, submission.source)
+    if source is None or not source.callback_url or source.callback_refused_at is not None:
+        return
+    kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
+    body = {
+        "type": kind,
+        "timestamp": result.recorded_at.isoformat(),
+        "data": {
+            "submission": submission.id,
+            "exercise": submission.exercise,
+            "exercise_digest": result.exercise_digest,
+            "user": submission.user,
+            "context": submission.course,
+            "attempt": submission.attempt,
+            "verdict": result.verdict,
+            "score": result.score,
+            "max_score": result.max_score,
+            "report_url": report_url(service.settings, submission),
+        },
+    }
+    notice = Notice(
+        id=f"msg_{secrets.token_hex(16)}",
+        source=source.name,
+        submission_id=submission.id,
+        type=kind,
+        body=json.dumps(body).encode(),
+        state=WAITING,
+        next_at=result.recorded_at,
+        created_at=result.recorded_at,
+    )
+    session.add(notice)
+
+
+def sources_due(service: Service) -> list[str]:
+    """Return the sources that have notices whose time has come."""
+    with service.database.reading() as session:
+        return list(session.scalars(select(Notice.source).where(*_is_due()).distinct()))
+
+
+def due(service: Service, source: str, *, at_most: int = 50) -> list[str]:
+    """Return the ids of a source's notices whose time has come, the longest due first."""
+    rows = select(Notice.id).where(Notice.source == source, *_is_due())
+    with service.database.reading() as session:
+        return list(session.scalars(rows.order_by(Notice.next_at).limit(at_most)))
+
+
+def send(service: Service, notice_id: str) -> str:
+    """Make one attempt at a notice; return "sent", "later", "parked", or "taken" by another."""
+    claimed = _claim(service, notice_id)
+    if claimed is None:
+        return "taken"
+    notice, url, live = claimed
+    outcome = _attempt(service, notice, url, live)
+    with service.database.transaction() as session:
+        said = _settle(session, session.get_one(Notice, notice_id), outcome)
+    service.metrics.notices.labels(said).inc()
+    return said
+
+
+def resend(service: Service, notice_id: str) -> bool:
+    """Start a notice's schedule anew; return whether there is such a notice, not sent yet."""
+    with service.database.transaction() as session:
+        notice = session.get(Notice, notice_id)
+        if notice is None or notice.state == SENT:
+            return False
+        notice.state, notice.tries, notice.next_at, notice.problem = WAITING, 0, now(), ""
+        source = session.get(Source, notice.source)
+        if source is not None:
+            source.callback_refused_at = None
+    return True
+
+
+def _is_due() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Notice.state == WAITING, Notice.next_at <= now()
+
+
+def _claim(service: Service, notice_id: str) -> tuple[Notice, str, list[str]] | None:
+    """Make a due notice nobody else's for a while."""
+    moment = now()
+    mine = update(Notice).where(Notice.id == notice_id, *_is_due())
+    with service.database.transaction() as session:
+        claim = mine.values(next_at=moment + timedelta(seconds=LEASE_S))
+        if session.execute(claim.returning(Notice.id)).one_or_none() is None:
+            return None
+        notice = session.get_one(Notice, notice_id)
+        source = session.get_one(Source, notice.source)
+        return notice, source.callback_url, live_secrets(session, source.name)
+
+
+def _attempt(service: Service, notice: Notice, url: str, live: list[str]) -> _Outcome:
+    """Post a notice; every live secret signs it, so that the receiver can rotate too."""
+    timestamp = int(now().timestamp())
+    signatures = " ".join(sign(one, notice.id, timestamp, notice.body) for one in live)
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": notice.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signatures,
+    }
+    try:
+        with service.client.stream("POST", url, content=notice.body, headers=headers) as response:
+            status = response.status_code
+            asked = _retry_after_s(response.headers.get("retry-after", ""))
+    except AddressRefused as error:
+        return _Outcome(None, str(error), is_final=True)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return _Outcome(None, f"{type(error).__name__}: {error}")
+    if 200 <= status < 300:
+        return _Outcome(status)
+    if 300 <= status < 400:
+        return _Outcome(status, f"it answered {status}; redirects are not followed")
+    return _Outcome(status, f"it answered {status}", asked, is_final=status == _GONE)
+
+
+def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
+    """Write down how an attempt ended, and when the next one is."""
+    notice.tries += 1
+    notice.last_status, notice.problem = outcome.status, outcome.problem[:1000]
+    if not outcome.problem:
+        notice.state = SENT
+        return "sent"
+    if outcome.status == _GONE:
+        _refuse(session, notice.source)
+    if outcome.is_final or notice.tries >= len(SCHEDULE_S):
+        notice.state = PARKED
+        return "parked"
+    wait_s = max(float(SCHEDULE_S[notice.tries]), outcome.retry_after_s)
+    notice.next_at = now() + timedelta(seconds=min(wait_s, LONGEST_WAIT_S))
+    return "later"
+
+
+def _refuse(session: Session, source: str) -> None:
+    """Send a source nothing more: it said 410. What waits is parked."""
+    session.execute(update(Source).where(Source.name == source).values(callback_refused_at=now()))
+    waiting = update(Notice).where(Notice.source == source, Notice.state == WAITING)
+    session.execute(waiting.values(state=PARKED, problem="the source answered 410: gone"))
+
+
+def _retry_after_s(text: str) -> float:
+    """Return the seconds that a Retry-After asks for; 0 where it names none we understand."""
+    return float(text) if text.isdecimal() and len(text) < 10 else 0.0
