@@ -1,0 +1,337 @@
+"""Decide what to do next about one student's grade: a pure function of row and event.
+
+    send -- accepted ---------------------------> done
+      |---- conflict ----> read -- the same ----> done      -- another: a later stamp, send
+      |---- refused -----------------------------> parked
+      '---- unknown -----> wait, read -- the same -> done    -- another: send, then read once more
+                                                  parked <-- still another
+A send whose outcome is not known may still be stored later: a server that froze between its check
+and its write does that. So nothing is sent after it before `settle_s` has passed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from grader.service.lti.ags.score import Score, Shown
+
+Step = Literal["send", "read", "probe", "done", "parked"]
+Doubt = Literal["", "conflict", "unknown", "verify"]
+Kind = Literal[
+    "accepted",  # 2xx
+    "conflict",  # 409, or 400 that names the timestamp: a later one is stored
+    "refused",  # any other 3xx or 4xx: it will not do
+    "unauthorized",  # 401
+    "throttled",  # 429 and its like: nothing was stored, not now
+    "not_sent",  # no connection, or no token to be had: nothing was stored
+    "token_refused",  # the token endpoint says no to us
+    "unknown",  # a timeout, a broken answer, 5xx: stored or not
+    "shown",  # the results were read
+    "unreadable",  # the results may not be read
+    "read_failed",  # the results could not be read this time
+    "healthy",  # the line item can be read
+    "unhealthy",  # it cannot
+]
+
+MOST_RESTAMPS = 3
+MOST_LOCKED = 5
+MOST_TOKEN_REFUSALS = 8
+"""A platform that cannot fetch our keys for a moment refuses us for as long."""
+_LOCK_RETRIES_S = (3_600.0, 86_400.0)
+"""When a grade that seems locked is tried again, for a teacher may unlock it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long to wait.
+
+    Attributes:
+        settle_s: longer than the platform's slowest server may hold a request.
+        base_s, most_s: the first and the longest pause after failures.
+        give_up_s: how long a platform may fail before the row is parked.
+    """
+
+    settle_s: float = 120.0
+    base_s: float = 5.0
+    most_s: float = 1_800.0
+    give_up_s: float = 4 * 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What came of a step.
+
+    Attributes:
+        text: the platform's own words, or what kept us from hearing them.
+        status: HTTP status, if there was one.
+        wait_s: what Retry-After asks for.
+        server_s: the platform's clock, Unix time; 0.0 when it did not say.
+        shown: what the gradebook shows; for "shown" only.
+    """
+
+    kind: Kind
+    text: str = ""
+    status: int | None = None
+    wait_s: float = 0.0
+    server_s: float = 0.0
+    shown: Shown | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One student's grade in one column, on its way.
+
+    Attributes:
+        wanted: the newest decision; sent: what the last send carried.
+        due_s: Unix time from which the step may be taken; None: not by itself.
+        doubt: why the results are read.
+        stamp_s: timestamp of the last send, Unix time.
+        floor_s: the next timestamp is later than this one of the platform's clock.
+        uncertain: whether a send without a known outcome came since the grade was last read.
+        quiet_until_s: before this a send could overtake one whose outcome is not known.
+        resends: sends of this decision since the gradebook was seen to show another grade.
+        problem: why it waits or is parked.
+    """
+
+    wanted: Score
+    step: Step = "send"
+    due_s: float | None = 0.0
+    doubt: Doubt = ""
+    sent: Score | None = None
+    stamp_s: int = 0
+    floor_s: float = 0.0
+    uncertain: bool = False
+    quiet_until_s: float = 0.0
+    answered_500: bool = False
+    renewed: bool = False
+    restamps: int = 0
+    resends: int = 0
+    failures: int = 0
+    locked: int = 0
+    lock_parks: int = 0
+    token_refusals: int = 0
+    failing_since_s: float | None = None
+    problem: str = ""
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer decision came after the last send."""
+        return self.sent is None or not self.sent.same_grade(self.wanted)
+
+
+def decide(row: Row | None, score: Score, now_s: float) -> Row:
+    """Put a newly decided grade in the place of the older one; an equal one changes nothing."""
+    if row is None:
+        return Row(wanted=score, due_s=now_s)
+    if row.wanted.same_grade(score):
+        return row
+    newer = replace(row, wanted=score, restamps=0, resends=0)
+    if row.step not in ("done", "parked"):
+        return newer
+    return replace(newer, step="send", due_s=max(now_s, row.quiet_until_s), problem="")
+
+
+def send_again(row: Row, now_s: float) -> Row:
+    """Start afresh because a person asked for it; a read that is under way decides by itself."""
+    due_s = max(now_s, row.quiet_until_s)
+    if row.step == "read":
+        return replace(row, due_s=min(due_s, row.due_s or due_s))
+    return Row(
+        wanted=row.wanted,
+        due_s=due_s,
+        sent=row.sent,
+        stamp_s=row.stamp_s,
+        floor_s=row.floor_s,
+        uncertain=row.uncertain,
+        quiet_until_s=row.quiet_until_s,
+    )
+
+
+def begin(row: Row, now_s: float) -> Row:
+    """Return the row as it is to be stored before its step is taken.
+
+    Moodle compares whole seconds and refuses an equal timestamp, so each is a second later.
+    """
+    if row.step not in ("send", "parked"):
+        return row
+    stamp_s = max(int(now_s), row.stamp_s + 1, int(row.floor_s) + 1 if row.floor_s else 0)
+    return replace(row, step="send", sent=row.wanted, stamp_s=stamp_s)
+
+
+def after(row: Row, event: Event, now_s: float, timing: Timing, jitter: float) -> Row:
+    """Return the row after a step, with the next one and when it is due.
+
+    Args:
+        row: as `begin` left it, but for a newer decision.
+        jitter: 0 to 1, drawn by the caller: retries of many rows must not come together.
+    """
+    settled = row if event.kind == "unauthorized" else replace(row, renewed=False)
+    return _AFTER[event.kind](settled, event, now_s, _Waits(timing, jitter))
+
+
+def interrupted(row: Row, now_s: float, timing: Timing) -> Row:
+    """Return the row whose step was under way when its process ended."""
+    if row.step != "send":
+        return replace(row, due_s=now_s)
+    text = "the process that sent it ended before the answer came"
+    return after(row, Event(kind="unknown", text=text), now_s, timing, 0.0)
+
+
+@dataclass(frozen=True)
+class _Waits:
+    timing: Timing
+    jitter: float
+
+    def pause_s(self, failures: int, wait_s: float) -> float:
+        grown = self.timing.base_s * 2.0 ** min(failures, 20)
+        own = min(self.timing.most_s, grown) * (0.5 + self.jitter / 2)
+        return max(own, min(wait_s, 86_400.0))
+
+
+_Rule = Callable[[Row, Event, float, _Waits], Row]
+
+
+def _accepted(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    fine = _answered(replace(row, locked=0, lock_parks=0))
+    if row.superseded:
+        return replace(fine, step="send", due_s=now_s)
+    if row.uncertain:  # an older send may still be stored over this one
+        return replace(fine, step="read", doubt="verify", due_s=now_s + waits.timing.settle_s)
+    return replace(fine, step="done", due_s=None, doubt="")
+
+
+def _conflict(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    floor_s = max(row.floor_s, event.server_s)
+    noted = replace(row, floor_s=floor_s, problem=event.text)
+    return replace(noted, step="read", doubt="conflict", due_s=now_s)
+
+
+def _refused(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    if row.superseded:  # what was refused is not what is wanted now
+        return replace(row, step="send", due_s=now_s, problem=event.text)
+    return _park(row, event.text)
+
+
+def _unauthorized(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    if not row.renewed:
+        return replace(row, renewed=True, due_s=now_s, problem=event.text)
+    rules: dict[Step, _Rule] = {"send": _refused, "read": _unreadable, "probe": _unhealthy}
+    return rules[row.step](replace(row, renewed=False), event, now_s, waits)
+
+
+def _not_sent(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    return _later(row, event, now_s, waits)
+
+
+def _token_refused(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    refused = replace(row, token_refusals=row.token_refusals + 1)
+    if refused.token_refusals >= MOST_TOKEN_REFUSALS:
+        return _park(refused, f"the platform gives us no token: {event.text}")
+    return _later(refused, event, now_s, waits)
+
+
+def _unknown(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    later = _later(row, event, now_s, waits)
+    if later.step == "parked":
+        return later
+    quiet_until_s = now_s + waits.timing.settle_s
+    return replace(
+        later,
+        step="read",
+        doubt="unknown",
+        due_s=max(quiet_until_s, later.due_s or now_s),
+        uncertain=True,
+        quiet_until_s=quiet_until_s,
+        answered_500=event.status == 500,
+    )
+
+
+def _shown(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    assert event.shown is not None
+    if event.shown.is_grade(row.wanted):
+        return replace(_answered(row), step="done", due_s=None, doubt="", uncertain=False)
+    if row.superseded:
+        return replace(row, step="send", due_s=now_s)
+    return _differs(row, f"it shows {event.shown}", now_s)
+
+
+def _differs(row: Row, seen: str, now_s: float) -> Row:
+    """The gradebook shows another grade than the one that was sent last."""
+    if row.doubt == "conflict":
+        if row.restamps >= MOST_RESTAMPS:
+            return _park(row, f"the LMS has a later timestamp than ours: {row.problem}; {seen}")
+        return replace(row, step="send", restamps=row.restamps + 1, due_s=now_s + 1)
+    if row.doubt == "unknown":
+        step: Step = "probe" if row.answered_500 else "send"
+        return replace(row, step=step, resends=1, due_s=now_s)
+    if row.resends >= 1:
+        return _park(row, f"the LMS shows another grade: {seen}")
+    return replace(row, step="send", resends=1, due_s=now_s)
+
+
+def _unreadable(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    """Without the right to read, an answer of 2xx has to do."""
+    if row.doubt == "verify":
+        return replace(_answered(row), step="done", due_s=None, doubt="", uncertain=False)
+    return _differs(row, f"its results cannot be read: {event.text}", now_s)
+
+
+def _read_failed(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    return _later(row, event, now_s, waits)
+
+
+def _healthy(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    """The platform works and refuses this one score: that is how Moodle says "locked"."""
+    locked = replace(row, locked=row.locked + 1)
+    if locked.locked < MOST_LOCKED:
+        return replace(locked, step="send", due_s=now_s)
+    text = f"the grade is probably locked in the gradebook: {row.problem}"
+    parked = _park(replace(locked, locked=MOST_LOCKED - 1), text)
+    if row.lock_parks >= len(_LOCK_RETRIES_S):
+        return parked
+    due_s = now_s + _LOCK_RETRIES_S[row.lock_parks]
+    return replace(parked, due_s=due_s, lock_parks=row.lock_parks + 1)
+
+
+def _unhealthy(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    return replace(row, step="send", locked=0, due_s=now_s)
+
+
+_AFTER: dict[Kind, _Rule] = {
+    "accepted": _accepted,
+    "conflict": _conflict,
+    "refused": _refused,
+    "unauthorized": _unauthorized,
+    "throttled": _not_sent,
+    "not_sent": _not_sent,
+    "token_refused": _token_refused,
+    "unknown": _unknown,
+    "shown": _shown,
+    "unreadable": _unreadable,
+    "read_failed": _read_failed,
+    "healthy": _healthy,
+    "unhealthy": _unhealthy,
+}
+
+
+def _later(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    """Take the same step again after a pause, unless this has gone on for days."""
+    since_s = row.failing_since_s if row.failing_since_s is not None else now_s
+    if now_s - since_s > waits.timing.give_up_s:
+        days = (now_s - since_s) / 86_400
+        return _park(row, f"no usable answer for {days:.0f} days, lastly: {event.text}")
+    return replace(
+        row,
+        due_s=now_s + waits.pause_s(row.failures, event.wait_s),
+        failures=row.failures + 1,
+        failing_since_s=since_s,
+        problem=event.text,
+    )
+
+
+def _answered(row: Row) -> Row:
+    return replace(row, failures=0, failing_since_s=None, token_refusals=0, problem="")
+
+
+def _park(row: Row, problem: str) -> Row:
+    return replace(row, step="parked", due_s=None, doubt="", problem=problem)
