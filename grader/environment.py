@@ -38,6 +38,11 @@ def cache_folder() -> Path:
     return Path(base) / "nnx-grader"
 
 
+def worker_image() -> str:
+    """Return which image the workers of the Docker launchers run: GRADER_WORKER_IMAGE, or ours."""
+    return os.environ.get("GRADER_WORKER_IMAGE") or "nnx-grader-worker"
+
+
 def _cpu_features() -> str:
     """Return the CPU's feature flags, as the kernel lists them on x86 and Arm."""
     try:

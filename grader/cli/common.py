@@ -25,6 +25,8 @@ class SandboxName(StrEnum):
     """Walls to choose from; auto takes the best that works here."""
 
     auto = "auto"
+    docker_runsc = "docker+runsc"
+    docker = "docker"
     bubblewrap = "bubblewrap"
     confined = "confined"
 

@@ -6,9 +6,12 @@ from grader.errors import SandboxError, UsageError
 from grader.model import Sandbox
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.confined import Confined
+from grader.sandbox.docker import Docker, DockerRunsc
 from grader.sandbox.setup import Setup
 
 LAUNCHERS: dict[str, Callable[[Setup], Sandbox]] = {
+    DockerRunsc.name: DockerRunsc,
+    Docker.name: Docker,
     Bubblewrap.name: Bubblewrap,
     Confined.name: Confined,
 }

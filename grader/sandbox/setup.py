@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,19 +40,18 @@ class Setup:
     @property
     def extras(self) -> list[str]:
         """Readable paths besides packages and the standard library."""
-        cache = [str(self.compile_cache)] if self._has_cache else []
+        cache = [str(self.compile_cache)] if self.has_cache else []
         return [*system_libraries(), *cache]
 
     @property
     def environment(self) -> dict[str, str]:
         """Every variable that the worker sees."""
-        return {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "HOME": "/nonexistent",
-            "PYTHONHASHSEED": "0",
-            **variables(self.compile_cache if self._has_cache else None, writable=False),
-        }
+        return worker_environment(self.compile_cache if self.has_cache else None)
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether there are programs compiled ahead."""
+        return self.compile_cache is not None and self.compile_cache.is_dir()
 
     def command(self) -> list[str]:
         """Return the worker's command line.
@@ -59,8 +59,7 @@ class Setup:
         Raises:
             SandboxError: a secret would be readable.
         """
-        ours = (Path(grader.__file__).parent / "judge.py", *self.secrets)
-        refuse_readable([*self.packages.values(), *self.extras], ours)
+        self.refuse([*self.packages.values(), *self.extras])
         config = {
             "packages": self.packages,
             "readable": self.extras,
@@ -70,9 +69,28 @@ class Setup:
         options = ["-I", "-S", "-B", str(WORKER_FOLDER), json.dumps(config)]
         return [str(interpreter()), *options]
 
-    @property
-    def _has_cache(self) -> bool:
-        return self.compile_cache is not None and self.compile_cache.is_dir()
+    def refuse(self, readable: Sequence[str]) -> None:
+        """Make sure that nothing of the judge's lies in what a worker may read.
+
+        Raises:
+            SandboxError: something does.
+        """
+        refuse_readable(readable, (Path(grader.__file__).parent / "judge.py", *self.secrets))
+
+
+def worker_environment(cache: Path | None) -> dict[str, str]:
+    """Return every variable that a worker sees.
+
+    Args:
+        cache: programs compiled ahead, as the worker finds them.
+    """
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/nonexistent",
+        "PYTHONHASHSEED": "0",
+        **variables(cache, writable=False),
+    }
 
 
 def standard_library() -> Path:

@@ -1,10 +1,5 @@
 """Each wall keeps its secrets, its limits and its word, and leaves nothing behind."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -117,8 +112,10 @@ def test_environment_holds_nothing_of_the_judge(
 def test_misbehaviour_becomes_its_own_verdict(
     sandbox: Sandbox, source: bytes, error: type[Exception]
 ) -> None:
+    # Where memory is limited by use, 2 GiB must be filled first.
+    patient = error is MemoryLimitExceeded
     with pytest.raises(error):
-        call(sandbox, source)
+        call(sandbox, source, deadlines=Deadlines(first_s=60.0) if patient else QUICK)
 
 
 def test_a_well_formed_answer_to_no_question_is_refused(sandbox: Sandbox) -> None:
@@ -179,42 +176,6 @@ def test_compile_cache_is_read_and_never_written(
     assert entries() == before
 
 
-def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
-    before = children_of(os.getpid())  # an oracle may be among them
-    with sandbox.open(QUICK) as worker:
-        worker.load(b"f = print", "f")
-        assert len(children_of(os.getpid())) == len(before) + 1
-    assert children_of(os.getpid()) == before
-
-
-def test_a_killed_judge_takes_its_workers_along(tmp_path: Path) -> None:
-    for name in LAUNCHERS:
-        code = f"""
-import time
-from pathlib import Path
-from grader.model import Deadlines
-from grader.sandbox.choice import choose
-from grader.sandbox.setup import Setup
-from grader.sandbox.worker import wire
-with choose({name!r}, Setup(None)).open(Deadlines()) as worker:
-    worker.load(b"def f(): pass", "f")
-    print("ready", flush=True)
-    time.sleep(60)
-"""
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT
-        ) as judge:
-            assert judge.stdout is not None
-            assert judge.stdout.readline() == b"ready\n"
-            below = descendants(judge.pid)
-            assert below
-            judge.send_signal(signal.SIGKILL)
-        end = time.monotonic() + 5
-        while time.monotonic() < end and any(is_alive(pid) for pid in below):
-            time.sleep(0.05)
-        assert [pid for pid in below if is_alive(pid)] == [], name
-
-
 def test_readable_packages_are_those_of_jax_and_flax_only() -> None:
     names = set(packages())
     assert {"jax", "jaxlib", "flax", "numpy"} <= names
@@ -232,21 +193,3 @@ def test_auto_takes_the_best_wall_that_works() -> None:
     setup = Setup(None)
     works = [name for name, launcher in LAUNCHERS.items() if launcher(setup).problem() is None]
     assert choose("auto", setup).name == works[0]
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def descendants(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        found += children_of(one)
-    return found[1:]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

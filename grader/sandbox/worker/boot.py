@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from . import libraries, limits, lockdown
+from . import guard, libraries, limits, lockdown
 
 
 def main(config_text: str) -> None:
@@ -14,9 +14,13 @@ def main(config_text: str) -> None:
 
     Args:
         config_text: JSON object with `packages` (top-level name to path), `readable` (further
-            paths), and `limits` (fields of limits.Limits).
+            paths), `limits` (fields of limits.Limits), and optionally `supplied` (layers that the
+            launcher answers for, see lockdown.lock_down) and `guarded` (this is a container's
+            first process).
     """
     config: dict[str, Any] = json.loads(config_text)
+    if config.get("guarded"):
+        guard.fork_worker()
     requests, replies = take_pipes()
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path != folder]
@@ -25,6 +29,7 @@ def main(config_text: str) -> None:
         keep_fds=(requests, replies),
         readable=readable,
         limits=limits.Limits(**config["limits"]),
+        supplied=config.get("supplied", ()),
     )
     # Collecting while a million objects are imported costs a tenth of a second and finds nothing.
     gc.disable()

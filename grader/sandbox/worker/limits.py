@@ -16,6 +16,8 @@ hostile memory not at all: that takes a cgroup, or a judge that watches the resi
 data limit of 1.4 GiB fails, 2 GiB does not.
 """
 
+import errno
+import mmap
 import resource
 from dataclasses import dataclass
 
@@ -68,6 +70,18 @@ def apply(limits: Limits) -> None:
         wanted[resource.RLIMIT_NPROC] = (limits.processes, limits.processes)
     for kind, (soft, hard) in wanted.items():
         _lower(kind, soft, hard)
+
+
+def is_data_limited() -> bool:
+    """Whether the kernel holds this process to RLIMIT_DATA; gVisor of 2022 does not."""
+    limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    if limit == resource.RLIM_INFINITY:
+        return False
+    try:
+        mmap.mmap(-1, limit + mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        return error.errno == errno.ENOMEM
+    return False
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

@@ -16,11 +16,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from . import landlock, seccomp, syscalls
-from .limits import Limits, apply
+from .limits import Limits, apply, is_data_limited
 
 MACHINE_FACTS = ("/proc/cpuinfo", "/sys/devices/system/cpu", "/dev/urandom")
 """Always readable. Without /proc/cpuinfo XLA's YNNPACK kernels answer "unsupported parameter": with
 jax 0.10.2 the reference itself fails at 32x32 pixels. A wall that has no /proc must bind it."""
+INSTEAD = " instead of "
+"""In a layer's name: the launcher's own, instead of one that this kernel lacks."""
 
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
@@ -43,7 +45,13 @@ class Confinement:
     layers: tuple[str, ...]
 
 
-def lock_down(*, keep_fds: Collection[int], readable: Sequence[str], limits: Limits) -> Confinement:
+def lock_down(
+    *,
+    keep_fds: Collection[int],
+    readable: Sequence[str],
+    limits: Limits,
+    supplied: Collection[str] = (),
+) -> Confinement:
     """Confine this process for good; it may compute, read `readable` and use `keep_fds`.
 
     Args:
@@ -51,6 +59,9 @@ def lock_down(*, keep_fds: Collection[int], readable: Sequence[str], limits: Lim
         readable: files and folders that may be read, besides MACHINE_FACTS; all else, writing
             included, is refused.
         limits: what may be used.
+        supplied: layers that the launcher answers for itself, so that the kernel may lack them:
+            "files", a read-only root that holds nothing but what may be read, and "memory", a
+            limit around the whole container. gVisor has neither Landlock nor RLIMIT_DATA.
 
     Returns:
         the layers that hold now.
@@ -63,12 +74,12 @@ def lock_down(*, keep_fds: Collection[int], readable: Sequence[str], limits: Lim
     return Confinement(
         layers=(
             _close_all_but(keep_fds),  # before the limits: some may lie above RLIMIT_NOFILE
-            _limit(limits),
+            _limit(limits, supplied),
             _drop_capabilities(),  # after the limits: it gives up CAP_SYS_RESOURCE for good
             _die_with_parent(),  # these two after it: a change of credentials may reset them
             _become_undumpable(),
             _renounce_privileges(),  # before Landlock and seccomp, which demand it
-            _restrict_files(readable),  # opens the paths as who will read them
+            _restrict_files(readable, supplied),  # opens the paths as who will read them
             _filter_calls(),  # last: it refuses all of the above
         )
     )
@@ -113,9 +124,13 @@ def _close_between(first: int, last: int) -> None:
         os.closerange(first, min(last + 1, 1 << 20))
 
 
-def _limit(wanted: Limits) -> str:
+def _limit(wanted: Limits, supplied: Collection[str]) -> str:
     apply(wanted)
-    return "rlimits"
+    if is_data_limited():
+        return "rlimits"
+    if "memory" not in supplied:
+        raise OSError(errno.ENOSYS, "this kernel does not hold a process to RLIMIT_DATA")
+    return f"rlimits, the container's memory limit{INSTEAD}RLIMIT_DATA"
 
 
 def _drop_capabilities() -> str:
@@ -178,7 +193,13 @@ def _renounce_privileges() -> str:
     return "no_new_privs"
 
 
-def _restrict_files(readable: Sequence[str]) -> str:
+def _restrict_files(readable: Sequence[str], supplied: Collection[str]) -> str:
+    try:
+        landlock.version()
+    except OSError:
+        if "files" not in supplied:
+            raise
+        return f"read-only root{INSTEAD}landlock"
     return f"landlock abi {landlock.restrict([*readable, *MACHINE_FACTS])}"
 
 

@@ -15,6 +15,7 @@ import resource
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -87,7 +88,8 @@ def _write_in(folder: str) -> Callable[[Target], object]:
     def attempt(_: Target) -> object:
         path = Path(folder, f"probe-{os.getpid()}")
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        path.unlink()
+        with suppress(OSError):  # a filter refuses it; the file is there all the same
+            path.unlink()
         return path
 
     return attempt
@@ -188,6 +190,8 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "read_parent_memory": Probe(_READ, _open_parents("mem"), _PATH),
         "read_parent_environment": Probe(_READ, _open_parents("environ"), _PATH),
         "write_tmp": Probe(_WRITE, _write_in("/tmp"), _PATH),
+        "write_shared_memory": Probe(_WRITE, _write_in("/dev/shm"), _PATH),
+        "write_devices": Probe(_WRITE, _write_in("/dev"), _PATH),
         "write_cwd": Probe(_WRITE, _write_in("."), _PATH),
         "chmod_secret": Probe(_WRITE, _chmod, _PATH),
         "flock": Probe(_LOCAL, _on_file(lambda fd: fcntl.flock(fd, fcntl.LOCK_EX))),

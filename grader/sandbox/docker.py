@@ -1,0 +1,147 @@
+"""Start each worker in a container of its own, through a Docker daemon, near or far."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from grader.environment import worker_image
+from grader.errors import SandboxError
+from grader.model import Deadlines
+from grader.sandbox import daemon, leftovers
+from grader.sandbox.connection import MEMORY_BYTES
+from grader.sandbox.container import Container
+from grader.sandbox.image import DESCRIPTION, Description, read_description
+from grader.sandbox.session import Session
+from grader.sandbox.setup import CPU_S, MORE_TASKS, NOBODY, Setup, worker_environment
+
+_NO_SUCH_FOLDER = "bind source path does not exist"
+_logger = logging.getLogger("grader")
+
+
+class Docker:
+    """The launcher `docker`, with the runtime that is the daemon's default."""
+
+    name = "docker"
+    _runtime: str | None = None
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._image_name = worker_image()
+        self._described: dict[str, Description] = {}
+        self._is_swept = False
+        self._sees_our_files = True
+
+    def problem(self) -> str | None:
+        """Say why no container can be started here; None when one can."""
+        problem = daemon.absence()
+        if problem is not None:
+            return problem
+        try:
+            with daemon.connected(timeout_s=10.0) as client:
+                problem = daemon.limits_problem(client)
+                if problem is None and self._runtime is not None:
+                    problem = daemon.runtime_problem(client, self._runtime)
+                if problem is None:
+                    self._image(client)
+        except SandboxError as error:
+            return str(error)
+        return problem
+
+    @contextmanager
+    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+        """Start a container; leaving the context kills and removes it.
+
+        Raises:
+            SandboxError: the daemon, the image or the lock-down is not as it should be.
+        """
+        with daemon.connected() as client:
+            if not self._is_swept:
+                leftovers.sweep(client)
+                self._is_swept = True
+            image, description = self._image(client)
+            container = self._start(client, image, description)
+            try:
+                layers = [self.name, f"image {image.removeprefix('sha256:')[:12]}"]
+                yield Session(container, layers, deadlines)
+            finally:
+                container.close()
+
+    def _image(self, client: Any) -> tuple[str, Description]:
+        """Return the image's id and what lies in it, once it is known to fit this judge."""
+        image = daemon.image_id(client, self._image_name)
+        if image not in self._described:
+            text = daemon.file_in_image(client, image, str(DESCRIPTION))
+            self._described[image] = read_description(text)
+        return image, self._described[image]
+
+    def _start(self, client: Any, image: str, description: Description) -> Container:
+        """Start a container, with this judge's compiled programs where the daemon can see them."""
+        options = self._options(image, description)
+        if not (client.api.base_url.startswith("http+docker:") and self._sees_our_files):
+            options["mounts"] = []
+        try:
+            return Container(client, options)
+        except SandboxError as error:
+            if _NO_SUCH_FOLDER not in str(error) or not options["mounts"]:
+                raise
+            # The judge is in a container itself: its socket is the host's, its files are not.
+            _logger.info("%s: takes the image's compile cache", error)
+            self._sees_our_files = False
+            return Container(client, options | {"mounts": []})
+
+    def _options(self, image: str, description: Description) -> dict[str, Any]:
+        """Return what `docker create` gets: all that a container can be denied is denied."""
+        from docker.types import LogConfig, Mount, Ulimit
+
+        setup, cache, mounts = self._setup, description.compile_cache, []
+        if setup.has_cache:
+            setup.refuse([str(setup.compile_cache)])
+            mounts.append(Mount(cache, str(setup.compile_cache), "bind", read_only=True))
+        config = {
+            "packages": description.packages,
+            "readable": description.readable,
+            "limits": {"cpu_s": CPU_S},
+            "guarded": True,
+            "supplied": ["files", "memory"],
+        }
+        python = [description.python, "-I", "-S", "-B", description.worker]
+        return {
+            "image": image,
+            "entrypoint": python,
+            "command": [json.dumps(config)],
+            "environment": worker_environment(None if setup.compile_cache is None else Path(cache)),
+            "use_config_proxy": False,  # else the user's proxy, password and all, goes in
+            "labels": {leftovers.LABEL: leftovers.owner()},
+            "runtime": self._runtime,
+            "network_mode": "none",
+            "ipc_mode": "none",  # no /dev/shm: it would be writable
+            "read_only": True,
+            "tmpfs": {"/tmp": "ro,size=4k"},  # else gVisor mounts a writable one by itself
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],  # beside Docker's own seccomp profile
+            "user": f"{NOBODY}:{NOBODY}",
+            "hostname": "sandbox",
+            "working_dir": "/",
+            "mem_limit": MEMORY_BYTES,
+            "memswap_limit": MEMORY_BYTES,  # both together: no swap
+            "pids_limit": MORE_TASKS,
+            "nano_cpus": 10**9,
+            "ulimits": [
+                Ulimit(name="nofile", soft=256, hard=256),
+                Ulimit(name="core", soft=0, hard=0),
+            ],
+            "log_config": LogConfig(type="none"),  # an endless print would fill the host's disk
+            "stdin_open": True,
+            "tty": False,
+            "mounts": mounts,
+        }
+
+
+class DockerRunsc(Docker):
+    """The launcher `docker+runsc`: gVisor answers the worker's system calls, not the kernel."""
+
+    name = "docker+runsc"
+    _runtime = "runsc"

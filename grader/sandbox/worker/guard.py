@@ -1,0 +1,56 @@
+"""Stand above the worker as a container's first process, and end it when the judge hangs up.
+
+When a judge on the host is killed no signal reaches into its containers. What does reach them is
+the end of the worker's stdin, but a worker in an endless loop does not read it. So the first
+process forks the worker, before anything else, and only waits: for the hang-up or for the worker's
+end. When the first process ends, the kernel kills all others. It holds nothing that the worker
+does not.
+"""
+
+import os
+import select
+import signal
+from typing import NoReturn
+
+KILLED = 193
+"""Exit code for a worker that SIGKILL ended. 128 + 9 is left to a guard that is killed itself: only
+something outside the container can do that, so it is never the submission's doing."""
+
+
+def fork_worker() -> None:
+    """Fork; return in the child, which becomes the worker. The parent never returns."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # else no signal is delivered to wake us
+    worker = os.fork()
+    if worker != 0:
+        _watch(worker, woken)
+    signal.set_wakeup_fd(before)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wake)
+
+
+def _watch(worker: int, woken: int) -> NoReturn:
+    """Wait for the worker's end or the judge's; end with the worker's exit code."""
+    # The worker alone holds what it writes to: its end must be the end of the stream.
+    for descriptor in (1, 2):
+        os.close(descriptor)
+    events = select.poll()
+    events.register(woken, select.POLLIN)
+    events.register(0, 0)  # a hang-up is reported unasked; requests are the worker's to read
+    while True:
+        ready = [descriptor for descriptor, _ in events.poll()]
+        ended, status = os.waitpid(worker, os.WNOHANG)
+        if ended:
+            os._exit(_exit_code(status))
+        if 0 in ready:
+            os._exit(0)
+        os.read(woken, 64)
+
+
+def _exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    code = 128 - code if code < 0 else code
+    return KILLED if code == 128 + signal.SIGKILL else code

@@ -1,0 +1,316 @@
+"""Containers are denied all that can be denied; what Docker does wrong is never a verdict."""
+
+import gc
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, sandbox_called, submission
+
+from grader.errors import MemoryLimitExceeded, OutputLimitExceeded, RunError, SandboxError
+from grader.judge import Judge
+from grader.model import Deadlines, Exercise, Sandbox
+from grader.oracle import Oracle
+from grader.sandbox import daemon
+from grader.sandbox.container import Demultiplexer
+from grader.sandbox.daemon import connected
+from grader.sandbox.docker import Docker, DockerRunsc
+from grader.sandbox.leftovers import LABEL, owner
+from grader.sandbox.session import Session
+from grader.sandbox.setup import Setup
+
+LOOP = b"def f(x):\n    while True: pass"
+ONE = [np.float64(1)]
+
+
+@pytest.fixture(params=[DockerRunsc.name, Docker.name])
+def container_wall(request: pytest.FixtureRequest) -> Sandbox:
+    return sandbox_called(request.param)
+
+
+def own_containers(client: Any) -> list[str]:
+    found = client.api.containers(filters={"label": f"{LABEL}={owner()}"})
+    return [one["Id"] for one in found]
+
+
+def soon(action: str) -> None:
+    """Do something to this judge's container in a moment, from outside."""
+
+    def act() -> None:
+        with connected() as client:
+            for container in own_containers(client):
+                if action == "kill":
+                    client.api.kill(container)
+                else:
+                    client.api.remove_container(container, force=True)
+
+    threading.Timer(0.3, act).start()
+
+
+def test_a_container_is_denied_all_that_can_be_denied(container_wall: Sandbox) -> None:
+    with container_wall.open(Deadlines()), connected() as client:
+        (container,) = own_containers(client)
+        told = client.api.inspect_container(container)
+    host = told["HostConfig"]
+    assert {name: host[name] for name in DENIED} == DENIED
+    assert [mount["RW"] for mount in told["Mounts"] if mount["Type"] == "bind"] in ([], [False])
+    assert told["Config"]["User"] == "65534:65534"
+    assert not [line for line in told["Config"]["Env"] if "proxy" in line.lower()]
+    limits = {one["Name"]: one["Hard"] for one in host["Ulimits"]}
+    assert limits == {"nofile": 256, "core": 0}
+
+
+DENIED = {
+    "NetworkMode": "none",
+    "IpcMode": "none",
+    "ReadonlyRootfs": True,
+    "Privileged": False,
+    "CapDrop": ["ALL"],
+    "CapAdd": None,
+    "SecurityOpt": ["no-new-privileges:true"],
+    "Memory": 2 << 30,
+    "MemorySwap": 2 << 30,
+    "PidsLimit": 256,
+    "NanoCpus": 10**9,
+    "LogConfig": {"Type": "none", "Config": {}},
+    "Devices": None,
+    "AutoRemove": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "says"),
+    [
+        (b"import os\ndef f(x): os._exit(137)", RunError, "SIGKILL|exit code"),
+        (b"import ctypes\ndef f(x):\n    import os\n"
+         b"    ctypes.CDLL(None).syscall(%d, os.getpid(), os.getpid(), 9)", RunError, "SIGKILL"),
+        (b"import os\ndef f(x): os._exit(3)", RunError, "exit code 3"),
+        (b"import ctypes\ndef f(x): ctypes.string_at(0)", RunError, "SIGSEGV"),
+        (b"def f(x):\n    while True:\n        try: print('x' * 65536)\n"
+         b"        except Exception: pass", OutputLimitExceeded, "printed"),
+        (b"import mmap\nheld = []\ndef f(x):\n    while True:\n"
+         b"        held.append(mmap.mmap(-1, 1 << 24, flags=0x22))\n"
+         b"        held[-1][::4096] = bytes(4096)\n"
+         b"        import ctypes\n"
+         b"        a = ctypes.addressof(ctypes.c_char.from_buffer(held[-1]))\n"
+         b"        ctypes.CDLL(None).mprotect(ctypes.c_void_p(a), 1 << 24, 1)",
+         MemoryLimitExceeded, "memory"),
+    ],
+    ids=["exit_like_a_kill", "kills_itself", "exit", "crash", "endless_print", "out_of_memory"],
+)  # fmt: skip
+def test_what_a_submission_does_to_itself_is_its_verdict(
+    container_wall: Sandbox, source: bytes, error: type[Exception], says: str
+) -> None:
+    if b"%d" in source:
+        from grader.sandbox.worker.syscalls import table
+
+        source %= table()["tgkill"]
+    with container_wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(source, "f")
+        with pytest.raises(error, match=says):
+            worker.call(ONE, first=True)
+
+
+@pytest.mark.parametrize("action", ["kill", "remove"])
+def test_a_container_that_somebody_ends_is_our_fault(container_wall: Sandbox, action: str) -> None:
+    with container_wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(LOOP, "f")
+        soon(action)
+        with pytest.raises(SandboxError, match=r"from outside|lost"):
+            worker.call(ONE, first=True)
+
+
+class EndedOnce:
+    """A wall whose first container is killed as soon as it is ready."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.name, self.problem, self._sandbox = sandbox.name, sandbox.problem, sandbox
+        self.opened = 0
+
+    @contextmanager
+    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+        with self._sandbox.open(deadlines) as worker:
+            assert isinstance(worker, Session)
+            self.opened += 1
+            if self.opened == 1:
+                with connected() as client:
+                    client.api.kill(own_containers(client)[0])
+            yield worker
+
+
+def test_a_lost_container_is_tried_again_and_costs_nothing(
+    exercise: Exercise, oracle: Oracle
+) -> None:
+    wall = EndedOnce(sandbox_called("docker"))
+    right = (exercise.fixtures / "accepted" / "plain" / "submission.py").read_bytes()
+    report = Judge(exercise, wall, oracle, cases=5).grade(submission(right))
+    assert (report.verdict, report.score, wall.opened) == ("accepted", 100, 2)
+
+
+@contextmanager
+def daemon_that_can_die(path: Path) -> Iterator[list[socket.socket]]:
+    """Pass connections on to the real daemon; closing the sockets in the list is its death."""
+    ends: list[socket.socket] = []
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    ends.append(server)
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve() -> None:
+        try:
+            while True:
+                near, _ = server.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(daemon.SOCKET)
+                ends.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+        except OSError:
+            pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield ends
+    finally:
+        die(ends)
+
+
+def die(ends: list[socket.socket]) -> None:
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+# The SDK (7.2) forgets to close a socket that cannot connect.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_daemon_that_dies_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox_called("docker")
+    path = tmp_path / "docker.sock"
+    with daemon_that_can_die(path) as ends:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        wall = Docker(Setup(None))
+        assert wall.problem() is None
+        with wall.open(Deadlines(first_s=60.0)) as worker:
+            worker.load(LOOP, "f")
+
+            def stop() -> None:
+                die(ends)
+                path.unlink()
+
+            threading.Timer(0.3, stop).start()
+            with pytest.raises(SandboxError, match="lost"):
+                worker.call(ONE, first=True)
+        assert "does not answer" in str(wall.problem())
+    gc.collect()
+    monkeypatch.delenv("DOCKER_HOST")
+    with connected() as client:  # it could not be removed through the dead daemon
+        for container in client.api.containers(all=True, filters={"label": f"{LABEL}={owner()}"}):
+            client.api.remove_container(container["Id"], force=True)
+
+
+def test_a_missing_image_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox_called("docker")
+    monkeypatch.setenv("GRADER_WORKER_IMAGE", "no-such-image:1")
+    wall = Docker(Setup(None))
+    assert "docker build --target worker -t no-such-image:1" in str(wall.problem())
+    with pytest.raises(SandboxError, match="docker build"), wall.open(Deadlines()):
+        pass
+
+
+def test_an_image_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox_called("docker")
+    monkeypatch.setattr("grader.sandbox.image.worker_digest", lambda: "0" * 64)
+    assert "another version" in str(Docker(Setup(None)).problem())
+
+
+def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox_called("docker")
+    monkeypatch.setattr(DockerRunsc, "_runtime", "no-such-runtime")
+    assert "no-such-runtime install" in str(DockerRunsc(Setup(None)).problem())
+
+
+def test_a_daemon_that_cannot_hold_limits_is_refused() -> None:
+    def problem(version: str, **told: Any) -> str | None:
+        client = SimpleNamespace(api=SimpleNamespace(_version=version), info=lambda: told)
+        return daemon.limits_problem(client)
+
+    complete = ["name=seccomp,profile=default"]
+    assert problem("1.41", SecurityOptions=complete) is None
+    assert "processes, system calls" in str(problem("1.45", SecurityOptions=[], PidsLimit=False))
+    assert "update" in str(problem("1.39", SecurityOptions=complete))
+
+
+def test_where_docker_is_plainly_absent_nothing_is_imported() -> None:
+    code = (
+        "import sys\n"
+        "from grader.sandbox import daemon\n"
+        "daemon.SOCKET = '/nonexistent/docker.sock'\n"
+        "from grader.sandbox.docker import Docker\n"
+        "from grader.sandbox.setup import Setup\n"
+        "print(Docker(Setup(None)).problem(), 'docker' in sys.modules, 'requests' in sys.modules)"
+    )
+    environment = {name: text for name, text in os.environ.items() if name != "DOCKER_HOST"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, cwd=ROOT, env=environment,
+    )  # fmt: skip
+    assert "install Docker False False" in done.stdout
+
+
+def test_a_judge_in_a_container_takes_the_cache_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon sees no file of such a judge."""
+    sandbox_called("docker")
+    elsewhere = tmp_path / "cache"
+    elsewhere.mkdir()
+    wall = Docker(Setup(elsewhere))
+    whole = wall._options
+
+    def unseen(*arguments: Any) -> dict[str, Any]:
+        options = whole(*arguments)
+        options["mounts"][0]["Source"] = "/nonexistent/cache"
+        return options
+
+    monkeypatch.setattr(wall, "_options", unseen)
+    with wall.open(Deadlines()) as worker:
+        worker.load(b"import os\ndef f(x): raise RuntimeError(len(os.listdir(%r)))"
+                    % "/opt/nnx-grader/compile", "f")  # fmt: skip
+        with pytest.raises(RunError) as caught:
+            worker.call(ONE, first=True)
+    assert int(str(caught.value.evidence["said"])) > 20
+
+
+@pytest.mark.parametrize("cut", [1, 3, 8, 4096])
+def test_the_stream_is_parted_wherever_it_is_cut(cut: int) -> None:
+    stream = b"\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\3log\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\1!"
+    parted = Demultiplexer()
+    for start in range(0, len(stream), cut):
+        parted.feed(stream[start : start + cut])
+    assert parted.take(2) + parted.take(100) == b"hello!"
+    assert (bytes(parted.log), parted.printed_bytes) == (b"log", 3)
+
+
+def test_only_the_end_of_an_endless_log_is_kept() -> None:
+    parted = Demultiplexer()
+    for _ in range(100):
+        parted.feed(b"\2\0\0\0\0\0\4\0" + b"x" * 1020 + b"end\n")
+    assert (len(parted.log), parted.printed_bytes) == (4096, 102400)

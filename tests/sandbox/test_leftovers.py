@@ -1,0 +1,147 @@
+"""Nothing of a worker outlives its judge, however the judge ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, sandbox_called
+
+from grader.model import Deadlines, Sandbox
+from grader.sandbox import leftovers
+from grader.sandbox.daemon import connected
+from grader.sandbox.leftovers import LABEL, is_left, owner, sweep
+
+BUSY_JUDGE = """
+import sys, time
+import numpy as np
+from grader.model import Deadlines
+from grader.sandbox.choice import choose
+from grader.sandbox.setup import Setup
+with choose(sys.argv[1], Setup(None)).open(Deadlines(first_s=100)) as worker:
+    worker.load(b"def f(seed):\\n    while True: pass", "f")
+    print("ready", flush=True)
+    worker.call([np.float64(1)], first=True)
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def descendants(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        found += children_of(one)
+    return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def containers_of(pid: int, *, running: bool) -> list[str]:
+    """Ids of the containers that a judge made, all or only those that run."""
+    with connected() as client:
+        found = client.api.containers(all=not running, filters={"label": LABEL})
+    return [one["Id"] for one in found if one["Labels"][LABEL].split(":")[2] == str(pid)]
+
+
+def traces(sandbox: Sandbox, pid: int) -> list[int] | list[str]:
+    """What a judge has made: its children, or its containers."""
+    if sandbox.name.startswith("docker"):
+        return containers_of(pid, running=False)
+    return children_of(pid)
+
+
+def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
+    before = traces(sandbox, os.getpid())  # an oracle may be among them
+    with sandbox.open(Deadlines()) as worker:
+        worker.load(b"f = print", "f")
+        assert len(traces(sandbox, os.getpid())) == len(before) + 1
+    assert traces(sandbox, os.getpid()) == before
+
+
+def test_a_judge_that_is_killed_takes_its_busy_worker_along(sandbox: Sandbox) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY_JUDGE, sandbox.name], stdout=subprocess.PIPE, cwd=ROOT
+    ) as judge:
+        assert judge.stdout is not None
+        assert judge.stdout.readline() == b"ready\n"
+        time.sleep(0.5)  # now it is in its endless loop
+        is_docker = sandbox.name.startswith("docker")
+        below = descendants(judge.pid)
+        assert containers_of(judge.pid, running=True) if is_docker else below
+        judge.send_signal(signal.SIGKILL)
+
+    def left() -> list[Any]:
+        if is_docker:
+            return containers_of(judge.pid, running=True)
+        return [pid for pid in below if is_alive(pid)]
+
+    end = time.monotonic() + 5
+    while time.monotonic() < end and left():
+        time.sleep(0.1)
+    assert left() == []
+    if is_docker:  # the container itself goes when the next judge starts
+        with connected() as client:
+            sweep(client)
+        assert containers_of(judge.pid, running=False) == []
+
+
+@contextmanager
+def container_labelled(client: Any, image: str, label: str) -> Iterator[str]:
+    made = client.containers.create(image, ["none"], network_mode="none", labels={LABEL: label})
+    try:
+        yield made.id
+    finally:
+        client.api.remove_container(made.id, force=True)
+
+
+def test_what_a_live_judge_owns_is_not_swept() -> None:
+    sandbox_called("docker")
+    with connected() as client:
+        image = client.images.list()[0].id
+        with container_labelled(client, image, owner()) as mine:
+            dead = client.containers.create(
+                image, ["none"], network_mode="none", labels={LABEL: f"{owner()}0"}
+            )
+            assert sweep(client) == 1
+            left = [one["Id"] for one in client.api.containers(all=True)]
+            assert mine in left
+            assert dead.id not in left
+
+
+def test_only_what_nobody_comes_back_for_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, here = time.time(), owner().rsplit(":", 2)[0]
+    assert not is_left(owner(), "running", now)
+    assert is_left(f"{here}:{os.getpid()}:1", "running", now), "the pid was given anew"
+    assert is_left(f"{here}:{2**22 + 1}:1", "running", now), "no such process"
+    assert not is_left("elsewhere:1:7:1", "running", now - 10**6)
+    assert not is_left("elsewhere:1:7:1", "exited", now)
+    assert is_left("elsewhere:1:7:1", "exited", now - 10**6)
+    assert not is_left("somebody's", "exited", 0)
+    monkeypatch.setattr(leftovers, "_here", lambda: "other:1")
+    assert not is_left(f"{here}:{os.getpid()}:1", "running", now)
+
+
+def test_many_submissions_leave_nothing(sandbox: Sandbox) -> None:
+    """500 in a row: benchmarks/soak.py."""
+    open_files = len(os.listdir("/proc/self/fd"))
+    before = traces(sandbox, os.getpid())
+    for number in range(4):
+        with sandbox.open(Deadlines()) as worker:
+            worker.load(b"import numpy\ndef f(x): return numpy.float32(x)", "f")
+            assert worker.call([np.float64(number)], first=True).array == number
+    assert traces(sandbox, os.getpid()) == before
+    assert len(os.listdir("/proc/self/fd")) == open_files
