@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -21,6 +23,9 @@ from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.sandbox.choice import LAUNCHERS
 from grader.sandbox.setup import Setup
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures" / "resnet_classifier"
@@ -90,6 +95,37 @@ def survey_of() -> Callable[[Exercise], Survey]:  # type: ignore[type-arg]
         return Survey(exercise, trusted, sandbox_called("bubblewrap"), jobs=2)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium; without one the test skips on a laptop and fails in CI."""
+    chromium = shutil.which("chromium")
+    if chromium is None and os.environ.get("CI") == "true":
+        pytest.fail("chromium: not installed")
+    if chromium is None:
+        pytest.skip("chromium: not installed")
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses root otherwise
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """A page that fails its test when anything is refused, raised, logged or fetched."""
+    complaints: list[str] = []
+    page = browser.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on("request", lambda request: complaints.append(request.url))
+    yield page
+    page.close()
+    assert [complaint for complaint in complaints if not complaint.startswith("file:")] == []
 
 
 def submission(source: str | bytes, name: str = "submission.py") -> Submission:

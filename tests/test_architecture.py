@@ -29,6 +29,7 @@ JOINERS = (
     "grader.pytest_plugin",
     "grader.service",
     "grader.platforms.child",
+    "grader.batch.job",
 )
 """The only rooms that join exercises, judge and walls."""
 
@@ -62,6 +63,12 @@ ALLOWED = {
         *("grader.structure", "grader.variants", "grader.oracle", "grader.trial", "grader.run"),
         "grader.questions",
     },
+    "grader.batch": {
+        "grader.batch",
+        *("grader.model", "grader.errors", "grader.text", "grader.report", "grader.intake"),
+    },
+    "grader.batch.process": {"grader", "grader.batch"},
+    "grader.batch.job": {"grader", "reference"},
     "grader.sandbox.worker": {"grader.sandbox.worker"},
     "grader.oracle_process": {"grader.sandbox.worker"},
     "grader.authoring.trusted_process": {"grader.sandbox.worker"},
@@ -132,6 +139,7 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
         ("import grader.intake", HEAVY),
         ("import grader.diagnosis", HEAVY),
         ("import grader.public", HEAVY),
+        ("import grader.batch.run", HEAVY - {"rich"} | {"grader.judge", "rapidfuzz"}),
         ("import grader.report.views; import grader.report.junit", HEAVY),
         ("import grader.sandbox.choice", HEAVY),
         # A result must be ready when all else is broken: the standard library alone.

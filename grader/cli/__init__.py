@@ -3,6 +3,7 @@
 import typer
 
 from grader.cli import authoring, grading, machine, platforms, service
+from grader.cli.batch import batch
 
 app = typer.Typer(
     help="Grade JAX and Flax nnx exercises behind a wall.",
@@ -11,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(grading.grade)
+app.command()(batch)
 app.command("try")(grading.try_)
 app.command()(grading.replay)
 app.command()(grading.render)

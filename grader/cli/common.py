@@ -132,6 +132,16 @@ def as_shown(report: "Report", wanted: "Shown") -> "Report":
     return for_student(report, wanted.feedback)
 
 
+def checked_seed(seed: str | None) -> str | None:
+    """Return a seed in its one canonical form."""
+    if seed is None:
+        return None
+    try:
+        return f"{int(seed, 16):016x}"
+    except ValueError:
+        raise UsageError(f"--seed takes a hexadecimal number, not {seed!r}") from None
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator["Progress"]:
     """Show a bar on standard error when it is a terminal."""

@@ -21,6 +21,7 @@ from grader.cli.common import (
     ViewName,
     ViewOption,
     as_shown,
+    checked_seed,
     load_exercise,
     progress_bar,
     reporting_errors,
@@ -59,7 +60,7 @@ def grade(
     with reporting_errors():
         wanted = shown(view, feedback)
         _refuse_one_file_twice(output, html, junit)
-        report, source = _grade(load_exercise(exercise), path, sandbox, _checked_seed(seed), cases)
+        report, source = _grade(load_exercise(exercise), path, sandbox, checked_seed(seed), cases)
         from grader.report.output import write
 
         document = as_shown(report, wanted)
@@ -233,16 +234,6 @@ def _exit_code(report: "Report") -> int:
     if report.verdict == "internal_error":
         return INTERNAL
     return ACCEPTED if report.verdict == "accepted" else NOT_ACCEPTED
-
-
-def _checked_seed(seed: str | None) -> str | None:
-    """Return a seed in its one canonical form."""
-    if seed is None:
-        return None
-    try:
-        return f"{int(seed, 16):016x}"
-    except ValueError:
-        raise UsageError(f"--seed takes a hexadecimal number, not {seed!r}") from None
 
 
 def _refuse_one_file_twice(*targets: Path | None) -> None:

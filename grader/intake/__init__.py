@@ -19,7 +19,7 @@ from grader.intake.source import checked_source
 from grader.model import Submission
 from grader.text import printable
 
-__all__ = ["IntakeLimits", "read_submission"]
+__all__ = ["Found", "IntakeLimits", "read_found", "read_submission"]
 
 _DEFAULT = IntakeLimits()
 _NAME_LIMIT = 100
@@ -51,6 +51,31 @@ def read_submission(
     except OSError as error:
         shown = printable(str(path))
         raise UsageError(f"{shown} cannot be opened ({error.strerror}); check the path.") from None
+    return _submission(name, data, limits)
+
+
+def read_found(
+    found: Sequence[Found],
+    *,
+    file_names: Sequence[str],
+    entry: str,
+    limits: IntakeLimits = _DEFAULT,
+) -> Submission:
+    """Read a submission that was exported as loose files.
+
+    Args:
+        found: the files, by the names that the student gave them; the one to judge is chosen as
+            in a folder.
+        file_names, entry, limits: as for read_submission.
+
+    Raises:
+        InvalidSubmission, InternalError: as read_submission.
+    """
+    return _submission(*_read_chosen(found, file_names, entry, limits), limits)
+
+
+def _submission(name: str, data: bytes, limits: IntakeLimits) -> Submission:
+    """Check what was read and give it its name."""
     if name.lower().endswith(".ipynb"):
         data = notebook_source(data)
     source = checked_source(data, limits)
@@ -64,24 +89,44 @@ def _read(
     mode = path.lstat().st_mode
     suffix = path.suffix.lower()
 
-    def chosen(found: list[Found]) -> tuple[str, bytes]:
-        file = choose(found, file_names=file_names, entry=entry, limits=limits)
-        return file.path, file.read(limits.of(file.name))
-
     if stat.S_ISDIR(mode):
         with folder_files(path, limits) as found:
-            return chosen(found)
+            return _read_chosen(found, file_names, entry, limits)
     if not stat.S_ISREG(mode):
         kind = "a link" if stat.S_ISLNK(mode) else "not a regular file"
         raise InvalidSubmission(f"{printable(path.name)} is {kind}; send the file itself.")
     if suffix == ".zip":
-        from grader.intake.archives import archive_files
-
-        with archive_files(read_file(path, limits.archive_bytes), limits) as found:
-            member, data = chosen(found)
-            return f"{path.name}:{member}", data
+        data = read_file(path, limits.archive_bytes)
+        return _read_archive(path.name, data, file_names, entry, limits)
     if suffix not in (".py", ".ipynb"):
         raise InvalidSubmission(
             f"{printable(path.name)} is not a submission; send a .py, .ipynb or .zip file."
         )
     return path.name, read_file(path, limits.of(path.name))
+
+
+def _read_chosen(
+    found: Sequence[Found], file_names: Sequence[str], entry: str, limits: IntakeLimits
+) -> tuple[str, bytes]:
+    """Return the name and the bytes of the one file to judge; an archive is opened if it must be.
+
+    Learning platforms export a folder a student, and in it what was sent: often one archive.
+    """
+    code = any(file.name.lower().endswith((".py", ".ipynb")) for file in found)
+    archives = [file for file in found if file.name.lower().endswith(".zip") and not file.refusal]
+    if not code and len(archives) == 1:
+        data = archives[0].read(limits.archive_bytes)
+        return _read_archive(archives[0].path, data, file_names, entry, limits)
+    file = choose(found, file_names=file_names, entry=entry, limits=limits)
+    return file.path, file.read(limits.of(file.name))
+
+
+def _read_archive(
+    name: str, data: bytes, file_names: Sequence[str], entry: str, limits: IntakeLimits
+) -> tuple[str, bytes]:
+    """Return the name and the bytes of the one file to judge in a zip archive."""
+    from grader.intake.archives import archive_files
+
+    with archive_files(data, limits) as found:
+        file = choose(found, file_names=file_names, entry=entry, limits=limits)
+        return f"{name}:{file.path}", file.read(limits.of(file.name))

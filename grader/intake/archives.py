@@ -51,10 +51,15 @@ def archive_files(data: bytes, limits: IntakeLimits) -> Iterator[list[Found]]:
         for member in members:
             _check_way_out(member)
         yield [
-            Found("/".join(parts), partial(_inflate, archive, member), _refusal(member))
+            member_file(archive, member, "/".join(parts))
             for member in members
             if _in_reach(parts := _parts(member), limits) and not member.is_dir()
         ]
+
+
+def member_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> Found:
+    """Return one member as a file to choose from, by whatever path it is to be known."""
+    return Found(path, partial(_inflate, archive, member), _refusal(member))
 
 
 def _opened(data: bytes) -> zipfile.ZipFile:

@@ -3,16 +3,13 @@
 Without one the tests skip on a laptop and fail in CI.
 """
 
-import os
-import shutil
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
 import samples
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 from sample_parts import SOURCE
 from samples import HOSTILE, SAMPLES
 
@@ -21,34 +18,6 @@ from grader.report.html import render
 SCHEMES = ("light", "dark")
 SIZES = ((360, 800), (1280, 900))
 SOURCES = {"hostile": "\n".join(HOSTILE), "score_only": None}
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None and os.environ.get("CI") == "true":
-        pytest.fail("chromium: not installed")
-    if chromium is None:
-        pytest.skip("chromium: not installed")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses root otherwise
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=options)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails its test when anything is refused, raised, logged or fetched."""
-    complaints: list[str] = []
-    page = browser.new_page()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.on("request", lambda request: complaints.append(request.url))
-    yield page
-    page.close()
-    assert [complaint for complaint in complaints if not complaint.startswith("file:")] == []
 
 
 def show(page: Page, text: str, folder: Path) -> None:

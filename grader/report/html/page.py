@@ -4,26 +4,18 @@ A student's page and a staff page are two templates over two sets of facts: what
 is not handed to a student's page, so no slip in a template can show it.
 """
 
-import base64
-import hashlib
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from markupsafe import Markup
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
 
 from grader.model import CaseResult, Finding, Report
-from grader.report.html import margins, pictures, svg
-from grader.report.html.example import example
-from grader.report.html.network import in_a_sentence, steps
+from grader.report.html import margins, svg
+from grader.report.html.example import Example, example
+from grader.report.html.frame import environment, style_of
+from grader.report.html.network import Step, in_a_sentence, steps
 from grader.report.html.numbers import brief, counted, shaped, written
 from grader.report.html.source import Listing, line_of, listing
 from grader.report.html.words import HELD_BACK, STATUSES, VERDICTS, Mark
-from grader.text import printable
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_LONGEST_TEXT = 2000
 
 
 class Item(NamedTuple):
@@ -49,6 +41,13 @@ class CaseRow(NamedTuple):
     mark: Mark
 
 
+class _Drawn(NamedTuple):
+    """The parts of a page that hold pictures, and are the same for staff and student."""
+
+    example: Example | None
+    network: list[Step]
+
+
 def render(report: Report, source: str | None = None) -> str:
     """Return the page.
 
@@ -56,43 +55,36 @@ def render(report: Report, source: str | None = None) -> str:
         report: stripped to what its reader may see; `shown` says for whom it is.
         source: what was submitted, as text; None leaves it out.
     """
-    environment = _environment()
-    colours = {"low": pictures.LOW, "middle": pictures.MIDDLE, "high": pictures.HIGH}
-    colours |= {"expected": pictures.EXPECTED, "yours": pictures.YOURS}
-    style = environment.get_template("style.css.j2").render(colours)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    with svg.settings():
-        facts = _facts(report, source)
-        if report.shown.view == "staff":
-            facts |= _staff_facts(report)
-    template = environment.get_template(f"{report.shown.view}.html.j2")
-    return template.render(facts, style=Markup(style), style_hash=f"sha256-{digest}") + "\n"
+    return render_all([report], source)[0]
 
 
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("grader.report.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _finalized(value: object) -> object:
-    """Make every text printable on its way into the page; markup of ours passes."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value, limit=_LONGEST_TEXT)
-    return value
+def render_all(reports: Sequence[Report], source: str | None = None) -> list[str]:
+    """Return a page for each view of one grading; what several of them show is drawn once."""
+    templates = environment()
+    drawn: dict[Hashable, _Drawn] = {}
+    pages = []
+    for report in reports:
+        shown = (id(report.counterexample), *map(id, report.stages))
+        with svg.settings():
+            if shown not in drawn:
+                drawn[shown] = _draw(report)
+            facts = _facts(report, source, drawn[shown])
+            if report.shown.view == "staff":
+                facts |= _staff_facts(report)
+        template = templates.get_template(f"{report.shown.view}.html.j2")
+        pages.append(template.render(facts, **style_of(templates)) + "\n")
+    return pages
 
 
-def _facts(report: Report, source: str | None) -> dict[str, Any]:
+def _draw(report: Report) -> _Drawn:
+    found = report.counterexample
+    return _Drawn(None if found is None else example(found), steps(report.stages))
+
+
+def _facts(report: Report, source: str | None, drawn: _Drawn) -> dict[str, Any]:
     """Return what either reader may see: nothing of the suite's cases."""
     lines = None if source is None else listing(source, report.findings)
-    network = steps(report.stages)
+    network = drawn.network
     found = report.diagnosis
     return {
         "exercise": report.exercise,
@@ -105,7 +97,7 @@ def _facts(report: Report, source: str | None) -> dict[str, Any]:
         "findings": _items(report.findings, lines),
         "diagnosis": None if found.kind == "none" else found,
         "explained": counted(found.explained_cases, "case") if found.explained_cases else "",
-        "example": None if report.counterexample is None else example(report.counterexample),
+        "example": drawn.example,
         "steps": network,
         "departs": in_a_sentence(network) or _departs(report),
         "listing": lines,

@@ -1,0 +1,82 @@
+"""Know how learning platforms name what they export.
+
+Sources, read on 2026-11-24: Moodle's mod/assign/classes/downloader.php, Canvas' content_zipper.rb;
+Gradescope's "Export submissions" has a folder a submission and submission_metadata.yml.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+METADATA = "submission_metadata.yml"
+"""Where Gradescope tells who sent what."""
+
+
+class Named(NamedTuple):
+    """What a name tells.
+
+    Attributes:
+        owner: whoever shares it sent one submission together.
+        file: what the student called the file; "" for a folder.
+    """
+
+    owner: str
+    student_id: str
+    student_name: str
+    file: str
+    late: bool = False
+
+
+# "Jane Doe_12345_assignsubmission_file_" and what is in it, or, downloaded without folders,
+# "Jane Doe_12345_assignsubmission_file_hw.py". Newer versions leave the last "_" of a folder out; a
+# group without a number has no id. Underscores in names are exported as spaces.
+_MOODLE = re.compile(
+    r"(?P<name>[^_]+?)(?:_(?P<id>\d+))?_assignsubmission_(?:[a-z]+)(?:_(?P<file>.*))?", re.DOTALL
+)
+# "doejane_LATE_12345_67890_hw.py": user, attachment. Anonymous: "anon_aB3xZ_67890_hw.py". A text
+# typed into the page is "doejane_12345_text.html", a link "doejane_12345_link.html".
+_CANVAS = re.compile(
+    r"(?:(?P<name>\w+?)_)??(?P<late>LATE_)?(?P<id>\d+|anon_[A-Za-z0-9]+)_"
+    r"(?:\d+_(?P<file>.+)|(?P<typed>(?:text|link)\.html))",
+    re.DOTALL,
+)
+_GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
+
+
+def from_moodle(name: str) -> Named | None:
+    """Read a name of Moodle's; None when it is not one."""
+    found = _MOODLE.fullmatch(name)
+    if found is None:
+        return None
+    student, file = found["id"] or "", found["file"] or ""
+    return Named(f"{found['name']}_{student}", student, found["name"], file)
+
+
+def from_canvas(name: str) -> Named | None:
+    """Read a name of Canvas'; None when it is not one."""
+    found = _CANVAS.fullmatch(name)
+    if found is None:
+        return None
+    file = found["file"] or found["typed"]
+    return Named(found["id"], found["id"], found["name"] or "", file, found["late"] is not None)
+
+
+def from_gradescope(name: str) -> Named | None:
+    """Read a name of Gradescope's; the metadata tells who it is. None when it is not one."""
+    return Named(name, "", "", "") if _GRADESCOPE.fullmatch(name) else None
+
+
+def all_from_canvas(names: Iterable[str]) -> bool:
+    """Whether a folder is an export of Canvas: all of it, and no user has two names.
+
+    One name says too little: "alice_1_2_final.py" may be anybody's, and whoever is taken for the
+    same user is graded as one.
+    """
+    users: dict[str, str] = {}
+    count = 0
+    for name in names:
+        found = from_canvas(name)
+        if found is None or users.setdefault(found.owner, found.student_name) != found.student_name:
+            return False
+        count += 1
+    return count > 0

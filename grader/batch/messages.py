@@ -1,0 +1,78 @@
+"""Say what the command and its jobs tell each other: a line of JSON each, both ways.
+
+    Start                               Ready
+    Read(entry)                         Readable, or Done with the row of what cannot be read
+    Prepare                             Ready, or Failed
+    Grade                               Done: of what was read last
+    Copy(report)                        Done: of what was read last, as that report judged it
+
+Any question may be answered by Failed: the job could not do it.
+"""
+
+import msgspec
+
+from grader.batch.entry import Entry, Row
+from grader.model.report import Feedback
+
+
+class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What a job needs to know before anything else.
+
+    Attributes:
+        exercise: name, or path of a folder.
+        source, output: what is graded, and where reports go; bytes of a path.
+    """
+
+    exercise: str
+    sandbox: str
+    seed: str
+    cases: int
+    source: bytes
+    output: bytes
+    feedback: Feedback
+
+
+class Read(msgspec.Struct, frozen=True, tag=True):
+    """Read a submission."""
+
+    entry: Entry
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Make whatever all submissions need: expected values, compiled programs, misconceptions."""
+
+
+class Grade(msgspec.Struct, frozen=True, tag=True):
+    """Judge what was read."""
+
+
+class Copy(msgspec.Struct, frozen=True, tag=True):
+    """Take the result of an identical source."""
+
+    report: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The job waits for the next question."""
+
+
+class Readable(msgspec.Struct, frozen=True, tag=True):
+    """The submission was read; sha256 names its source."""
+
+    sha256: str
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The reports are on disk."""
+
+    row: Row
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The job could not do it: our fault."""
+
+    problem: str
+
+
+Question = Start | Read | Prepare | Grade | Copy
+Answer = Ready | Readable | Done | Failed

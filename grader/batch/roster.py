@@ -1,0 +1,111 @@
+"""Read a roster: a CSV file that says which student an id is.
+
+What platforms export is understood by the names of its columns: Moodle's grading worksheet,
+Canvas' gradebook, Gradescope's roster; so is a plain file of ids and names.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grader.batch.entry import Entry, Student
+from grader.errors import UsageError
+
+_COLUMNS = {
+    "id": ("id", "user_id", "userid", "identifier", "sid", "student id", "student_id", "username"),
+    "name": ("name", "full name", "student", "student name", "student_name", "fullname"),
+    "first": ("first name", "first_name", "firstname", "given name"),
+    "last": ("last name", "last_name", "lastname", "surname", "family name"),
+    "email": ("email", "email address", "e-mail", "mail"),
+}
+"""What a column is called, the best name first."""
+_PARTICIPANT = re.compile(r"participant[ _]*(\d+)", re.IGNORECASE)
+"""How Moodle's worksheet writes the number that its export has in every folder's name."""
+
+
+class Roster:
+    """Students by id.
+
+    Attributes:
+        students: in the order of the file.
+    """
+
+    def __init__(self, students: Iterable[Student]) -> None:
+        self.students = list(students)
+        self._by_id = {one.id: one for one in self.students}
+
+    def name(self, entry: Entry) -> Entry:
+        """Return the entry with its students as the roster knows them.
+
+        A submission whose platform tells no id is looked up by its own name, without suffix.
+        """
+        given = entry.students or [Student(entry.id), Student(entry.id.rpartition(".")[0])]
+        known = [self._by_id[one.id] for one in given if one.id and one.id in self._by_id]
+        kept = [one for one in entry.students if one.id not in self._by_id]
+        return Entry(entry.id, entry.pieces, entry.stamp, [*known, *kept], entry.late)
+
+    def absent(self, seen: Iterable[Student]) -> list[Student]:
+        """Return who is in the roster and handed nothing in."""
+        ids = {one.id for one in seen}
+        return [one for one in self.students if one.id not in ids]
+
+
+def read_roster(path: Path) -> Roster:
+    """Read a roster.
+
+    Raises:
+        UsageError: it cannot be read, has no column of ids, or one id is two students.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f'{path} is not UTF-8 text; save it as "CSV UTF-8"') from None
+    rows = _rows(path, text)
+    columns = _columns(path, rows[0])
+    students: dict[str, Student] = {}
+    for number, row in enumerate(rows[1:], 2):
+        one = _student(row, columns)
+        if not one.id:
+            continue  # Canvas puts a row of possible points under the header
+        if students.setdefault(one.id, one) != one:
+            other = students[one.id].name
+            raise UsageError(f"{path}, row {number}: id {one.id} is {one.name!r} and {other!r}")
+    return Roster(students.values())
+
+
+def _rows(path: Path, text: str) -> list[list[str]]:
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)  # a spreadsheet of some countries writes ";"
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise UsageError(f"{path} is not a CSV file ({error})") from None
+    if not rows:
+        raise UsageError(f"{path} is empty; a roster has a header and a line a student")
+    return rows
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Return where each thing stands."""
+    named = [name.strip().lower() for name in header]
+    columns = {
+        what: min((names.index(name), named.index(name)) for name in named if name in names)[1]
+        for what, names in _COLUMNS.items()
+        if any(name in names for name in named)
+    }
+    if "id" not in columns:
+        raise UsageError(
+            f"{path} has no column of ids: its header is {', '.join(header)[:200]}; "
+            'call the columns "id", "name" and, if you like, "email"'
+        )
+    return columns
+
+
+def _student(row: Sequence[str], columns: dict[str, int]) -> Student:
+    told = {what: row[at].strip() if at < len(row) else "" for what, at in columns.items()}
+    participant = _PARTICIPANT.fullmatch(told["id"])
+    name = told.get("name") or " ".join(filter(None, (told.get("first"), told.get("last"))))
+    return Student(participant[1] if participant else told["id"], name, told.get("email", ""))

@@ -1,0 +1,157 @@
+"""The pool gives every entry one row, whatever its jobs do; a failure of ours is tried again."""
+
+import threading
+from collections import Counter
+
+import pytest
+from rows import row
+
+from grader.batch import pool
+from grader.batch.entry import Entry, Piece, Row
+from grader.batch.messages import (
+    Answer,
+    Copy,
+    Done,
+    Failed,
+    Grade,
+    Prepare,
+    Question,
+    Read,
+    Readable,
+    Ready,
+    Start,
+)
+from grader.batch.pool import Pool
+from grader.batch.process import JobEnded
+from grader.errors import InternalError
+
+START = Start(
+    exercise="x", sandbox="auto", seed="s", cases=1, source=b"", output=b"", feedback="full"
+)
+
+
+class Jobs:
+    """Jobs that read an entry's name as what to do: "same", "broken", "fails 1", "crashes 9"..."""
+
+    def __init__(self, *, prepares: bool = True) -> None:
+        self.prepares = prepares
+        self.asked: Counter[str] = Counter()
+        self.started = self.ended = 0
+        self.lock = threading.Lock()
+
+    def start(self, start: Start) -> "Fake":
+        assert start == START
+        with self.lock:
+            self.started += 1
+        return Fake(self)
+
+    def count(self, what: str) -> int:
+        with self.lock:
+            self.asked[what] += 1
+            return self.asked[what]
+
+
+class Fake:
+    """One of them."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self.entry: Entry | None = None
+
+    def ask(self, question: Question) -> Answer:
+        self.jobs.count(type(question).__name__)
+        if isinstance(question, Prepare):
+            return Ready() if self.jobs.prepares else Failed("no wall")
+        if isinstance(question, Read):
+            self.entry = question.entry
+            if self.entry.id.startswith("broken"):
+                return Done(row(self.entry.id, verdict="invalid_submission", sha256=""))
+            return Readable(self.entry.id.partition(" copy")[0])
+        assert self.entry is not None
+        times = self.jobs.count(self.entry.id)
+        what, _, bad = self.entry.id.partition(" copy")[0].partition(" ")
+        if bad.isdigit() and times <= int(bad):
+            if what == "crashes":
+                raise JobEnded("signal 9")
+            return Failed("disk full")
+        copied = question.report if isinstance(question, Copy) else ""
+        assert isinstance(question, Copy | Grade)
+        verdict = "internal_error" if what == "ours" else "wrong_answer"
+        return Done(row(self.entry.id, diagnosis=copied, verdict=verdict))
+
+    def kill(self) -> None:
+        pass
+
+    def close(self) -> None:
+        with self.jobs.lock:
+            self.jobs.ended += 1
+
+
+def grade(
+    jobs: Jobs, *names: str, monkeypatch: pytest.MonkeyPatch, count: int = 3, **originals: str
+) -> dict[str, Row]:
+    monkeypatch.setattr(pool, "JobProcess", jobs.start)
+    entries = [Entry(name, [Piece(b"", "")], "s", []) for name in names]
+    rows: dict[str, Row] = {}
+    with Pool(START, entries, jobs=count, originals=originals, max_score=100) as opened:
+        for _ in entries:
+            result = opened.results.get(timeout=20)
+            if isinstance(result, BaseException):
+                raise result
+            assert result.id not in rows
+            rows[result.id] = result
+    assert jobs.started == jobs.ended
+    assert sorted(rows) == sorted(names)
+    return rows
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_every_entry_has_a_row(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    names = [f"n{number}" for number in range(40)] + [f"broken{number}" for number in range(9)]
+    jobs = Jobs()
+    grade(jobs, *names, monkeypatch=monkeypatch, count=count)
+    assert jobs.asked["Prepare"] == 1
+    assert jobs.started <= count
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_identical_sources_are_graded_once(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    jobs = Jobs()
+    names = ["same", *(f"same copy {number}" for number in range(20))]
+    rows = grade(jobs, *names, monkeypatch=monkeypatch, count=count)
+    assert (jobs.asked["Grade"], jobs.asked["Copy"]) == (1, 20)
+    assert len({one.diagnosis for one in rows.values()} - {""}) == 1
+
+
+def test_what_was_graded_before_is_copied_and_nothing_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = Jobs()
+    rows = grade(jobs, "same copy", "broken", monkeypatch=monkeypatch, same="older")
+    assert rows["same copy"].diagnosis == "older"
+    assert jobs.asked["Grade"] == jobs.asked["Prepare"] == 0
+
+
+@pytest.mark.parametrize("kind", ["fails", "crashes"])
+def test_a_failure_of_ours_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    jobs = Jobs()
+    rows = grade(jobs, f"{kind} 1", f"{kind} 9", "fine", monkeypatch=monkeypatch)
+    assert rows[f"{kind} 1"].verdict == rows["fine"].verdict == "wrong_answer"
+    assert rows[f"{kind} 9"].verdict == "internal_error"
+    assert rows[f"{kind} 9"].problem in ("disk full", "signal 9")
+    assert jobs.asked[f"{kind} 9"] == 2
+
+
+def test_copies_of_what_could_not_be_graded_are_tried_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = Jobs()
+    names = ("ours", "ours copy 1", "ours copy 2")
+    rows = grade(jobs, *names, monkeypatch=monkeypatch)
+    assert {one.verdict for one in rows.values()} == {"internal_error"}
+    assert jobs.asked["Grade"] == 3
+
+
+def test_a_machine_that_cannot_grade_stops_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InternalError, match="no wall"):
+        grade(Jobs(prepares=False), "one", "two", monkeypatch=monkeypatch)

@@ -1,0 +1,68 @@
+"""Rosters are understood by the names of their columns, and a mistake in one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from grader.batch.entry import Entry, Piece, Student
+from grader.batch.roster import read_roster
+from grader.errors import UsageError
+
+JANE = Student("11", "Jane Doe", "jane@example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,name,email\n11,Jane Doe,jane@example.org\n",
+        "\ufeffid;name;email\r\n11;Jane Doe;jane@example.org\r\n",
+        "Identifier,Full name,Email address,Status\nParticipant 11,Jane Doe,jane@example.org,x\n",
+        "First Name,Last Name,SID,Email\nJane,Doe,11,jane@example.org\n",
+        'Student,ID,SIS Login ID,Email\n  Points Possible,,,\n"Jane Doe",11,j,jane@example.org\n',
+    ],
+    ids=["plain", "spreadsheet", "moodle", "gradescope", "canvas"],
+)
+def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_roster(path).students == [JANE]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("who,what\na,b\n", "no column of ids"),
+        ("id,name\n1,Jane\n1,John\n", "row 3: id 1"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_roster(path)
+
+
+def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_roster(tmp_path / "none.csv")
+    (tmp_path / "latin.csv").write_bytes("id,name\n1,Zo\xeb\n".encode("latin1"))
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_roster(tmp_path / "latin.csv")
+
+
+def test_students_are_named_and_those_without_a_submission_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text("id,name\n11,Jane Doe\njroe,John Roe\n13,Nobody\n")
+    roster = read_roster(path)
+    moodle = Entry("x", [Piece(b"x", "x")], "s", [Student("11", "doejane")])
+    plain = Entry("jroe.py", [Piece(b"jroe.py", "jroe.py")], "s", [])
+    other = Entry("y", [Piece(b"y", "y")], "s", [Student("99", "Visitor")])
+    named = [roster.name(entry) for entry in (moodle, plain, other)]
+    assert [one.students for one in named] == [
+        [Student("11", "Jane Doe")],
+        [Student("jroe", "John Roe")],
+        [Student("99", "Visitor")],
+    ]
+    seen = [student for entry in named for student in entry.students]
+    assert roster.absent(seen) == [Student("13", "Nobody")]
