@@ -57,6 +57,26 @@ def test_a_reference_that_raises_is_our_error(exercise: Exercise, tmp_path: Path
         opened.expect([impossible])
 
 
+def test_a_process_that_is_gone_or_has_grown_is_replaced(
+    exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, third = (Case({**exercise.watched, "seed": float(seed)}) for seed in range(3))
+    with Oracle(exercise, tmp_path) as opened:
+        with pytest.raises(OracleError):
+            opened.expect([Case({**exercise.watched, "num_classes": -1.0})])
+        opened.expect([one])
+        spent, first = opened.cpu_s, opened._process
+        monkeypatch.setattr(oracle_module, "_MOST_RESIDENT_BYTES", 1)
+        opened.expect([other])
+        assert opened._process is not first
+        assert opened.cpu_s > spent
+        text = (exercise.folder / "solution.py").read_text()
+        answer = opened.answer_of(text, third)
+        assert answer.raised is None
+        assert answer.array is not None
+        assert np.array_equal(answer.array, opened.expect([third])[0].reference)
+
+
 def test_unknown_exercise_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(reference.UsageError, match="resnet_classifier"):
         reference.load("no_such")

@@ -1,0 +1,106 @@
+"""Run a command and measure all of its processes together: CPU seconds, memory, wall clock."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+EVERY_S = 0.1
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Footprint(NamedTuple):
+    """What a command took.
+
+    Attributes:
+        cpu_s: of every process; one that lived for less than EVERY_S and was waited for by nobody
+            of the command may be missing.
+        peak_bytes: largest sum of the processes' proportional set sizes: a page that several share
+            counts once. Where the kernel does not tell, resident without shared pages.
+        peak_of_first: largest resident set of the command's own process.
+    """
+
+    code: int
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    peak_of_first: int
+    processes: int
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Footprint:
+    """Run a command to its end, silently.
+
+    The kernel adds the time of children that were waited for to their parent's. A worker behind
+    bubblewrap is killed with its namespace and counts nowhere, so processes are looked at as well.
+    """
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    seen = _Seen(process.pid)
+    watcher = threading.Thread(target=seen.watch)
+    watcher.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seen.ended.set()
+    watcher.join()
+    return Footprint(
+        process.returncode,
+        time.monotonic() - start,
+        max(seen.cpu_s, usage.ru_utime + usage.ru_stime),
+        seen.peak_bytes,
+        usage.ru_maxrss << 10,
+        len(seen.cpu),
+    )
+
+
+class _Seen:
+    """What was seen of a process and all below it."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self.cpu: dict[tuple[int, str], float] = {}
+        self.peak_bytes = 0
+        self.ended = threading.Event()
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds, each process by its own account."""
+        return sum(self.cpu.values())
+
+    def watch(self) -> None:
+        """Look every EVERY_S until the end."""
+        while not self.ended.wait(EVERY_S):
+            total = 0
+            for pid in self._processes():
+                with suppress(OSError, ValueError, IndexError):
+                    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                    key = pid, fields[19]  # a number may be given again; its start time is not
+                    self.cpu[key] = (int(fields[11]) + int(fields[12])) / _TICK
+                    total += _memory(pid)
+            self.peak_bytes = max(self.peak_bytes, total)
+
+    def _processes(self) -> Iterator[int]:
+        waiting = [self._first]
+        while waiting:
+            pid = waiting.pop()
+            yield pid
+            with suppress(OSError):
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    children = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                    waiting += map(int, children.split())
+
+
+def _memory(pid: int) -> int:
+    """Return the proportional set size in bytes."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(text.partition("\nPss:")[2].split(maxsplit=1)[0]) << 10
+    except (OSError, IndexError):
+        pages = Path(f"/proc/{pid}/statm").read_text().split()
+        return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
