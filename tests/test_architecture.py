@@ -30,6 +30,7 @@ JOINERS = (
     "grader.service",
     "grader.platforms.child",
     "grader.batch.job",
+    "grader.platforms.wheel",
 )
 """The only rooms that join exercises, judge and walls."""
 
@@ -52,6 +53,7 @@ ALLOWED = {
     },
     "grader.platforms.child": {"grader.platforms", "grader.model", "grader.report", "reference"}
     | {"grader.errors"},
+    "grader.platforms.wheel": {"grader", "reference"},
     "grader.platforms.grading": {
         *("grader.environment", "grader.errors", "grader.examiner", "grader.intake"),
         *("grader.judge", "grader.model", "grader.oracle", "grader.result", "grader.runtime"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import CACHE, FIXTURES, statuses
+from taken import assert_every_platform_takes
 
 import reference
 from grader.errors import InvalidSubmission
@@ -73,6 +74,7 @@ def judges(bubblewrap: Sandbox) -> Iterator[Judges]:
 def test_accepted_fixture_gets_full_marks(folder: Path, judges: Judges) -> None:
     report = grade(folder, *judges(folder))
     assert (report.verdict, report.score) == ("accepted", 100), to_json(report).decode()
+    assert_every_platform_takes(report)
 
 
 @pytest.mark.parametrize("folder", folders("rejected"), ids=identify)
@@ -87,6 +89,7 @@ def test_rejected_fixture_fails_where_it_is_wrong(folder: Path, judges: Judges) 
     assert report.score < 100
     if report.verdict == "wrong_answer":
         assert report.counterexample is not None
+    assert_every_platform_takes(report)
 
 
 @pytest.mark.parametrize("folder", folders("hostile"), ids=identify)
@@ -104,6 +107,7 @@ def test_hostile_fixture_is_contained(
     assert "ESCAPED" not in text
     assert report.verdict in expected["verdict"], text
     assert report.score <= expected["max_score"], text
+    assert_every_platform_takes(report)
 
 
 def test_fixture_banks_are_as_large_as_promised() -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grader.cli.common import ACCEPTED, NOT_ACCEPTED, reporting_errors
+from grader.cli.common import ACCEPTED, NOT_ACCEPTED, load_exercise, reporting_errors
 from grader.errors import UsageError
 from grader.platforms import NAMES, find
 
 if TYPE_CHECKING:
     from grader.model import Report
+    from grader.platforms.platform import Platform
+    from grader.platforms.settings import Settings
 
 PlatformName = StrEnum("PlatformName", list(NAMES))  # type: ignore[misc]
 
@@ -59,6 +61,54 @@ def validate(
         raise typer.Exit(NOT_ACCEPTED if problems else ACCEPTED)
 
 
+def package(
+    platform: Annotated[PlatformName, typer.Option("--platform", help="Where it is uploaded.")],
+    exercise: Annotated[
+        str | None, typer.Option(help="Name of the exercise, or the path of its folder.")
+    ] = None,
+    settings: SettingsOption = None,
+    form: Annotated[str, typer.Option("--form", help="Of the platform's forms, see docs.")] = "",
+    image: Annotated[
+        str, typer.Option("--image", help="The grading image, where the platform can pull it.")
+    ] = "nnx-grader-grading",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, or into this folder.")
+    ] = None,
+) -> None:
+    """Pack the file that an instructor uploads; the same course gives the same bytes."""
+    with reporting_errors():
+        from grader.platforms.packages import Course, pack
+
+        found = find(platform)
+        chosen = _settings(found, settings, exercise)
+        named = [chosen.exercise, *chosen.options.get("parts", {}).values()]
+        exercises = {name: load_exercise(name or None) for name in named}
+        name, data = pack(
+            Course(platform=found, settings=chosen, exercises=exercises, image=image), form
+        )
+        target = Path(name) if output is None else output / name if output.is_dir() else output
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise UsageError(f"cannot write {target}: {error.strerror}") from error
+        typer.echo(f"{target}  {len(data)} bytes, for {found.title}")
+
+
+def _settings(platform: "Platform", path: Path | None, exercise: str | None) -> "Settings":
+    """Return the settings of a file, with another exercise if one is given."""
+    from dataclasses import replace
+
+    from grader.platforms.settings import read
+
+    if path is not None and not path.is_file():
+        raise UsageError(f"cannot read {path}: there is no such file")
+    try:
+        found = read(path, platform)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return found if exercise is None else replace(found, exercise=exercise)
+
+
 def publish(
     report: "Report",
     platform: PlatformName,
@@ -68,17 +118,12 @@ def publish(
 ) -> int:
     """Write what a platform wants back; return the exit code that its container would have."""
     from grader.platforms.order import read_metadata
-    from grader.platforms.settings import read
     from grader.platforms.supervisor import put
 
     found = find(platform)
-    for path in (settings, metadata):
-        if path is not None and not path.is_file():
-            raise UsageError(f"cannot read {path}: there is no such file")
-    try:
-        options = read(settings, found).options
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    options = _settings(found, settings, None).options
+    if metadata is not None and not metadata.is_file():
+        raise UsageError(f"cannot read {metadata}: there is no such file")
     said = read_metadata("" if metadata is None else str(metadata))
     delivery = found.render(report, found.circumstances(options, said))
     if delivery.document is None:

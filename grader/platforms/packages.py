@@ -1,0 +1,242 @@
+"""Pack what an instructor uploads to a platform: one file, the same bytes for the same course."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from string import Template
+from typing import Any
+
+from grader.errors import UsageError
+from grader.model import Exercise
+from grader.platforms.archives import File, tarred, zipped
+from grader.platforms.platform import Platform
+from grader.platforms.settings import Settings
+from grader.platforms.wheel import wheel
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_JUDGE = "/usr/local/bin/grade-on"
+Files = dict[str, File]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What is packed.
+
+    Attributes:
+        exercises: as the settings name them, with the exercise of each.
+        image: name of the grading image that the platform can pull.
+    """
+
+    platform: Platform
+    settings: Settings
+    exercises: Mapping[str, Exercise]
+    image: str
+
+    @property
+    def first(self) -> Exercise:
+        """The exercise that gives the upload its name."""
+        return next(iter(self.exercises.values()))
+
+    @property
+    def file(self) -> str:
+        """The name that a student's file should have."""
+        return self.first.file_names[0]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way of packing.
+
+    Attributes:
+        suffix: of the file to upload.
+        make: return its files, by name.
+        write: turn them into one.
+    """
+
+    suffix: str
+    make: Callable[[Course], Files]
+    write: Callable[[Mapping[str, File]], bytes]
+
+
+def pack(course: Course, form: str) -> tuple[str, bytes]:
+    """Return the name and the bytes of the file to upload.
+
+    Raises:
+        UsageError: this platform is not packed, or not in this form.
+    """
+    forms = FORMS.get(course.platform.name)
+    if forms is None:
+        known = ", ".join(FORMS)
+        raise UsageError(f"{course.platform.title} takes no package; there are: {known}")
+    chosen = forms.get(form or next(iter(forms)))
+    if chosen is None:
+        raise UsageError(f"{course.platform.title} has no form {form!r}: {', '.join(forms)}")
+    name = f"{course.first.name}-{course.platform.name}{chosen.suffix}"
+    return name, chosen.write(chosen.make(course))
+
+
+def _source(course: Course) -> Files:
+    """Return grading.toml and the folders of exercises that are not part of this package."""
+    files: Files = {}
+    renamed = {}
+    for named, exercise in course.exercises.items():
+        renamed[named] = _here(named, exercise)
+        if "/" not in named:
+            continue
+        if f"{exercise.folder.name}/exercise.py" in files:
+            raise UsageError(f"two exercises lie in folders called {exercise.folder.name}")
+        files |= {f"{exercise.folder.name}/{name}": f for name, f in _folder(exercise.folder)}
+    files["grading.toml"] = File(_settings(course, renamed).encode())
+    return files
+
+
+def _folder(folder: Path) -> Iterator[tuple[str, File]]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and inside.parts[0] != "fixtures" and "__pycache__" not in inside.parts:
+            yield inside.as_posix(), File(path.read_bytes())
+
+
+def _settings(course: Course, renamed: Mapping[str, str]) -> str:
+    """Return the settings as TOML, every option of the platform named."""
+    settings, platform = course.settings, course.platform
+    lines = [f"# Settings of nnx-grader on {platform.title}; see docs/platforms."]
+    lines.append(f"exercise = {_toml(renamed.get(settings.exercise, settings.exercise))}")
+    lines.append(f"feedback = {_toml(settings.feedback)}")
+    lines.append(f"budget_s = {settings.budget_s or platform.budget_s:g}")
+    if settings.options:
+        lines += ["", f"[{platform.name}]"]
+    for key, value in settings.options.items():
+        lines.append(f"{key} = {_toml(value, renamed)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any, renamed: Mapping[str, str] | None = None) -> str:
+    """Return a value as TOML: its strings, numbers and lists are JSON's."""
+    if isinstance(value, dict):
+        named = {key: (renamed or {}).get(one, one) for key, one in value.items()}
+        pairs = (f"{json.dumps(key)} = {json.dumps(one)}" for key, one in named.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
+    return json.dumps(value)
+
+
+def _gradescope_pip(course: Course) -> Files:
+    name, data = wheel()
+    warm = "\n".join(
+        f"/opt/nnx-grader/bin/grader warm {_here(named, exercise)}"
+        for named, exercise in course.exercises.items()
+    )
+    return {
+        **_source(course),
+        name: File(data),
+        "setup.sh": _script("gradescope_setup.sh", WHEEL=f"./{name}", WARM=warm),
+        "run_autograder": _script("gradescope_run_autograder"),
+    }
+
+
+def _here(named: str, exercise: Exercise) -> str:
+    """Return how an exercise is called from the folder of grading.toml."""
+    return f"./{exercise.folder.name}" if "/" in named else exercise.name
+
+
+def _image(course: Course) -> Files:
+    """Return the folder of an image to build: the grading image with the course's settings."""
+    source = str(PurePosixPath(course.platform.places.settings).parent)
+    steps = [
+        f"RUN grader warm {source}/{exercise.folder.name}"
+        for named, exercise in course.exercises.items()
+        if "/" in named
+    ]
+    steps += _STEPS.get(course.platform.name, ())
+    dockerfile = _text(
+        "image_Dockerfile",
+        TITLE=course.platform.title,
+        IMAGE=course.image,
+        SOURCE=source,
+        STEPS="\n".join(steps),
+    )
+    return {
+        "Dockerfile": File(dockerfile.rstrip().encode() + b"\n"),
+        **{f"source/{name}": file for name, file in _source(course).items()},
+    }
+
+
+_STEPS: Mapping[str, tuple[str, ...]] = {
+    "gradescope": ('CMD ["/autograder/run_autograder"]',),
+    # Coursera gives the container a user of its own, who must be able to read the warm cache. The
+    # worker is that user too: its lock-down keeps it out.
+    "coursera": (
+        "RUN chmod -R a+rX /var/cache/nnx-grader",
+        f'ENTRYPOINT ["{_JUDGE}", "coursera"]',
+    ),
+}
+
+
+def _prairielearn(course: Course) -> Files:
+    exercise, name = course.first, course.first.name
+    statement = (exercise.folder / "statement.md").read_text(encoding="utf-8")
+    info = _text(
+        "prairielearn_info.json",
+        UUID=str(uuid.uuid5(uuid.NAMESPACE_URL, f"nnx-grader/{name}")),
+        TITLE=json.dumps(exercise.title)[1:-1],
+        IMAGE=course.image,
+    )
+    # PrairieLearn runs elements and Mustache tags wherever they stand in a question.
+    text = re.sub(r"<(?=/?(pl-|markdown))", "&lt;", statement).replace("{{", "{ {")
+    question = _text("prairielearn_question.html", STATEMENT=text, FILE=course.file)
+    return {
+        f"{name}/info.json": File(info.encode()),
+        f"{name}/question.html": File(question.encode()),
+        **{f"{name}/tests/{path}": file for path, file in _source(course).items()},
+    }
+
+
+def _autolab(course: Course) -> Files:
+    exercise, options = course.first, course.settings.options
+    name = re.sub(r"[^a-z0-9]", "", exercise.name.lower())
+    points = options["points"] or sum(one.points for one in exercise.rubric)
+    facts = {
+        "NAME": name,
+        "MODULE": name.capitalize(),
+        "TITLE": json.dumps(exercise.title),
+        "FILE": course.file,
+        "PROBLEM": json.dumps(options["problem"]),
+        "POINTS": f"{float(points):g}",
+        "IMAGE": course.image,
+    }
+    inner = {f"autograde/{path}": file for path, file in _source(course).items()}
+    return {
+        f"{name}/{name}.yml": File(_text("autolab_assessment.yml", **facts).encode()),
+        f"{name}/{name}.rb": File(_text("autolab_assessment.rb", **facts).encode()),
+        f"{name}/autograde-Makefile": File(_text("autolab_Makefile", **facts).encode()),
+        f"{name}/autograde.tar": File(tarred(inner)),
+    }
+
+
+def _text(template: str, **facts: str) -> str:
+    return Template((_TEMPLATES / template).read_text(encoding="utf-8")).safe_substitute(facts)
+
+
+def _script(template: str, **facts: str) -> File:
+    return File(_text(template, **facts).encode(), executable=True)
+
+
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "gradescope": {
+        "pip": Form(".zip", _gradescope_pip, zipped),
+        "image": Form("-image.zip", _image, zipped),
+    },
+    "prairielearn": {
+        "question": Form(".zip", _prairielearn, zipped),
+        "image": Form("-image.zip", _image, zipped),
+    },
+    "coursera": {"image": Form(".zip", _image, zipped)},
+    "autolab": {
+        "assessment": Form(".tar", _autolab, tarred),
+        "image": Form("-image.zip", _image, zipped),
+    },
+}
+"""Platform to its forms, the usual one first."""

@@ -1,0 +1,173 @@
+"""What an instructor uploads holds what the platform expects, and the same bytes each time."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from grader.platforms import find
+from grader.platforms.settings import read
+
+BLOCK = f"{ROOT}/reference/basic_block"
+
+
+def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grader", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def packed(folder: Path, platform: str, *more: object) -> bytes:
+    """Return the bytes of a package, made twice."""
+    made = []
+    for name in ("first", "second"):
+        done = grader("package", "--platform", platform, *more, "-o", folder / name)
+        assert done.returncode == 0, done.stderr
+        made.append((folder / name).read_bytes())
+    assert made[0] == made[1]
+    return made[0]
+
+
+def unzipped(data: bytes) -> dict[str, tuple[bytes, int]]:
+    """Return name to bytes and permissions."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {
+            entry.filename: (archive.read(entry), entry.external_attr >> 16 & 0o777)
+            for entry in archive.infolist()
+        }
+
+
+def untarred(data: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        found = {one.name: archive.extractfile(one) for one in archive if one.isfile()}
+        return {name: file.read() for name, file in found.items() if file is not None}
+
+
+def test_gradescope_gets_its_two_scripts_and_a_wheel_of_this_installation(tmp_path: Path) -> None:
+    files = unzipped(packed(tmp_path, "gradescope"))
+    assert {"setup.sh", "run_autograder", "grading.toml"} <= set(files)
+    for name in ("setup.sh", "run_autograder"):
+        text, mode = files[name]
+        assert text.startswith(b"#!/")
+        assert mode == 0o755
+        assert b"$WHEEL" not in text
+        assert b"\r" not in text
+        assert subprocess.run(["bash", "-n"], input=text, check=False).returncode == 0
+    (name,) = [one for one in files if one.endswith(".whl")]
+    assert name.encode() in files["setup.sh"][0]
+    assert b"bin/grader warm resnet_classifier" in files["setup.sh"][0]
+
+
+def test_the_wheel_installs_and_runs_what_is_installed_here(tmp_path: Path) -> None:
+    files = unzipped(packed(tmp_path, "gradescope"))
+    (name,) = [one for one in files if one.endswith(".whl")]
+    (tmp_path / name).write_bytes(files[name][0])
+    into = tmp_path / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    # pip holds every file against the wheel's own list of digests
+    subprocess.run([*pip, "--target", into, tmp_path / name], check=True)
+    code = "import grader, reference; print(grader.__file__, reference.load('basic_block').digest)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(into)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    import reference
+
+    where, digest = done.stdout.split()
+    assert where.startswith(str(into))
+    assert digest == reference.load("basic_block").digest
+    assert (into / "bin" / "grader").exists()
+
+
+def test_an_exercise_of_ones_own_goes_along(tmp_path: Path) -> None:
+    own = tmp_path / "my_block"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    settings = tmp_path / "grading.toml"
+    settings.write_text("feedback = 'category'\n[gradescope]\nleaderboard = true\npoints = 20\n")
+    more = ("--exercise", own, "--settings", settings)
+    files = unzipped(packed(tmp_path, "gradescope", *more))
+    assert "my_block/solution.py" in files
+    assert not [name for name in files if "/fixtures/" in name or "__pycache__" in name]
+    assert b"bin/grader warm ./my_block" in files["setup.sh"][0]
+    (tmp_path / "sent.toml").write_bytes(files["grading.toml"][0])
+    found = read(tmp_path / "sent.toml", find("gradescope"))
+    assert found.exercise == str(own)
+    assert (found.feedback, found.options["leaderboard"]) == ("category", True)
+    assert found.options["points"] == 20
+
+
+def test_an_image_is_built_from_the_grading_image(tmp_path: Path) -> None:
+    more = ("--form", "image", "--image", "example/grading:1", "--exercise", BLOCK)
+    files = unzipped(packed(tmp_path, "gradescope", *more))
+    dockerfile = files["Dockerfile"][0].decode()
+    assert "FROM example/grading:1\n" in dockerfile
+    assert "COPY source /autograder/source\n" in dockerfile
+    assert "RUN grader warm /autograder/source/basic_block\n" in dockerfile
+    assert tomllib.loads(files["source/grading.toml"][0].decode())["exercise"] == "./basic_block"
+
+
+def test_coursera_gets_a_dockerfile_with_its_entry_point_and_its_parts(tmp_path: Path) -> None:
+    settings = tmp_path / "grading.toml"
+    settings.write_text(f'[coursera.parts]\nabc = "basic_block"\nxyz = "{BLOCK}"\n')
+    files = unzipped(packed(tmp_path, "coursera", "--settings", settings))
+    dockerfile = files["Dockerfile"][0].decode()
+    assert 'ENTRYPOINT ["/usr/local/bin/grade-on", "coursera"]' in dockerfile
+    assert "COPY source /grader\n" in dockerfile
+    parts = tomllib.loads(files["source/grading.toml"][0].decode())["coursera"]["parts"]
+    assert parts == {"abc": "basic_block", "xyz": "./basic_block"}
+    assert "source/basic_block/exercise.py" in files
+
+
+def test_prairielearn_gets_a_question(tmp_path: Path) -> None:
+    files = unzipped(packed(tmp_path, "prairielearn", "--image", "example/grading"))
+    info = json.loads(files["resnet_classifier/info.json"][0])
+    options = info["externalGradingOptions"]
+    assert info["gradingMethod"] == "External"
+    assert (options["image"], options["timeout"]) == ("example/grading", 30)
+    assert options["entrypoint"] == "/usr/local/bin/grade-on prairielearn"
+    question = files["resnet_classifier/question.html"][0].decode()
+    assert "ResNetClassifier" in question
+    assert 'file-names="submission.py"' in question
+    assert "{{" not in question
+
+
+def test_autolab_gets_an_assessment_whose_makefile_prints_nothing_else(tmp_path: Path) -> None:
+    files = untarred(packed(tmp_path, "autolab"))
+    assert set(files) == {
+        f"resnetclassifier/{name}"
+        for name in (
+            *("resnetclassifier.yml", "resnetclassifier.rb"),
+            *("autograde-Makefile", "autograde.tar"),
+        )
+    }
+    makefile = files["resnetclassifier/autograde-Makefile"].decode()
+    recipe = [line for line in makefile.splitlines() if line.startswith("\t")]
+    assert all(line.startswith("\t@") for line in recipe)
+    assert 'name: "autograded"' in files["resnetclassifier/resnetclassifier.yml"].decode()
+    assert set(untarred(files["resnetclassifier/autograde.tar"])) == {"autograde/grading.toml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--platform", "github"), "takes no package; there are: gradescope"),
+        (("--platform", "coursera", "--form", "pip"), "has no form 'pip': image"),
+        (("--platform", "gradescope", "--exercise", "nothing"), "no exercise is called"),
+        (("--platform", "gradescope", "--settings", "no.toml"), "no.toml"),
+        (("--platform", "coursera", "-o", "/no/such/folder/x"), "/no/such/folder/x"),
+    ],
+)
+def test_what_cannot_be_packed_is_named(arguments: tuple[str, ...], said: str) -> None:
+    done = grader("package", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
