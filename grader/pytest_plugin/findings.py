@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from grader.apart import NotGraded
 from grader.errors import UsageError
-from grader.pytest_plugin.grading import Grading, NotGraded
+from grader.pytest_plugin.grading import Grading
 from grader.text import printable
 
 if TYPE_CHECKING:

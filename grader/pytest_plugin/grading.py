@@ -1,34 +1,22 @@
-"""Grade once for all processes of a pytest run, in a process apart from theirs.
+"""Grade once for all processes of a pytest run.
 
 A conftest.py, another plugin or a test under pytest runs in pytest's process; the answers of an
 exercise never enter it. The first process that needs the report makes it, the others wait.
 """
 
 import fcntl
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.text import printable
+from grader import apart
+from grader.apart import NotGraded
 
 if TYPE_CHECKING:
     from grader.model import Report
 
-_GRADE = (sys.executable, "-P", "-m", "grader.cli", "grade")
-"""-P: the current folder may be the student's, and may hold a json.py."""
-
 _REPORT, _PROBLEM, _LOCK = "report.json", "problem.txt", "lock"
-_JUDGED = (0, 1)
-"""Exit codes of `grader grade` that tell of a verdict about the submission."""
-
-_PROBLEM_LIMIT = 2_000
-
-
-class NotGraded(Exception):
-    """There is no verdict, through no fault of the student's; the text says why."""
 
 
 class Grading:
@@ -64,17 +52,14 @@ class Grading:
         return any((self._folder / name).exists() for name in (_REPORT, _PROBLEM))
 
     def _grade(self) -> None:
-        made = self._folder / "made.json"
-        command = [*_GRADE, *self._arguments, "--format", "json", "--output", str(made)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        if done.returncode in _JUDGED and made.exists():
-            made.replace(self._folder / _REPORT)
-            return
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        last = said[-1] if said else "it said nothing"
-        ended = printable(f"exit code {done.returncode}: {last}", _PROBLEM_LIMIT)
-        text = f"Not graded: the grader failed ({ended}). This is not the student's fault."
-        (self._folder / _PROBLEM).write_text(text, encoding="utf-8")
+        from grader.report.document import to_json
+
+        try:
+            report = apart.grade(self._arguments)
+        except NotGraded as error:
+            (self._folder / _PROBLEM).write_text(str(error), encoding="utf-8")
+        else:
+            (self._folder / _REPORT).write_bytes(to_json(report))
 
     def _read(self) -> "Report":
         from grader.report.document import from_json

@@ -10,9 +10,9 @@ import pytest
 from conftest import CACHE, FIXTURES, submission
 
 import reference
-from grader import result
+from grader import apart, result
 from grader.model import Diagnosis, Finding, Report, Usage
-from grader.pytest_plugin import FEEDBACK, SANDBOXES, grading
+from grader.pytest_plugin import FEEDBACK, SANDBOXES
 from grader.report.document import to_json
 from grader.report.views import LEVELS, for_student
 from grader.sandbox.choice import LAUNCHERS
@@ -70,7 +70,7 @@ class Harness:
         self.stand_in = self.folder / "stand_in.py"
         self.stand_in.write_text(STAND_IN)
         (self.folder / "alice.py").write_text("raise SystemExit('pytest ran the submission')")
-        monkeypatch.setattr(grading, "_GRADE", (sys.executable, str(self.stand_in)))
+        monkeypatch.setattr(apart, "_GRADE", (sys.executable, str(self.stand_in)))
 
     def answers(self, report: Report | None, end: str = "sys.exit(1)") -> None:
         (self.folder / "end.py").write_text(end)
@@ -224,8 +224,8 @@ def test_wrong_usage_exits_4_and_names_what_was_wrong(
 def test_workers_of_xdist_share_one_grading(harness: Harness) -> None:
     harness.answers(judged(values="failed"))
     harness.pytester.makeconftest(f"""
-        from grader.pytest_plugin import grading
-        grading._GRADE = {(sys.executable, str(harness.stand_in))!r}
+        from grader import apart
+        apart._GRADE = {(sys.executable, str(harness.stand_in))!r}
     """)
     done = harness.pytester.runpytest_subprocess(*GRADE, "-n2", "--junitxml=out.xml", "-Werror")
     done.assert_outcomes(passed=len(EXERCISE.rubric) - 1, failed=1)
