@@ -51,6 +51,7 @@ def grade(arguments: Sequence[str], *, timeout_s: float | None = None) -> "Repor
                 capture_output=True,
                 check=False,
                 timeout=timeout_s,
+                start_new_session=True,  # Ctrl-C is for whoever waits, and may let it end
             )
         except subprocess.TimeoutExpired:
             raise _not_graded(f"no report after {timeout_s:g} s") from None

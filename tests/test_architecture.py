@@ -71,6 +71,11 @@ ALLOWED = {
     },
     "grader.batch.process": {"grader", "grader.batch"},
     "grader.batch.job": {"grader", "reference"},
+    "grader.apart": {"grader.errors", "grader.model", "grader.report", "grader.text"},
+    "grader.xqueue": {
+        "grader.xqueue",
+        *("grader.apart", "grader.errors", "grader.platforms", "grader.text"),
+    },
     "grader.sandbox.worker": {"grader.sandbox.worker"},
     "grader.oracle_process": {"grader.sandbox.worker"},
     "grader.authoring.trusted_process": {"grader.sandbox.worker"},

@@ -2,7 +2,7 @@
 
 import typer
 
-from grader.cli import authoring, grading, machine, platforms, service
+from grader.cli import authoring, grading, machine, platforms, service, xqueue
 from grader.cli.batch import batch
 
 app = typer.Typer(
@@ -31,3 +31,4 @@ app.command()(service.serve)
 app.command()(service.migrate)
 app.command()(service.purge)
 app.add_typer(service.webhook, name="webhook")
+app.command()(xqueue.xqueue)
