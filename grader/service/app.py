@@ -1,5 +1,6 @@
 """Put routes, guard and headers together into one ASGI application."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import structlog
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import MutableScopeHeaders, State
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
@@ -49,6 +51,7 @@ def create_app(
         lifespan=list(lifespan),
         middleware=[AccessLog()],
         before_send=[_with_headers],
+        after_exception=[_log_ours],
         exception_handlers={DBAPIError: _database_failed, TimeoutError: _database_failed},
         logging_config=None,
         openapi_config=_described(),
@@ -63,6 +66,14 @@ async def _with_headers(message: Message, scope: Scope) -> None:
         headers = MutableScopeHeaders.from_message(message)
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
+
+
+async def _log_ours(error: Exception, scope: Scope) -> None:
+    """Log where a bug of ours is; not its message, which may quote what was sent."""
+    if not isinstance(error, HTTPException | DBAPIError):
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        where = [f"{frame.filename}:{frame.lineno}" for frame in frames]
+        _log.error("bug", error=type(error).__name__, path=scope["path"][:200], where=where)
 
 
 def _database_failed(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, Insert, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -64,12 +64,11 @@ class Database:
 
 def insert_once(session: Session, table: type[Base], **values: Any) -> bool:
     """Insert a row unless one with the same key is there; return whether it was inserted."""
-    insert: Callable[..., Any] = (
-        sqlite.insert if _dialect(session) == "sqlite" else postgresql.insert
-    )
-    statement: Insert = insert(table).values(**values).on_conflict_do_nothing()
-    result: Any = session.execute(statement)
-    return bool(result.rowcount == 1)
+    dialect = postgresql if _dialect(session) == "postgresql" else sqlite
+    rows = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    # What came back is asked for: the number of rows is not known with every driver.
+    key = inspect(table).primary_key
+    return session.execute(rows.returning(*key)).first() is not None
 
 
 def outlasting(work: Callable[[], _T], *, patience_s: float = OUTAGE_S) -> _T:

@@ -55,10 +55,10 @@ class _Depths(Collector):
         lanes = {INTERACTIVE: "interactive", BULK: "bulk"}
         with self._database.reading() as session:
             rows = select(Grading.lane, func.count()).where(Grading.state == WAITING)
-            waiting = dict(session.execute(rows.group_by(Grading.lane)).tuples().all())
+            waiting = dict(session.execute(rows.group_by(Grading.lane)).all())
             parked = session.scalar(select(func.count()).where(Grading.state == PARKED))
             states = select(Notice.state, func.count()).where(Notice.state.in_([WAITING, PARKED]))
-            notices = dict(session.execute(states.group_by(Notice.state)).tuples().all())
+            notices = dict(session.execute(states.group_by(Notice.state)).all())
         gauge = GaugeMetricFamily("grader_waiting", "Gradings that wait", labels=["lane"])
         for lane, name in lanes.items():
             gauge.add_metric([name], waiting.get(lane, 0))

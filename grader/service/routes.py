@@ -143,7 +143,7 @@ def parked(request: Request[Any, Any, Any]) -> list[Given]:
         rows = select(Grading, Submission.source).join(
             Submission, Submission.id == Grading.submission_id
         )
-        gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).tuples().all()
+        gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).all()
         notices = select(Notice).where(Notice.state == PARKED).limit(1000)
         return [
             *(Given("grading", one.submission_id, source, one.problem) for one, source in gradings),

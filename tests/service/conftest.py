@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine
 
 import reference
 from grader.service import addresses, migrations
@@ -33,33 +33,78 @@ def server() -> Iterator[postgresql.PostgreSQL]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def postgresql_url(server: postgresql.PostgreSQL) -> Iterator[str]:
-    """The address of a new, empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.url.rpartition("/")[0] + f"/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+@pytest.fixture(scope="session")
+def admin(server: postgresql.PostgreSQL) -> Iterator[Engine]:
+    """Connections that make and drop databases."""
+    engine = create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    yield engine
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def template(server: postgresql.PostgreSQL, admin: Engine) -> str:
+    """The name of a migrated database, to be copied: migrating takes longer than a test."""
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE migrated")
+    database = Database(server.address("migrated"))
+    migrations.upgrade(database)
+    database.close()
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "grader.sqlite"
+    database = Database(f"sqlite:///{path}")
+    migrations.upgrade(database)
+    database.close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, of each kind."""
-    if request.param == "sqlite":
-        return ""
-    url: str = request.getfixturevalue("postgresql_url")
-    return url
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kinds of database, one after the other."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new database without tables."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/data/grader.sqlite"
+        return
+    yield from _made(request, "template1")
+
+
+@pytest.fixture
+def database_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new migrated database."""
+    if kind == "sqlite":
+        (tmp_path / "data").mkdir()
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "data")
+        yield f"sqlite:///{tmp_path}/data/grader.sqlite"
+        return
+    yield from _made(request, request.getfixturevalue("template"))
+
+
+def _made(request: pytest.FixtureRequest, template: str) -> Iterator[str]:
+    server: postgresql.PostgreSQL = request.getfixturevalue("server")
+    admin: Engine = request.getfixturevalue("admin")
+    name = f"test_{uuid.uuid4().hex}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.address(name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(
         data=tmp_path / "data",
-        database_url=Secret(database_url),
+        database_url=Secret("" if database_url.startswith("sqlite") else database_url),
         operator_token=Secret(OPERATOR),
         base_url="http://testserver.local",
     )
@@ -68,7 +113,6 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     opened = Database(settings.url)
-    migrations.upgrade(opened)
     yield opened
     opened.close()
 

@@ -37,7 +37,10 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        return f"postgresql+psycopg://grader@127.0.0.1:{self.port}/postgres"
+        return self.address("postgres")
+
+    def address(self, name: str) -> str:
+        return f"postgresql+psycopg://grader@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> None:
         log = self._data / "log"

@@ -1,5 +1,7 @@
 """A delivery is answered with exactly the status that it deserves, and taken once."""
 
+import dataclasses
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +12,7 @@ from litestar.testing import TestClient
 from sqlalchemy import func, select
 
 import reference
+from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.settings import Settings
 from grader.service.submissions import files_of
@@ -103,11 +106,12 @@ def test_a_large_body_is_refused_before_its_signature_is_looked_at(
     assert client.post(url, content=b"", headers={"content-length": "9" * 30}).status_code == 413
 
 
-@pytest.mark.parametrize("name", ["nobody", "Campus", "%00", "a" * 200, "%ff", "..", "a b", "-"])
-def test_an_unknown_source_is_not_found(client: TestClient[Any], secret: str, name: str) -> None:
+def test_an_unknown_source_is_not_found(client: TestClient[Any], secret: str) -> None:
     content = body()
-    url = f"/hooks/submissions/{quote(name, safe='%')}"
-    assert client.post(url, content=content, headers=signed(secret, content)).status_code == 404
+    for name in ("nobody", "Campus", "%00", "a" * 200, "%ff", "..", "a b", "-"):
+        url = f"/hooks/submissions/{quote(name, safe='%')}"
+        answer = client.post(url, content=content, headers=signed(secret, content))
+        assert answer.status_code == 404, name
 
 
 def test_who_does_not_sign_is_unauthorised(client: TestClient[Any], secret: str) -> None:
@@ -133,54 +137,54 @@ def test_an_id_with_a_dot_is_refused(client: TestClient[Any], secret: str) -> No
     assert deliver(client, secret, body(), "m" * 201).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"files": []},
-        {"files": [{"name": "hw.py"}]},
-        {"files": [{"name": "hw.py", "content": "x", "url": "https://x.org/a"}]},
-        {"files": [{"name": "hw.py", "url": "https://x.org/a"}]},
-        {"files": [{"name": "hw.py", "url": "file:///etc/passwd", "sha256": "0" * 64}]},
-        {"files": [{"name": "../hw.py", "content": "x"}]},
-        {"files": [{"name": "..", "content": "x"}]},
-        {"files": [{"name": "a\\b.py", "content": "x"}]},
-        {"files": [{"name": "hw\u0000.py", "content": "x"}]},
-        {"files": [{"name": "hw.py\n", "content": "x"}]},
-        {"files": [{"name": "hw.py", "content": "x"}] * 2},
-        {"files": [{"name": f"{i}.py", "content": "x"} for i in range(21)]},
-        {"files": [{"name": "hw.py", "content": "not base64!", "encoding": "base64"}]},
-        {"files": [{"name": "hw.py", "content": 5}]},
-        {"user": ""},
-        {"user": "a" * 201},
-        {"user": "al\u0000ice"},
-        {"user": None},
-        {"context": 7},
-        {"exercise": ["x"]},
-        {"attempt": -1},
-        {"attempt": 1.5},
-        {"attempt": 2**40},
-        {"submitted_at": "yesterday"},
-        {"submitted_at": "2026-03-01T12:00:00"},
-        {"submitted_at": "0001-01-01T00:00:00+14:00"},
-    ],
-)
+UNREADABLE: list[dict[str, Any]] = [
+    {"files": []},
+    {"files": [{"name": "hw.py"}]},
+    {"files": [{"name": "hw.py", "content": "x", "url": "https://x.org/a"}]},
+    {"files": [{"name": "hw.py", "url": "https://x.org/a"}]},
+    {"files": [{"name": "hw.py", "url": "file:///etc/passwd", "sha256": "0" * 64}]},
+    {"files": [{"name": "../hw.py", "content": "x"}]},
+    {"files": [{"name": "..", "content": "x"}]},
+    {"files": [{"name": "a\\b.py", "content": "x"}]},
+    {"files": [{"name": "hw\u0000.py", "content": "x"}]},
+    {"files": [{"name": "hw.py\n", "content": "x"}]},
+    {"files": [{"name": "hw.py", "content": "x"}] * 2},
+    {"files": [{"name": f"{i}.py", "content": "x"} for i in range(21)]},
+    {"files": [{"name": "hw.py", "content": "not base64!", "encoding": "base64"}]},
+    {"files": [{"name": "hw.py", "content": 5}]},
+    {"user": ""},
+    {"user": "a" * 201},
+    {"user": "al\u0000ice"},
+    {"user": None},
+    {"context": 7},
+    {"exercise": ["x"]},
+    {"attempt": -1},
+    {"attempt": 1.5},
+    {"attempt": 2**40},
+    {"submitted_at": "yesterday"},
+    {"submitted_at": "2026-03-01T12:00:00"},
+    {"submitted_at": "0001-01-01T00:00:00+14:00"},
+]
+NO_DELIVERIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"{",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"type":"\\ud800"}',
+    b"1" * 9999,
+]
+
+
 def test_a_body_that_cannot_be_read_is_a_bad_request(
-    client: TestClient[Any], service: Service, secret: str, changes: dict[str, Any]
+    client: TestClient[Any], service: Service, secret: str
 ) -> None:
-    answer = deliver(client, secret, body(**changes))
-    assert answer.status_code == 400
-    assert answer.json()["error"]
+    for content in [body(**changes) for changes in UNREADABLE] + NO_DELIVERIES:
+        answer = deliver(client, secret, content)
+        assert answer.status_code == 400, content[:300]
+        assert answer.json()["error"]
     assert rows(service, Submission) == 0
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"null", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"type":"\\ud800"}', b"1" * 9999],
-)
-def test_a_body_that_is_no_delivery_is_a_bad_request(
-    client: TestClient[Any], secret: str, content: bytes
-) -> None:
-    assert deliver(client, secret, content).status_code == 400
 
 
 def test_what_cannot_be_true_is_unprocessable(client: TestClient[Any], secret: str) -> None:
@@ -195,11 +199,8 @@ def test_files_may_be_binary_and_are_checked(
     client: TestClient[Any], service: Service, secret: str
 ) -> None:
     sent = {"name": "hw.zip", "content": "AAEC/w==", "encoding": "base64"}
-    sent["sha256"] = "3d1f57c984978ef98a18378c8166c1cb8ede02c03eeb6aee7e2f121dfeee3e56"
+    sent["sha256"] = hashlib.sha256(b"\x00\x01\x02\xff").hexdigest()
     answer = deliver(client, secret, body(files=[sent]))
-    if answer.status_code == 422:  # the digest above is computed by nobody
-        sent["sha256"] = answer.json()["error"].split()[4].rstrip(",")
-        answer = deliver(client, secret, body(files=[sent]))
     assert answer.status_code == 202
     with service.database.reading() as session:
         submission = session.get_one(Submission, answer.json()["id"])
@@ -209,10 +210,6 @@ def test_files_may_be_binary_and_are_checked(
 def test_above_the_set_depth_it_says_when_to_come_back(
     service: Service, secret: str, settings: Settings
 ) -> None:
-    import dataclasses
-
-    from grader.service.app import create_app
-
     full = dataclasses.replace(service, settings=dataclasses.replace(settings, queue_depth=2))
     with TestClient(create_app(full)) as client:
         first = [deliver(client, secret, body(str(i)), f"msg_{i}") for i in range(2)]

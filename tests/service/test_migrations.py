@@ -6,7 +6,6 @@ from sqlalchemy import inspect
 
 from grader.service import migrations
 from grader.service.database import Database
-from grader.service.settings import Settings
 from grader.service.tables import Base
 
 
@@ -26,9 +25,9 @@ def test_a_column_that_no_migration_adds_would_be_seen(database: Database) -> No
 
 
 def test_an_empty_database_has_no_revision_and_a_migrated_one_the_newest(
-    settings: Settings,
+    empty_url: str,
 ) -> None:
-    database = Database(settings.url)
+    database = Database(empty_url)
     assert migrations.current(database) is None
     migrations.upgrade(database)
     assert migrations.current(database) == migrations.newest()

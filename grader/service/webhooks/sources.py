@@ -110,5 +110,5 @@ def listed(database: Database) -> list[Listed]:
                 "" if newest is None else f"{newest:%Y-%m-%d %H:%M}",
                 source.callback_refused_at is not None,
             )
-            for source, live, newest in session.execute(rows).tuples()
+            for source, live, newest in session.execute(rows)
         ]
