@@ -27,11 +27,12 @@ class JudgingProcess:
     def __init__(self, *, sandbox: str, deadline_s: float) -> None:
         self._sandbox, self._deadline_s = sandbox, deadline_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_grading = False
 
     def grade(self, work: Work) -> Reply:
         """See Grader."""
         process = self._process or self._start()
-        self._process = process
+        self._process, self._is_grading = process, True
         try:
             assert process.stdin is not None and process.stdout is not None
             message = msgspec.msgpack.encode(work)
@@ -41,12 +42,16 @@ class JudgingProcess:
             return msgspec.msgpack.decode(reply, type=Reply)
         except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as error:
             raise GraderDied(self._end(str(error))) from None
+        finally:
+            self._is_grading = False
 
     def close(self) -> None:
-        """See Grader."""
+        """See Grader: what is being graded learns of it by the end of its pipe."""
         process = self._process
         if process is not None:
             process.kill()
+            if not self._is_grading:
+                self._end("closed")
 
     def _end(self, what: str) -> str:
         """Make sure that the process is gone, and say how it ended."""
