@@ -11,6 +11,8 @@ from grader.service.lti.keys import KeyPair
 from grader.service.lti.refusals import LaunchRefused
 
 _ALGORITHM = "RS256"
+_DIGITS_2048, _DIGITS_16384 = 342, 2731
+"""Base64 digits of the shortest modulus that is safe, and of the longest that is quick."""
 MOST_BYTES = 64 * 1024
 """A launch is 2 to 6 kB; more is not one."""
 
@@ -68,15 +70,19 @@ def usable_keys(document: Any) -> dict[str, RSAKey]:
                 key = RSAKey.import_key({name: jwk[name] for name in ("kty", "n", "e")})
             except (JoseError, ValueError, TypeError, KeyError):
                 continue
-            if key.raw_value.key_size >= 2048:
-                found[jwk["kid"]] = key
+            found[jwk["kid"]] = key
     return found
 
 
 def _can_verify(jwk: Mapping[str, Any]) -> bool:
+    modulus, exponent = jwk.get("n"), jwk.get("e")
     return (
         jwk.get("kty") == "RSA"
         and isinstance(jwk.get("kid"), str)
+        and isinstance(modulus, str)
+        and _DIGITS_2048 <= len(modulus) <= _DIGITS_16384
+        and isinstance(exponent, str)
+        and len(exponent) <= 8  # more only makes verifying slow
         and jwk.get("alg") in (None, _ALGORITHM)
         and jwk.get("use") in (None, "sig")
     )

@@ -1,0 +1,238 @@
+"""Check the claims of a signed launch, and read what it says.
+
+Pure: claims, platform, expected nonce and the time in; a launch or a refusal out. The signature was
+checked before (tokens.py), the state and the browser before that (login.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from grader.service.lti import names
+from grader.service.lti.platform import Platform
+from grader.service.lti.refusals import LaunchRefused
+
+Role = Literal["student", "staff"]
+SKEW_S = 30
+"""How far a platform's clock may be ahead of ours."""
+_TYPES = (names.RESOURCE_LINK_REQUEST, names.DEEP_LINKING_REQUEST, names.REVIEW_REQUEST)
+_STAFF = ("Instructor", "Administrator", "ContentDeveloper")
+_MOST = 500
+"""Longest id that is kept; the documents allow 255."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grades:
+    """Where grades of this link go.
+
+    Attributes:
+        line_item: its column in the gradebook; "" when it has none.
+        line_items: where columns are listed and made; "" when that is not offered.
+        scopes: what a token may be asked for.
+    """
+
+    line_item: str = ""
+    line_items: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLinking:
+    """What a platform wants back when somebody has chosen an exercise."""
+
+    return_url: str
+    data: str | None
+    accepts_line_item: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A message that was accepted.
+
+    Attributes:
+        user, course, link: ids of the platform; they mean nothing outside of it.
+        exercise: what the link's custom parameter names; "" when it names none.
+        for_user: whose submission is to be reviewed; "" for every other message.
+        family: "moodle", "canvas", ...; "" when the platform did not say.
+    """
+
+    message: str
+    deployment: str
+    user: str
+    role: Role
+    course: str
+    course_title: str
+    link: str
+    link_title: str
+    exercise: str
+    for_user: str
+    family: str
+    grades: Grades = field(default_factory=Grades)
+    deep_linking: DeepLinking | None = None
+
+
+def check(claims: Mapping[str, Any], platform: Platform, *, nonce: str, now_s: float) -> Launch:
+    """Return the launch that signed claims describe.
+
+    Args:
+        nonce: the one that was made for this login.
+        now_s: Unix time.
+
+    Raises:
+        LaunchRefused: a check said no; its reason names the check.
+    """
+    _addressed_to_us(claims, platform)
+    _fresh(claims, nonce, now_s)
+    _known_kind(claims)
+    _from_known_deployment(claims, platform)
+    if not _text(claims, "sub"):
+        raise LaunchRefused("subject", "the platform did not say who the user is")
+    return _read(claims)
+
+
+def _addressed_to_us(claims: Mapping[str, Any], platform: Platform) -> None:
+    if claims.get("iss") != platform.issuer:
+        raise LaunchRefused("issuer", f"issued by {_shown(claims.get('iss'))}")
+    audience = claims.get("aud")
+    listed = audience if isinstance(audience, list) else [audience]
+    if platform.client_id not in listed:
+        raise LaunchRefused("audience", f"made for {_shown(audience)}")
+    party = claims.get("azp")
+    if (len(listed) > 1 and party is None) or party not in (None, platform.client_id):
+        raise LaunchRefused("authorized_party", f"azp is {_shown(party)}")
+
+
+def _fresh(claims: Mapping[str, Any], nonce: str, now_s: float) -> None:
+    expires, issued, begins = (_number(claims, name) for name in ("exp", "iat", "nbf"))
+    if expires is None or issued is None:
+        raise LaunchRefused("malformed", "exp or iat is missing, or is no number")
+    if expires <= now_s:
+        raise LaunchRefused("expired", f"expired {now_s - expires:.0f} s ago")
+    if max(issued, begins or 0) > now_s + SKEW_S:
+        ahead_s = max(issued, begins or 0) - now_s
+        raise LaunchRefused(
+            "issued_in_future", f"valid {ahead_s:.0f} s from now; check both clocks"
+        )
+    if claims.get("nonce") != nonce:
+        raise LaunchRefused("nonce_unknown", "the nonce was not made for this login")
+
+
+def _known_kind(claims: Mapping[str, Any]) -> None:
+    if claims.get(names.VERSION_CLAIM) != names.VERSION:
+        raise LaunchRefused("version", f"LTI version {_shown(claims.get(names.VERSION_CLAIM))}")
+    if claims.get(names.MESSAGE_TYPE) not in _TYPES:
+        raise LaunchRefused("message_type", f"message {_shown(claims.get(names.MESSAGE_TYPE))}")
+
+
+def _from_known_deployment(claims: Mapping[str, Any], platform: Platform) -> None:
+    deployment = _text(claims, names.DEPLOYMENT)
+    if not deployment or not (platform.any_deployment or deployment in platform.deployments):
+        raise LaunchRefused("deployment", f"deployment {_shown(deployment)} is not registered")
+
+
+def _read(claims: Mapping[str, Any]) -> Launch:
+    message = claims[names.MESSAGE_TYPE]
+    context, link = _object(claims, names.CONTEXT), _object(claims, names.RESOURCE_LINK)
+    if message == names.RESOURCE_LINK_REQUEST and not _text(link, "id"):
+        raise LaunchRefused("resource_link", "the message names no resource link")
+    for_user = _text(_object(claims, names.FOR_USER), "user_id")
+    if message == names.REVIEW_REQUEST and not for_user:
+        raise LaunchRefused("message", "the message does not say whose submission to review")
+    return Launch(
+        message=message,
+        deployment=_text(claims, names.DEPLOYMENT),
+        user=_text(claims, "sub"),
+        role=role(claims.get(names.ROLES)),
+        course=_text(context, "id"),
+        course_title=_text(context, "title") or _text(context, "label"),
+        link=_text(link, "id"),
+        link_title=_text(link, "title"),
+        exercise=_custom(claims, "exercise"),
+        for_user=for_user if message == names.REVIEW_REQUEST else "",
+        family=_text(_object(claims, names.PLATFORM), "product_family_code").lower(),
+        grades=_grades(_object(claims, names.ENDPOINT)),
+        deep_linking=_deep_linking(claims) if message == names.DEEP_LINKING_REQUEST else None,
+    )
+
+
+def role(roles: Any) -> Role:
+    """Return who somebody is in this course.
+
+    Roles of the institution do not count: a teacher elsewhere may be a student here. Only whoever
+    administers the platform and has no role at all in the course is taken for staff.
+    """
+    listed = [one for one in roles if isinstance(one, str)] if isinstance(roles, list) else []
+    here = [_context_role(one) for one in listed]
+    if any(one in _STAFF for one in here):
+        return "staff"
+    administers = any(one in names.ADMINISTRATORS for one in listed)
+    return "staff" if administers and not any(here) else "student"
+
+
+def _context_role(uri: str) -> str:
+    """Return "Instructor" for membership#Instructor, membership/Instructor#Grader, a bare name."""
+    if not uri.startswith(names.MEMBERSHIP):
+        return uri if ":" not in uri and "/" not in uri else ""
+    path, _, name = uri.removeprefix(names.MEMBERSHIP).partition("#")
+    return path.strip("/") or name
+
+
+def _grades(endpoint: Mapping[str, Any]) -> Grades:
+    scopes = endpoint.get("scope")
+    return Grades(
+        line_item=_address(endpoint, "lineitem"),
+        line_items=_address(endpoint, "lineitems"),
+        scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
+    )
+
+
+def _deep_linking(claims: Mapping[str, Any]) -> DeepLinking:
+    settings = _object(claims, names.DEEP_SETTINGS)
+    kinds, data = settings.get("accept_types"), settings.get("data")
+    return_url = _address(settings, "deep_link_return_url")
+    if not return_url or not isinstance(kinds, list) or "ltiResourceLink" not in kinds:
+        raise LaunchRefused("message", "the platform does not take a link to an exercise here")
+    return DeepLinking(
+        return_url=return_url,
+        data=data if isinstance(data, str) else None,
+        accepts_line_item=settings.get("accept_lineitem") is not False,
+    )
+
+
+def _custom(claims: Mapping[str, Any], name: str) -> str:
+    """Return a custom parameter; "$Something" is a variable that the platform did not fill in."""
+    value = _text(_object(claims, names.CUSTOM), name)
+    return "" if value.startswith("$") else value
+
+
+def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = claims.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    """Return a text, "" for anything else; numbers as text: some platforms send ids as such."""
+    value = claims.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > _MOST or "\0" in value:
+        return ""
+    return value.encode("utf-8", "replace").decode()  # a lone surrogate fits no database
+
+
+def _address(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or len(value) > 2000 or not value.isascii():
+        return ""
+    return value if value.startswith(("https://", "http://")) else ""
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        return None
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:100]

@@ -1,0 +1,45 @@
+"""Keep the public keys of platforms, and fetch them again when a message names a new one."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from joserfc.jwk import RSAKey
+
+from grader.service.lti.fetching import platform_keys
+from grader.service.lti.platform import Platform
+from grader.service.lti.refusals import LaunchRefused
+from grader.service.lti.tokens import key_id, usable_keys, verify
+
+_FRESH_S = 3600.0
+"""How long keys are kept: a key that a platform has withdrawn stops counting after it."""
+
+
+class PlatformKeys:
+    """The keys of every platform that launched lately."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._kept: dict[str, tuple[float, dict[str, RSAKey]]] = {}
+
+    async def verified(self, token: str, platform: Platform) -> dict[str, Any]:
+        """Return the claims of a token that this platform signed.
+
+        Raises:
+            LaunchRefused: it did not, or its keys cannot be had.
+        """
+        kid = key_id(token)
+        return verify(token, await self._key(platform.keys_url, kid))
+
+    async def _key(self, url: str, kid: str) -> RSAKey:
+        fetched_at, keys = self._kept.get(url, (-_FRESH_S, {}))
+        if kid not in keys or self._clock() - fetched_at >= _FRESH_S:
+            keys = usable_keys(await platform_keys(self._client, url))
+            self._kept[url] = (self._clock(), keys)
+        if kid not in keys:
+            raise LaunchRefused("key_unknown", f"the platform publishes no key {kid[:100]!r}")
+        return keys[kid]

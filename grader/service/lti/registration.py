@@ -1,0 +1,185 @@
+"""Register at a platform that offers dynamic registration, and describe this tool to it.
+
+The platform opens our address with its configuration's; we read that, post what this tool is, and
+keep the client id that comes back. Pure: documents in, documents out; the routes do the calls.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from grader.errors import UsageError
+from grader.service.lti import names
+from grader.service.lti.platform import Platform
+
+TITLE = "JAX and Flax exercises"
+DESCRIPTION = "Exercises that are graded behind a wall, with a report that says why."
+
+_PLACEMENTS = {"canvas": ["assignment_selection", "link_selection"]}
+"""Where the chooser is offered, by family; Canvas alone asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """The addresses of this tool, as platforms know them."""
+
+    base_url: str
+
+    @property
+    def login(self) -> str:
+        """Where a login begins."""
+        return f"{self.base_url}/lti/login"
+
+    @property
+    def launch(self) -> str:
+        """Where every message arrives."""
+        return f"{self.base_url}/lti/launch"
+
+    @property
+    def keys(self) -> str:
+        """Our public keys."""
+        return f"{self.base_url}/lti/jwks"
+
+    @property
+    def register(self) -> str:
+        """What an administrator pastes into a platform."""
+        return f"{self.base_url}/lti/register"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What a platform says about itself."""
+
+    issuer: str
+    login_url: str
+    token_url: str
+    token_audience: str
+    keys_url: str
+    register_url: str
+    family: str
+    scopes: tuple[str, ...]
+
+
+def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
+    """Return what an OpenID configuration says.
+
+    Raises:
+        UsageError: something is missing, or it registers tools at a host that is not its own.
+    """
+    if not isinstance(document, dict):
+        raise UsageError("the platform's configuration is no JSON object")
+    special = document.get(names.PLATFORM_CONFIGURATION)
+    special = special if isinstance(special, dict) else {}
+    scopes = document.get("scopes_supported")
+    found = Configuration(
+        issuer=_address(document, "issuer"),
+        login_url=_address(document, "authorization_endpoint"),
+        token_url=_address(document, "token_endpoint"),
+        token_audience=_text(document, "authorization_server") or _text(document, "token_endpoint"),
+        keys_url=_address(document, "jwks_uri"),
+        register_url=_address(document, "registration_endpoint"),
+        family=_text(special, "product_family_code").lower(),
+        scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
+    )
+    # The registration token goes to this address: it must not leave the platform.
+    if urlsplit(found.register_url).hostname != urlsplit(fetched_from).hostname:
+        raise UsageError("the platform's configuration registers tools at another host")
+    return found
+
+
+def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
+    """Return the client registration to post: ids only are asked for, no names, no addresses."""
+    chooser: dict[str, Any] = {
+        "type": names.DEEP_LINKING_REQUEST,
+        "target_link_uri": tool.launch,
+        "label": TITLE,
+    }
+    if configuration.family in _PLACEMENTS:
+        chooser["placements"] = _PLACEMENTS[configuration.family]
+    review = {"type": names.REVIEW_REQUEST, "target_link_uri": tool.launch}
+    offered = configuration.scopes or names.SCOPES
+    return {
+        "application_type": "web",
+        "response_types": ["id_token"],
+        "grant_types": ["implicit", "client_credentials"],
+        "initiate_login_uri": tool.login,
+        "redirect_uris": [tool.launch],
+        "client_name": TITLE,
+        "jwks_uri": tool.keys,
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scope": " ".join(scope for scope in names.SCOPES if scope in offered),
+        names.TOOL_CONFIGURATION: {
+            "domain": urlsplit(tool.base_url).netloc,
+            "description": DESCRIPTION,
+            "target_link_uri": tool.launch,
+            "claims": ["iss", "sub"],
+            "messages": [chooser, review],
+        },
+    }
+
+
+def registered(configuration: Configuration, answer: Any, *, id: str, approved: bool) -> Platform:
+    """Return the platform that a registration's answer completes.
+
+    A platform that does not name its deployment there may launch from any: each is kept.
+
+    Raises:
+        UsageError: the answer holds no client id.
+    """
+    if not isinstance(answer, dict) or not _text(answer, "client_id"):
+        raise UsageError("the platform's answer to the registration holds no client_id")
+    special = answer.get(names.TOOL_CONFIGURATION)
+    deployment = _text(special, "deployment_id") if isinstance(special, dict) else ""
+    return Platform(
+        id=id,
+        issuer=configuration.issuer,
+        client_id=_text(answer, "client_id"),
+        login_url=configuration.login_url,
+        token_url=configuration.token_url,
+        token_audience=configuration.token_audience,
+        keys_url=configuration.keys_url,
+        family=configuration.family,
+        deployments=frozenset([deployment] if deployment else []),
+        any_deployment=not deployment,
+        approved=approved,
+    )
+
+
+def canvas_configuration(tool: Tool) -> dict[str, Any]:
+    """Return the document that Canvas takes for a developer key, by address or by paste."""
+    chooser = {
+        "message_type": names.DEEP_LINKING_REQUEST,
+        "target_link_uri": tool.launch,
+        "text": TITLE,
+    }
+    placements = [{"placement": name, **chooser} for name in _PLACEMENTS["canvas"]]
+    return {
+        "title": TITLE,
+        "description": DESCRIPTION,
+        "oidc_initiation_url": tool.login,
+        "target_link_uri": tool.launch,
+        "public_jwk_url": tool.keys,
+        "scopes": list(names.SCOPES),
+        "extensions": [
+            {
+                "platform": "canvas.instructure.com",
+                "privacy_level": "anonymous",
+                "settings": {"platform": "canvas.instructure.com", "placements": placements},
+            }
+        ],
+    }
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and len(value) <= 2000 else ""
+
+
+def _address(document: Mapping[str, Any], name: str) -> str:
+    value = _text(document, name)
+    if not value.isascii() or urlsplit(value).scheme not in ("http", "https"):
+        raise UsageError(f"the platform's configuration holds no usable {name}")
+    return value
