@@ -139,6 +139,10 @@ class Connection:
         except wire.WireError as error:
             raise ProtocolError(f"It wrote bytes that are no answer ({error}).") from None
 
+    def is_silent(self) -> bool:
+        """Whether the worker is there and says nothing, as one does that was asked nothing."""
+        return self._channel.read(1) is None
+
     def log(self) -> str:
         """Return the end of what the worker printed: hostile text."""
         return self._channel.log().decode("utf-8", "replace")

@@ -62,6 +62,16 @@ class Session:
         self.environment = hello.environment
         self._end = time.monotonic() + deadlines.total_s
 
+    def begin(self, deadlines: Deadlines) -> None:
+        """Start a submission's time anew, for a worker that was started ahead.
+
+        Raises:
+            SandboxError: it ended while it waited.
+        """
+        if not self._connection.is_silent():
+            raise SandboxError("the worker ended while it waited")
+        self._deadlines, self._end = deadlines, time.monotonic() + deadlines.total_s
+
     @property
     def cpu_s(self) -> float:
         """CPU seconds used so far."""

@@ -33,7 +33,11 @@ with choose(sys.argv[1], Setup(None)).open(Deadlines(first_s=100)) as worker:
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Children of all threads: the kernel lists each under the one that started it."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def descendants(pid: int) -> list[int]:
