@@ -80,8 +80,8 @@ def test_a_spare_that_ended_while_it_waited_is_no_submissions_fault() -> None:
             wait_until_opened(wall, 2)
         (waiting,) = set(children_of(os.getpid())) - set(before) - {used}
         os.kill(waiting, signal.SIGKILL)
-        while is_alive(waiting):
-            time.sleep(0.01)
+        while is_alive(waiting) or len(os.listdir(f"/proc/{waiting}/task")) > 1:
+            time.sleep(0.01)  # until its last thread has closed the pipes
         with spares.open(Deadlines()) as worker:
             assert ask(worker) == 1.0
     assert wall.closed == wall.opened
