@@ -1,6 +1,7 @@
 """Have several jobs grade entries, one thread a job; identical sources are graded once.
 
-A thread only waits for its job. What comes back is put into one queue, which the command reads.
+A thread only waits for its job. What comes back is put into one queue, which the command reads. An
+entry that takes too much memory beside others waits until they are done, and is graded alone.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 
 from grader.batch.entry import Entry, Row
+from grader.batch.memory import Watch, budget_of
 from grader.batch.messages import Copy, Done, Failed, Grade, Prepare, Read, Readable, Start
 from grader.batch.process import JobEnded, JobProcess
 from grader.errors import InternalError
@@ -41,17 +43,20 @@ class Pool:
     ) -> None:
         self.results: SimpleQueue[Result] = SimpleQueue()
         self._start, self._max_score = start, max_score
-        self._waiting = deque(entries)
+        self._waiting, self._greedy = deque(entries), deque[Entry]()
         self._originals = dict(originals)
         self._in_work: dict[str, list[Entry]] = {}
-        self._turn = threading.Condition()
+        self._turn = threading.Condition(threading.RLock())
         self._preparing = threading.Lock()
         self._prepared, self._stopped, self._busy = False, False, 0
-        self._running: set[JobProcess] = set()
+        self._running: dict[int, JobProcess] = {}
+        self._sent_away: set[int] = set()
+        self._watch = Watch(budget_of(jobs), self._pids, self._send_away)
         count = min(jobs, len(self._waiting))
         self._threads = [threading.Thread(target=self._drive) for _ in range(count)]
 
     def __enter__(self) -> "Pool":
+        self._watch.__enter__()
         for thread in self._threads:
             thread.start()
         return self
@@ -60,20 +65,21 @@ class Pool:
         self.stop()
         for thread in self._threads:
             thread.join()
+        self._watch.__exit__()
 
     def stop(self) -> None:
         """End every job at once; what they held is not graded."""
         with self._turn:
             self._stopped = True
             self._turn.notify_all()
-            for job in self._running:
+            for job in self._running.values():
                 job.kill()
 
     def _drive(self) -> None:
         """Take entries to a job of one's own until there are none."""
         holder = _Holder(self._open, self._close)
         try:
-            while (entry := self._next()) is not None:
+            while (entry := self._next(holder)) is not None:
                 try:
                     row = self._grade(entry, holder)
                 finally:
@@ -86,15 +92,18 @@ class Pool:
         finally:
             holder.close()
 
-    def _next(self) -> Entry | None:
+    def _next(self, holder: "_Holder") -> Entry | None:
         """Wait for an entry; None when there will be no more."""
         with self._turn:
+            if not self._waiting:
+                holder.close()  # its memory may be wanted
             while not self._waiting and self._busy and not self._stopped:
                 self._turn.wait()  # another job's entry may set identical ones free
-            if self._stopped or not self._waiting:
+            waiting = self._waiting or self._greedy  # the greedy one by one, when none is busy
+            if self._stopped or not waiting:
                 return None
             self._busy += 1
-            return self._waiting.popleft()
+            return waiting.popleft()
 
     def _done_with_one(self) -> None:
         with self._turn:
@@ -109,8 +118,9 @@ class Pool:
                 row = self._try(entry, holder.job())
             except (JobEnded, _CannotDo) as error:
                 problem = str(error)
-                if isinstance(error, JobEnded):
-                    holder.close()
+                if isinstance(error, JobEnded) and self._was_sent_away(holder.close()):
+                    self._greedy.append(entry)
+                    return None
                 if self._stopped:
                     raise
             else:
@@ -169,6 +179,12 @@ class Pool:
                 raise InternalError(answer.problem)
             self._prepared = True
 
+    def _was_sent_away(self, pid: int | None) -> bool:
+        with self._turn:
+            found = pid in self._sent_away
+            self._sent_away.discard(pid or 0)  # the number may be given to another process
+        return found
+
     def _not_graded(self, entry: Entry, problem: str) -> Row:
         return Row(
             id=entry.id,
@@ -185,15 +201,27 @@ class Pool:
     def _open(self) -> JobProcess:
         job = JobProcess(self._start)
         with self._turn:
-            self._running.add(job)
+            self._running[job.pid] = job
             if self._stopped:
                 job.kill()
         return job
 
     def _close(self, job: JobProcess) -> None:
         with self._turn:
-            self._running.discard(job)
+            del self._running[job.pid]
         job.close()
+
+    def _pids(self) -> list[int]:
+        with self._turn:
+            return list(self._running)
+
+    def _send_away(self, pid: int) -> None:
+        """End the job that takes most; its entry is graded when it is alone."""
+        with self._turn:
+            job = self._running.get(pid)
+            if job is not None and pid not in self._sent_away:
+                self._sent_away.add(pid)
+                job.kill()
 
 
 class _CannotDo(InternalError):
@@ -213,8 +241,10 @@ class _Holder:
             self._job = self._start()
         return self._job
 
-    def close(self) -> None:
-        """End the job, if there is one."""
-        if self._job is not None:
-            self._end(self._job)
-            self._job = None
+    def close(self) -> int | None:
+        """End the job, if there is one; return its process id."""
+        job, self._job = self._job, None
+        if job is None:
+            return None
+        self._end(job)
+        return job.pid

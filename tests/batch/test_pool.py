@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from rows import row
@@ -37,6 +38,7 @@ class Jobs:
         self.prepares = prepares
         self.asked: Counter[str] = Counter()
         self.started = self.ended = 0
+        self.send_away: Callable[[int], None] = lambda pid: None
         self.lock = threading.Lock()
 
     def start(self, start: Start) -> "Fake":
@@ -55,7 +57,7 @@ class Fake:
     """One of them."""
 
     def __init__(self, jobs: Jobs) -> None:
-        self.jobs = jobs
+        self.jobs, self.pid = jobs, -jobs.count("start")
         self.entry: Entry | None = None
 
     def ask(self, question: Question) -> Answer:
@@ -69,6 +71,11 @@ class Fake:
             return Readable(self.entry.id.partition(" copy")[0])
         assert self.entry is not None
         times = self.jobs.count(self.entry.id)
+        if self.entry.id.startswith("greedy") and times == 1:
+            self.jobs.send_away(self.pid)
+            raise JobEnded("signal 9")
+        if self.entry.id.startswith("greedy"):
+            assert self.jobs.started - self.jobs.ended == 1, "it is not alone"
         what, _, bad = self.entry.id.partition(" copy")[0].partition(" ")
         if bad.isdigit() and times <= int(bad):
             if what == "crashes":
@@ -93,7 +100,9 @@ def grade(
     monkeypatch.setattr(pool, "JobProcess", jobs.start)
     entries = [Entry(name, [Piece(b"", "")], "s", []) for name in names]
     rows: dict[str, Row] = {}
-    with Pool(START, entries, jobs=count, originals=originals, max_score=100) as opened:
+    made = Pool(START, entries, jobs=count, originals=originals, max_score=100)
+    jobs.send_away = made._send_away
+    with made as opened:
         for _ in entries:
             result = opened.results.get(timeout=20)
             if isinstance(result, BaseException):
@@ -155,3 +164,13 @@ def test_copies_of_what_could_not_be_graded_are_tried_themselves(
 def test_a_machine_that_cannot_grade_stops_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InternalError, match="no wall"):
         grade(Jobs(prepares=False), "one", "two", monkeypatch=monkeypatch)
+
+
+def test_what_takes_too_much_memory_is_graded_alone_and_not_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = Jobs()
+    names = [f"greedy {number}" for number in range(3)] + [f"n{number}" for number in range(20)]
+    rows = grade(jobs, *names, monkeypatch=monkeypatch)
+    assert {one.verdict for one in rows.values()} == {"wrong_answer"}
+    assert set(list(rows)[-3:]) == {"greedy 0", "greedy 1", "greedy 2"}
