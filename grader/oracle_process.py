@@ -106,8 +106,11 @@ def main(folder: str) -> None:
     while True:
         reply = service.answer(wire.read(exactly, wire.LARGEST_REPLY))
         data = memoryview(wire.pack(reply))
-        while data:
-            data = data[os.write(replies, data) :]
+        try:
+            while data:
+                data = data[os.write(replies, data) :]
+        except BrokenPipeError:  # whoever asked was stopped meanwhile
+            return
 
 
 def _load(path: Path) -> ModuleType:
