@@ -49,6 +49,14 @@ def serve(
         serving.serve(settings.read(), does_all=role is Role.all)
 
 
+def worker() -> None:
+    """Grade until SIGTERM, for the web processes on the same PostgreSQL."""
+    with installed():
+        from grader.service import serving, settings
+
+        serving.work(settings.read())
+
+
 def migrate() -> None:
     """Bring the service's database to the newest tables."""
     with installed():

@@ -1,6 +1,7 @@
 """Put a service together from its settings."""
 
 import dataclasses
+from typing import Protocol
 
 from grader.errors import UsageError
 from grader.service import addresses, migrations
@@ -13,6 +14,16 @@ from grader.service.settings import Settings
 from grader.service.webhooks import outbound
 
 
+class Running(Protocol):
+    """What runs beside the web side, or alone in a worker."""
+
+    def start(self) -> None:
+        """Start it."""
+
+    def stop(self) -> None:
+        """Let it finish what is under way."""
+
+
 def open_service(settings: Settings) -> Service:
     """Return a service whose database has the tables that this version needs.
 
@@ -23,7 +34,12 @@ def open_service(settings: Settings) -> Service:
     database = Database(settings.url)
     ensure_tables(settings, database)
     client = addresses.client(settings.allow_networks)
-    return Service(settings, database, exercises, client, listeners=(outbound.plan,))
+    service = Service(settings, database, exercises, client, listeners=(outbound.plan,))
+    if settings.is_embedded:
+        return service
+    from grader.service.cluster.queue import QueueDispatch
+
+    return dataclasses.replace(service, dispatch=QueueDispatch())
 
 
 def ensure_tables(settings: Settings, database: Database) -> None:
@@ -43,7 +59,18 @@ def make_grader(settings: Settings) -> Grader:
     return JudgingProcess(sandbox=settings.sandbox, deadline_s=settings.grading_s)
 
 
-def with_pool(service: Service) -> tuple[Service, Pool]:
-    """Return the service with the dispatch of one process, and that, not started."""
-    pool = Pool(lambda: make_grader(service.settings), service.settings.slots)
-    return dataclasses.replace(service, dispatch=pool), pool
+def graded_here(service: Service) -> tuple[Service, Running]:
+    """Return the service, with its dispatch, and what grades in this process, not started."""
+    settings = service.settings
+
+    def make() -> Grader:
+        return make_grader(settings)
+
+    if settings.is_embedded:
+        pool = Pool(make, settings.slots, drain_s=settings.drain_s)
+        service = dataclasses.replace(service, dispatch=pool)
+        pool.serves(service)
+        return service, pool
+    from grader.service.cluster.worker import ClusterWorker
+
+    return service, ClusterWorker(service, make)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from grader.service import grading
 from grader.service.core import Service
+from grader.service.fairness import BULK, INTERACTIVE
 from grader.service.judging.work import Grader
 from grader.service.tables import WAITING, Grading, now
 
@@ -29,7 +30,11 @@ _log = structlog.get_logger()
 class Pool:
     """A Dispatch whose workers are threads, each with a grader of its own."""
 
-    def __init__(self, make_grader: Callable[[], Grader], slots: int) -> None:
+    def __init__(
+        self, make_grader: Callable[[], Grader], slots: int, *, drain_s: float = 30.0
+    ) -> None:
+        self._drain_s = drain_s
+        self._service: Service | None = None
         self._graders = [make_grader() for _ in range(slots)]
         self._threads: list[threading.Thread] = []
         self._in_flight: set[str] = set()
@@ -44,22 +49,30 @@ class Pool:
         with self._condition:
             self._condition.notify()
 
-    def start(self, service: Service) -> None:
+    def serves(self, service: Service) -> None:
+        """Say whose gradings these are: the service holds its dispatch, so it comes later."""
+        self._service = service
+
+    def start(self) -> None:
         """Start the threads."""
+        service = self._service
+        assert service is not None
         for number, grader in enumerate(self._graders):
-            arguments = (service, grader, f"{socket.gethostname()}:{os.getpid()}:{number}")
+            # Where there are several, one is kept from the bulk.
+            lane = INTERACTIVE if number == 0 and len(self._graders) > 1 else BULK
+            arguments = (service, grader, f"{socket.gethostname()}:{os.getpid()}:{number}", lane)
             thread = threading.Thread(
                 target=self._run, args=arguments, name=f"slot-{number}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
 
-    def stop(self, drain_s: float) -> None:
+    def stop(self) -> None:
         """Take nothing more, wait for what is under way, and end what takes longer."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        end = time.monotonic() + drain_s
+        end = time.monotonic() + self._drain_s
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         for grader in self._graders:
@@ -67,10 +80,10 @@ class Pool:
         for thread in self._threads:
             thread.join(10.0)
 
-    def _run(self, service: Service, grader: Grader, worker: str) -> None:
+    def _run(self, service: Service, grader: Grader, worker: str, lane: int) -> None:
         while not self._stopping:
             try:
-                submission = self._take(service)
+                submission = self._take(service, lane)
                 if submission is not None:
                     self._grade(service, grader, submission, worker)
                     continue
@@ -89,10 +102,12 @@ class Pool:
             with self._condition:
                 self._in_flight.discard(submission)
 
-    def _take(self, service: Service) -> str | None:
-        """Return the fairest submission that waits and that nobody is at, now taken."""
+    def _take(self, service: Service, lane: int) -> str | None:
+        """Return the fairest submission, up to a lane, that nobody is at: it is now taken."""
         free = or_(Grading.not_before.is_(None), Grading.not_before <= now())
-        rows = select(Grading.submission_id).where(Grading.state == WAITING, free)
+        rows = select(Grading.submission_id).where(
+            Grading.state == WAITING, Grading.lane <= lane, free
+        )
         rows = rows.order_by(Grading.lane, Grading.turn, Grading.id)
         with self._condition, service.database.reading() as session:
             for submission in session.scalars(rows.limit(len(self._in_flight) + 1)):

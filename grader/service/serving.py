@@ -1,46 +1,23 @@
 """Run the web side, and in one process the workers with it, until SIGTERM."""
 
 import fcntl
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Protocol
 
 import uvicorn
 from anyio.to_thread import run_sync
 from litestar import Litestar
+from prometheus_client import start_http_server
 
 from grader.errors import UsageError
 from grader.service import assembly
 from grader.service.app import create_app
-from grader.service.core import Service
 from grader.service.log import configure
-from grader.service.pool import Pool
 from grader.service.settings import Settings
 from grader.service.upkeep import Upkeep
 from grader.service.webhooks.sender import Sender
-
-
-class Running(Protocol):
-    """What runs beside the web side."""
-
-    def start(self) -> None:
-        """Start it."""
-
-    def stop(self) -> None:
-        """Let it finish what is under way."""
-
-
-class _Gradings:
-    """The embedded pool, with its time to drain."""
-
-    def __init__(self, service: Service, pool: Pool) -> None:
-        self._service, self._pool = service, pool
-
-    def start(self) -> None:
-        self._pool.start(self._service)
-
-    def stop(self) -> None:
-        self._pool.stop(self._service.settings.drain_s)
 
 
 def serve(settings: Settings, *, does_all: bool) -> None:
@@ -57,9 +34,9 @@ def serve(settings: Settings, *, does_all: bool) -> None:
         raise UsageError("--role web needs GRADER_DATABASE_URL: SQLite serves one process")
     with _alone(settings):
         service = assembly.open_service(settings)
-        beside: list[Running] = []
+        beside: list[assembly.Running] = []
         if does_all:
-            service, grading = _graded_here(service)
+            service, grading = assembly.graded_here(service)
             beside = [grading, Sender(service), Upkeep(service)]
         app = create_app(service, lifespan=[_with(beside)])
         uvicorn.run(
@@ -74,14 +51,33 @@ def serve(settings: Settings, *, does_all: bool) -> None:
         service.database.close()
 
 
-def _graded_here(service: Service) -> tuple[Service, Running]:
-    if service.settings.is_embedded:
-        service, pool = assembly.with_pool(service)
-        return service, _Gradings(service, pool)
-    raise UsageError("not yet")
+def work(settings: Settings) -> None:
+    """Grade and send results until SIGTERM or Ctrl-C; then finish what is under way.
+
+    Raises:
+        UsageError: the settings are the embedded service's, which does this itself.
+    """
+    configure()
+    if settings.is_embedded:
+        raise UsageError("a worker needs GRADER_DATABASE_URL; on SQLite, grader serve does it all")
+    service, grading = assembly.graded_here(assembly.open_service(settings))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
+    beside = (grading, Sender(service), Upkeep(service))
+    for one in beside:
+        one.start()
+    stopping.wait()
+    for one in reversed(beside):
+        one.stop()
+    service.database.close()
 
 
-def _with(beside: list[Running]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _with(
+    beside: list[assembly.Running],
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Return what starts and stops these with the application, the last one stopped first."""
 
     @asynccontextmanager

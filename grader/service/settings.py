@@ -127,6 +127,9 @@ class Settings:
         default=(),
         metadata=_by(_networks, "private networks that may be called, such as 10.1.0.0/16"),
     )
+    metrics_port: int = field(
+        default=0, metadata=_by(_port, "port of a worker's /metrics; 0 for none")
+    )
     operator_token: Secret = field(
         default=Secret(""),
         metadata=_by(Secret, "bearer token of the operator's routes; without it they are closed"),

@@ -23,11 +23,12 @@ def running(
 ) -> Iterator[tuple[Service, Pool]]:
     pool = Pool(make, slots)
     service = dataclasses.replace(service, dispatch=pool)
-    pool.start(service)
+    pool.serves(service)
+    pool.start()
     try:
         yield service, pool
     finally:
-        pool.stop(30)
+        pool.stop()
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -111,7 +112,7 @@ def test_stopping_lets_what_is_under_way_finish_and_takes_nothing_more(
     accept(service, "score=2")
     with running(service, lambda: FakeGrader(before=hold), slots=1) as (_, pool):
         assert begun.wait(60)
-        stopper = threading.Thread(target=pool.stop, args=(60,))
+        stopper = threading.Thread(target=pool.stop)
         stopper.start()
         go.set()
         stopper.join(60)

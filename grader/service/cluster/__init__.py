@@ -1,0 +1,1 @@
+"""Share the work among many processes by Procrastinate, on the same PostgreSQL."""

@@ -1,0 +1,80 @@
+"""Start and kill the service's processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+TESTS = Path(__file__).parent.parent
+SCRIPT = Path(__file__).parent / "fake_process.py"
+
+
+class Process:
+    """One process of the service, in a group of its own, so that nothing of it outlives a kill."""
+
+    def __init__(self, role: str, log: Path, **environment: str) -> None:
+        self.role = role
+        self._log = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), role],
+            # The root first: tests/ has a folder of the name of a package of ours.
+            env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", **environment},
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it as a failing machine would."""
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self, seconds: float = 60.0) -> int:
+        code = self._process.wait(seconds)
+        self._log.close()
+        return code
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(url: str, seconds: float = 60.0) -> None:
+    """Wait until a web process answers."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < end, f"{url} does not answer"
+        time.sleep(0.1)
