@@ -1,0 +1,213 @@
+"""The service's processes keep what they promised when they are killed, and say nothing secret."""
+
+import json
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from grader.cli import app as cli
+from grader.service import migrations
+from grader.service.database import Database
+from grader.service.webhooks import sources
+from service.processes import Process, answers, free_port
+from service.senders import body, deliver, signed
+
+
+class Embedded:
+    """The embedded service: one process on SQLite, its address and its database."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url, self.log = f"http://127.0.0.1:{port}", folder / "log"
+        self.environment = {
+            "GRADER_DATA": str(folder / "data"),
+            "GRADER_PORT": str(port),
+            "GRADER_BASE_URL": self.url,
+            "GRADER_OPERATOR_TOKEN": "hunter2",
+        }
+        database = Database(f"sqlite:///{folder}/data/grader.sqlite")
+        migrations.upgrade(database)
+        self.secret = sources.add(database, "campus")
+        database.close()
+        self._file = folder / "data" / "grader.sqlite"
+
+    def process(self) -> Process:
+        return Process("all", self.log, **self.environment)
+
+    def ask(self, query: str) -> list[tuple[int, ...]]:
+        with sqlite3.connect(self._file) as connection:
+            found = connection.execute(query).fetchall()
+        connection.close()
+        return found
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Embedded:
+    return Embedded(tmp_path)
+
+
+def deliver_until_accepted(embedded: Embedded, content: bytes, message_id: str) -> str:
+    """Do what a sender does: repeat the same delivery until somebody takes it."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            with httpx.Client(base_url=embedded.url, trust_env=False, timeout=5) as client:
+                answer = deliver(client, embedded.secret, content, message_id)
+            if answer.status_code == 202:
+                identity: str = answer.json()["id"]
+                return identity
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("nobody takes it")
+
+
+def test_the_embedded_service_is_killed_and_loses_nothing(embedded: Embedded) -> None:
+    """Ten submissions; the one process is killed with -9 twice in their midst."""
+    accepted = []
+    for lives in (4, 4, 2):
+        with embedded.process() as process:
+            answers(embedded.url)
+            for _ in range(lives):
+                number = len(accepted)
+                content = body(f"score={number} sleep=0.2")
+                accepted.append(deliver_until_accepted(embedded, content, f"msg_{number}"))
+            if len(accepted) == 10:
+                # What was answered before the kills is still known after them.
+                again = deliver_until_accepted(embedded, body("score=0 sleep=0.2"), "msg_0")
+                assert again == accepted[0]
+                end = time.monotonic() + 60
+                while embedded.ask("SELECT count(*) FROM result") != [(10,)]:
+                    assert time.monotonic() < end
+                    time.sleep(0.1)
+            process.kill()
+    assert len(set(accepted)) == 10
+    query = "SELECT count(*), count(DISTINCT submission_id) FROM result"
+    assert embedded.ask(query) == [(10, 10)]
+    assert embedded.ask("SELECT max(tries) FROM grading") <= [(3,)]
+
+
+def test_sigterm_finishes_what_is_under_way_and_keeps_the_rest(embedded: Embedded) -> None:
+    with embedded.process() as process:
+        answers(embedded.url)
+        for number in range(3):
+            deliver_until_accepted(embedded, body(f"score={number} sleep=1"), f"msg_{number}")
+        end = time.monotonic() + 60
+        while embedded.ask("SELECT count(*) FROM grading WHERE tries > 0") == [(0,)]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send(signal.SIGTERM)
+        process.wait()
+    states = dict(embedded.ask("SELECT state, count(*) FROM grading GROUP BY state"))  # type: ignore[arg-type]
+    assert states["done"] >= 1
+    assert states["done"] + states.get("waiting", 0) == 3
+    # Nothing was cut short: what was begun is done.
+    assert embedded.ask("SELECT count(*) FROM grading WHERE tries > 0 AND state != 'done'") == [
+        (0,)
+    ]
+
+
+def test_logs_are_lines_of_json_without_code_tokens_or_secrets(embedded: Embedded) -> None:
+    with embedded.process() as process:
+        answers(embedded.url)
+        with httpx.Client(base_url=embedded.url, trust_env=False) as client:
+            code = "score=31 sleep=0.001 # squeamish ossifrage"
+            told = deliver(client, embedded.secret, body(code)).json()
+            url = told["status_url"]
+            while client.get(url).json()["state"] != "done":
+                time.sleep(0.1)
+            token = url.partition("token=")[2]
+            client.get("/parked", headers={"authorization": "Bearer hunter2"})
+            client.post(
+                "/hooks/submissions/campus",
+                content=b"squeamish",
+                headers=signed(embedded.secret, b"squeamish"),
+            )
+        process.send(signal.SIGTERM)
+        process.wait()
+    log = embedded.log.read_text()
+    events = {json.loads(line)["event"] for line in log.splitlines()}
+    assert {"request", "grading"} <= events
+    for secret in ("squeamish", token, embedded.secret, "hunter2", "alice"):
+        assert secret not in log
+
+
+def test_a_second_process_on_the_same_folder_is_refused(embedded: Embedded) -> None:
+    with embedded.process():
+        answers(embedded.url)
+        with embedded.process() as second:
+            assert second.wait() != 0
+    assert "already" in embedded.log.read_text()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("GRADER_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("GRADER_DATABASE_URL", raising=False)
+    return CliRunner()
+
+
+def test_senders_are_added_rotated_and_listed(runner: CliRunner) -> None:
+    empty = runner.invoke(cli, ["webhook", "list"])
+    assert "no senders yet" in empty.stdout
+    added = runner.invoke(cli, ["webhook", "add", "campus", "--callback", "https://c.example/"])
+    assert "address: http://127.0.0.1:8000/hooks/submissions/campus" in added.stdout
+    secret = added.stdout.split()[-1]
+    assert secret.startswith("whsec_")
+    rotated = runner.invoke(cli, ["webhook", "rotate", "campus"])
+    newer = rotated.stdout.split()[-1]
+    assert newer != secret
+    listed = runner.invoke(cli, ["webhook", "list"])
+    assert "campus  standard, 2 live secrets" in listed.stdout
+    assert "https://c.example/" in listed.stdout
+    assert "whsec_" not in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["webhook", "add", "Campus!"], "no name"),
+        (["webhook", "add", "x", "--kind", "svn"], "gitea"),
+        (["webhook", "add", "x", "--kind", "github"], "--exercise"),
+        (["webhook", "add", "x", "--callback", "ftp://x"], "https://"),
+        (["webhook", "rotate", "nobody"], "grader webhook list"),
+        (["serve", "--role", "web"], "GRADER_DATABASE_URL"),
+        (["worker"], "GRADER_DATABASE_URL"),
+    ],
+)
+def test_a_mistaken_command_says_what_to_do(runner: CliRunner, words: list[str], says: str) -> None:
+    done = runner.invoke(cli, words)
+    assert done.exit_code == 2
+    assert says in done.stderr
+
+
+def test_a_name_is_taken_once(runner: CliRunner) -> None:
+    runner.invoke(cli, ["webhook", "add", "campus"])
+    again = runner.invoke(cli, ["webhook", "add", "campus"])
+    assert again.exit_code == 2
+    assert "rotate" in again.stderr
+
+
+def test_purge_deletes_what_is_old(runner: CliRunner, tmp_path: Path) -> None:
+    embedded = Embedded(tmp_path)
+    with embedded.process():
+        answers(embedded.url)
+        for number in range(2):
+            deliver_until_accepted(embedded, body(f"score={number}"), f"msg_{number}")
+        while embedded.ask("SELECT count(*) FROM result") != [(2,)]:
+            time.sleep(0.1)
+    with sqlite3.connect(tmp_path / "data" / "grader.sqlite") as connection:
+        connection.execute(
+            "UPDATE submission SET received_at = '2020-01-01 00:00:00' WHERE id = "
+            "(SELECT submission_id FROM delivery WHERE webhook_id = 'msg_0')"
+        )
+    connection.close()
+    done = runner.invoke(cli, ["purge", "--older-than", "180"])
+    assert "1 submissions are gone" in done.stdout
+    for table in ("submission", "grading", "result", "delivery"):
+        assert embedded.ask(f"SELECT count(*) FROM {table}") == [(1,)], table
