@@ -54,7 +54,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Footprint:
         time.monotonic() - start,
         max(seen.cpu_s, usage.ru_utime + usage.ru_stime),
         seen.peak_bytes,
-        usage.ru_maxrss << 10,
+        seen.peak_of_first,
         len(seen.cpu),
     )
 
@@ -65,7 +65,7 @@ class _Seen:
     def __init__(self, first: int) -> None:
         self._first = first
         self.cpu: dict[tuple[int, str], float] = {}
-        self.peak_bytes = 0
+        self.peak_bytes = self.peak_of_first = 0
         self.ended = threading.Event()
 
     @property
@@ -83,6 +83,8 @@ class _Seen:
                     key = pid, fields[19]  # a number may be given again; its start time is not
                     self.cpu[key] = (int(fields[11]) + int(fields[12])) / _TICK
                     total += _memory(pid)
+                    if pid == self._first:
+                        self.peak_of_first = _peak(pid) or self.peak_of_first
             self.peak_bytes = max(self.peak_bytes, total)
 
     def _processes(self) -> Iterator[int]:
@@ -104,3 +106,9 @@ def _memory(pid: int) -> int:
     except (OSError, IndexError):
         pages = Path(f"/proc/{pid}/statm").read_text().split()
         return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _peak(pid: int) -> int:
+    """Return the largest resident set so far in bytes; what wait4 tells is the children's too."""
+    words = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split(maxsplit=1)
+    return int(words[0]) << 10 if words else 0

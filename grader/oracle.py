@@ -27,7 +27,7 @@ from grader.runtime import compile_cache, variables
 from grader.sandbox.worker import wire
 from grader.store import Store
 
-_MOST_RESIDENT_BYTES = 640 << 20
+_MOST_RESIDENT_BYTES = 512 << 20
 """Memory from which on the process is replaced before its next question. It keeps every program
 that it compiled: 0.4 GiB after a suite of ten shapes, 1.0 after 180 misconceptions. A new one costs
 1 CPU s."""
