@@ -1,14 +1,18 @@
 """The pool gives every entry one row, whatever its jobs do; a failure of ours is tried again."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rows import row
 
+import reference
 from grader.batch import pool
 from grader.batch.entry import Entry, Piece, Row
+from grader.batch.gathering import gather
 from grader.batch.messages import (
     Answer,
     Copy,
@@ -24,6 +28,7 @@ from grader.batch.messages import (
 )
 from grader.batch.pool import Pool
 from grader.batch.process import JobEnded
+from grader.batch.reports import make_folders
 from grader.errors import InternalError
 
 START = Start(
@@ -174,3 +179,37 @@ def test_what_takes_too_much_memory_is_graded_alone_and_not_charged(
     rows = grade(jobs, *names, monkeypatch=monkeypatch)
     assert {one.verdict for one in rows.values()} == {"wrong_answer"}
     assert set(list(rows)[-3:]) == {"greedy 0", "greedy 1", "greedy 2"}
+
+
+def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source, output = tmp_path / "class", tmp_path / "out"
+    source.mkdir()
+    for number in range(6):
+        (source / f"s{number}.py").write_text(f"x{number} = (\n")
+    make_folders(output)
+    monkeypatch.setattr(pool, "budget_of", lambda jobs: 1)  # whoever is not alone has to go
+    start = Start(
+        exercise=reference.DEFAULT,
+        sandbox="auto",
+        seed="5",
+        cases=24,
+        source=os.fsencode(source),
+        output=os.fsencode(output),
+        feedback="full",
+    )
+    entries = gather(source).entries
+    sent: list[int] = []
+    made = Pool(start, entries, jobs=2, originals={}, max_score=100)
+
+    def send_away(pid: int) -> None:
+        sent.append(pid)
+        made._send_away(pid)
+
+    monkeypatch.setattr(made._watch, "_send_away", send_away)
+    with made:
+        rows = [made.results.get(timeout=120) for _ in entries]
+    assert sent
+    assert {one.verdict for one in rows if isinstance(one, Row)} == {"invalid_submission"}
+    assert sorted(one.id for one in rows if isinstance(one, Row)) == [one.id for one in entries]
