@@ -56,6 +56,7 @@ def write_class_page(
     *,
     alike: Sequence[Alike],
     absent: Sequence[Student],
+    repeated: Sequence[Student],
     ignored: Sequence[str],
 ) -> None:
     """Write the page; rows are gone through twice, and only one is in memory at a time.
@@ -64,6 +65,7 @@ def write_class_page(
         rows: makes an iterator over all of them, in the order to be listed.
         alike: near-identical ones, the most alike first.
         absent: students of the roster without a submission.
+        repeated: students with several submissions.
         ignored: files that were no submission.
     """
     tally = Tally(exercise.rubric)
@@ -80,6 +82,7 @@ def write_class_page(
         "rows": rows(),
         "alike": alike,
         "absent": absent,
+        "repeated": repeated,
         "ignored": ignored,
         "said_of": VERDICTS,
         "staff": STAFF,

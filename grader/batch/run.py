@@ -1,6 +1,7 @@
 """Run a batch from the folder to the class page."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -112,8 +113,9 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
 def finish(order: Order, gathered: Gathered, record: Record, roster: Roster) -> Outcome:
     """Put the results in order and write what is made of all of them."""
     record.put_in_order()
-    students = (student for row in record.rows() for student in row.students)
-    absent = roster.absent(students)
+    sent = Counter(student for row in record.rows() for student in row.students)
+    absent = roster.absent(sent)
+    repeated = sorted((one for one, count in sent.items() if count > 1), key=lambda one: one.id)
     write_table(order.output, record.rows(), absent, order.exercise.rubric)
     write_class_page(
         order.output,
@@ -121,6 +123,7 @@ def finish(order: Order, gathered: Gathered, record: Record, roster: Roster) -> 
         record.rows,
         alike=compare_all(order.output, record.rows()),
         absent=absent,
+        repeated=repeated,
         ignored=gathered.ignored,
     )
     not_graded = [row for row in record.rows() if not row.is_graded]

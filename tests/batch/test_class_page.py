@@ -37,7 +37,7 @@ def a_class() -> list[Row]:
 
 
 def page(folder: Path, rows: Sequence[Row], **changes: Any) -> str:
-    facts: dict[str, Any] = {"alike": [], "absent": [], "ignored": []}
+    facts: dict[str, Any] = {"alike": [], "absent": [], "repeated": [], "ignored": []}
     write_class_page(folder, EXERCISE, lambda: rows, **(facts | changes))
     return (folder / PAGE).read_text(encoding="utf-8")
 
@@ -49,7 +49,8 @@ def whole_page(folder: Path) -> str:
         Alike(0.98, [Link(HOSTILE, "odd.py"), Link("wrong.py", "wrong.py")]),
     ]
     absent = [Student("9", HOSTILE)]
-    return page(folder, a_class(), alike=alike, absent=absent, ignored=["notes.txt", HOSTILE])
+    also = {"absent": absent, "repeated": students("Twice"), "ignored": ["notes.txt", HOSTILE]}
+    return page(folder, a_class(), alike=alike, **also)
 
 
 def test_page_tells_what_happened(tmp_path: Path) -> None:
@@ -63,6 +64,7 @@ def test_page_tells_what_happened(tmp_path: Path) -> None:
     assert "98.0 % alike" in text
     assert "ours.py no score" in text
     assert "notes.txt" in text
+    assert "yours to say Twice" in text
     assert [path.name for path in tmp_path.iterdir()] == [PAGE]
 
 
