@@ -1,11 +1,15 @@
 """The judge blames the right side, repeats itself, and never charges a student for our failures."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import FIXTURES, statuses, submission
+from tiny_exercise import RIGHT as TINY
 
 from grader.errors import SandboxError
 from grader.judge import Judge
@@ -63,6 +67,39 @@ def test_a_report_repeats_bit_for_bit(quick: Judge) -> None:
         first, again = (quick.grade(submission(source)) for _ in range(2))
         assert differences(first, again) == []
         assert from_json(to_json(first)) == first
+
+
+def test_a_submission_is_out_of_time_when_the_platform_soon_would_be(
+    exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle
+) -> None:
+    slow = (
+        RIGHT
+        + """
+import time
+quick = resnet_classifier_forward
+def resnet_classifier_forward(*arguments):
+    time.sleep(0.5)
+    return quick(*arguments)
+"""
+    )
+    ends = time.monotonic() + 4
+    report = Judge(exercise, bubblewrap, oracle, cases=24, end=ends).grade(submission(slow))
+    assert report.verdict == "time_limit"
+    assert Judge(exercise, bubblewrap, oracle, cases=3).grade(submission(slow)).score == 100
+
+
+def test_an_explanation_that_takes_too_long_costs_no_points(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path
+) -> None:
+    wrong = submission(TINY.replace("jnp.maximum(self.linear(x), 0)", "self.linear(x)"))
+    reports = []
+    for folder, until in (("late", 0.0), ("early", math.inf)):
+        with Oracle(tiny, tmp_path / folder, variants_until=until) as oracle:
+            reports.append(Judge(tiny, bubblewrap, oracle, cases=8).grade(wrong))
+    late, early = reports
+    assert (late.verdict, early.verdict) == ("wrong_answer", "wrong_answer")
+    assert (late.diagnosis.kind, early.diagnosis.id) == ("none", "no_relu")
+    assert (late.score, statuses(late)) == (early.score, statuses(early))
 
 
 def test_another_seed_gives_another_suite(

@@ -16,8 +16,7 @@ from grader.platforms.platform import Platform
 from grader.platforms.settings import Settings
 from grader.platforms.wheel import wheel
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_JUDGE = "/usr/local/bin/grade-on"
+TEMPLATES = Path(__file__).parent / "templates"
 Files = dict[str, File]
 
 
@@ -144,35 +143,24 @@ def _here(named: str, exercise: Exercise) -> str:
 
 def _image(course: Course) -> Files:
     """Return the folder of an image to build: the grading image with the course's settings."""
-    source = str(PurePosixPath(course.platform.places.settings).parent)
+    place = PurePosixPath(course.platform.places.settings).parent
+    source = str(place) if place.is_absolute() else "/opt/course"  # Autolab sends its own along
     steps = [
         f"RUN grader warm {source}/{exercise.folder.name}"
         for named, exercise in course.exercises.items()
         if "/" in named
     ]
-    steps += _STEPS.get(course.platform.name, ())
     dockerfile = _text(
         "image_Dockerfile",
         TITLE=course.platform.title,
         IMAGE=course.image,
         SOURCE=source,
-        STEPS="\n".join(steps),
+        STEPS="\n".join([*steps, _text(f"image_steps_{course.platform.name}")]),
     )
     return {
         "Dockerfile": File(dockerfile.rstrip().encode() + b"\n"),
         **{f"source/{name}": file for name, file in _source(course).items()},
     }
-
-
-_STEPS: Mapping[str, tuple[str, ...]] = {
-    "gradescope": ('CMD ["/autograder/run_autograder"]',),
-    # Coursera gives the container a user of its own, who must be able to read the warm cache. The
-    # worker is that user too: its lock-down keeps it out.
-    "coursera": (
-        "RUN chmod -R a+rX /var/cache/nnx-grader",
-        f'ENTRYPOINT ["{_JUDGE}", "coursera"]',
-    ),
-}
 
 
 def _prairielearn(course: Course) -> Files:
@@ -217,7 +205,7 @@ def _autolab(course: Course) -> Files:
 
 
 def _text(template: str, **facts: str) -> str:
-    return Template((_TEMPLATES / template).read_text(encoding="utf-8")).safe_substitute(facts)
+    return Template((TEMPLATES / template).read_text(encoding="utf-8")).safe_substitute(facts)
 
 
 def _script(template: str, **facts: str) -> File:
