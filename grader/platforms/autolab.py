@@ -133,7 +133,7 @@ def _line(document: Any) -> str:
 PLATFORM = Platform(
     name="autolab",
     title="Autolab",
-    places=Places(submission="submission.py", result=None, settings="grading.toml"),
+    places=Places(submission="submission.py", result=None, settings=""),
     budget_s=150,  # of 180 s, what an assessment starts with
     options=OPTIONS,
     render=render,

@@ -40,7 +40,7 @@ def deliver(order: Order, end: float) -> Delivery:
     from grader.errors import GraderError
 
     platform = find(order.platform)
-    settings = read(Path(order.settings), platform)
+    settings = read(order.settings, platform)
     circumstances = platform.circumstances(settings.options, read_metadata(order.metadata))
     refused = platform.refuse(circumstances)
     if refused is not None:

@@ -153,7 +153,7 @@ def _row(name: str, status: str, score: int, message: str) -> Test:
 PLATFORM = Platform(
     name="github",
     title="GitHub Classroom",
-    places=Places(submission=".", result=None, settings="grading.toml"),
+    places=Places(submission=".", result=None, settings=""),
     budget_s=540,  # a classroom test is given 10 minutes
     render=render,
     not_judged=not_judged,

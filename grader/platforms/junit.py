@@ -79,7 +79,7 @@ def _check_suite(suite: ElementTree.Element, problems: Problems) -> None:
 PLATFORM = Platform(
     name="junit",
     title="JUnit XML",
-    places=Places(submission=".", result=None, settings="grading.toml"),
+    places=Places(submission=".", result=None, settings=""),
     budget_s=540,
     render=render,
     not_judged=not_judged,

@@ -94,7 +94,7 @@ def validate(document: bytes, beside: Mapping[str, bytes]) -> list[str]:
 PLATFORM = Platform(
     name="json",
     title="Plain JSON",
-    places=Places(submission=".", result=None, settings="grading.toml"),
+    places=Places(submission=".", result=None, settings=""),
     budget_s=540,
     render=render,
     not_judged=not_judged,

@@ -23,7 +23,8 @@ class Places:
     Attributes:
         submission: the student's file or folder.
         result: what we write; None for standard output.
-        settings: the instructor's grading.toml; it may be absent.
+        settings: the instructor's grading.toml, which may be absent; "" where the student's own
+            folder is all there is: a grading.toml there could name an exercise to run.
         metadata: what the platform says about this submission.
     """
 

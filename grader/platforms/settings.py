@@ -29,14 +29,15 @@ class Settings:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path | None, platform: Platform) -> Settings:
-    """Return the settings in a file; the defaults where there is no file.
+def read(path: Path | str | None, platform: Platform) -> Settings:
+    """Return the settings in a file; the defaults where there is no file, or "" names none.
 
     A relative path of an exercise counts from the file's own folder.
 
     Raises:
         ValueError: the file cannot be used; the text names the key and what it may be.
     """
+    path = Path(path) if path else None
     if path is None or not path.exists():
         return Settings(options=platform.options)
     try:

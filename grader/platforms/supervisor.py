@@ -71,7 +71,7 @@ def supervise(platform: Platform, order: Order, *, started: float, budget_s: flo
     try:
         if order.result:
             put(fallback, order.result)
-        settings = read(Path(order.settings), platform)
+        settings = read(order.settings, platform)
         fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
         end = started + (budget_s or settings.budget_s or platform.budget_s)
         delivery = _judged(order, started, end) or fallback

@@ -173,10 +173,10 @@ def test_a_missing_submission_or_a_bad_setting_is_ours(name: str, tmp_path: Path
     assert done.returncode == (0 if name == "gradescope" else NOT_JUDGED)
     result(name, tmp_path, done)
     submit(tmp_path, name, ACCEPTED)
-    settings = tmp_path / find(name).places.settings.lstrip("/")
+    settings = tmp_path / (find(name).places.settings or "grading.toml").lstrip("/")
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text('exercise = "no_such_exercise"\n')
-    done = run(name, tmp_path)
+    done = run(name, tmp_path, "--settings", str(settings))
     assert b"no exercise is called 'no_such_exercise'" in done.stderr
     assert done.returncode == (0 if name == "gradescope" else NOT_JUDGED)
     result(name, tmp_path, done)
@@ -227,6 +227,8 @@ def _beside_text(root: Path) -> bytes:
 def test_modules_in_the_students_folder_are_never_imported(tmp_path: Path) -> None:
     for name in ("msgspec", "numpy", "reference", "sitecustomize", "grader", "json"):
         (tmp_path / f"{name}.py").write_text("open('ESCAPED', 'w')\nraise SystemExit(0)\n")
+    (tmp_path / "grading.toml").write_text("exercise = './'\n")
+    (tmp_path / "exercise.py").write_text("open('ESCAPED', 'w')\n")
     (tmp_path / "submission.py").write_text("def broken(:\n")
     entry = [str(Path(sys.executable).with_name("grader")), "run", "--platform", "github"]
     done = subprocess.run(entry, cwd=tmp_path, capture_output=True, check=False)
