@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FEEDBACK = ("full", "counterexample", "category", "score")
-SANDBOXES = ("auto", "bubblewrap", "confined")
+SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
