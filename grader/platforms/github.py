@@ -50,6 +50,7 @@ class Result(TypedDict):
 def result(report: "Report", room: sizing.Room) -> Result:
     """Return a report in the reporter's form; the student's score is the sum of the tests'."""
     tests = [_test(finding, report, room) for finding in sizing.first(report, room)]
+    _explain(tests, report, room)
     score = min(whole(report.score), whole(report.max_score))
     missing = score - sum(test["score"] for test in tests)
     if missing or not tests:  # a view without findings, or more of them than there is room for
@@ -135,6 +136,15 @@ def _test(finding: "Finding", report: "Report", room: sizing.Room) -> Test:
         row["line_no"] = line
         row["filename"] = printable(report.submission.name, words.NAME_LIMIT)
     return row
+
+
+def _explain(tests: list[Test], report: "Report", room: sizing.Room) -> None:
+    """Say in the first test that failed what the mistake most likely is: nothing else is shown."""
+    said = [line.rstrip(".") for line in words.diagnosis(report.diagnosis)]
+    failed = next((test for test in tests if test["status"] == "fail"), None)
+    if said and failed is not None and room.message:
+        told = printable(". ".join(said) + ".", room.message)
+        failed["message"] = f"{failed['message']} {told}".strip()
 
 
 def _row(name: str, status: str, score: int, message: str) -> Test:

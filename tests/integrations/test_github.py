@@ -138,6 +138,7 @@ def test_a_wrong_submission_gets_some_whatever_else_the_student_committed(runner
     assert (result["status"], points(result)) == ("fail", 29)
     assert "29 / 100 points" in done.stdout
     assert "expected the mean over height and width" in done.stdout
+    assert done.stdout.count("Most likely: Pools over the height only") == 1
     assert all(line.startswith("    ") for line in runner.summary.read_text().splitlines() if line)
 
 
