@@ -13,7 +13,7 @@ frozen worker that wakes up) computes the same result twice, and one is recorded
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import select
@@ -35,6 +35,7 @@ BACKOFF_S = (0.0, 5.0, 30.0)
 """Seconds before the next try, by the number of tries made."""
 
 _log = structlog.get_logger()
+_T = TypeVar("_T")
 
 
 class _Begun(NamedTuple):
@@ -63,7 +64,7 @@ def grade(
     Returns:
         What became of it: "recorded", "copied", "known", "again", "parked", "nothing" or "stopped".
     """
-    begun = outlasting(lambda: _begin(service, submission_id, worker))
+    begun = _done(service, lambda session: _begin(service, session, submission_id, worker))
     if isinstance(begun, str):
         _said(begun, submission_id, worker)
         return begun
@@ -73,16 +74,23 @@ def grade(
         report = _judged(service, grader, begun)
     except _Failed as failure:
         if failure.is_fatal and is_stopping():
-            outlasting(lambda: _give_back(service, begun))
+            _done(service, lambda session: _give_back(service, session, begun))
             return "stopped"
         problem = str(failure)
-        outcome = outlasting(lambda: _again(service, begun, problem))
+        outcome = _done(service, lambda session: _again(service, session, begun, problem))
         _said(outcome, submission_id, worker, problem=problem)
         return outcome
     service.metrics.graded_s.observe(time.monotonic() - started)
-    outcome = outlasting(lambda: _record(service, begun, report, worker))
+    outcome = _done(service, lambda session: _record(service, session, begun, report, worker))
+    if outcome == "recorded":
+        service.metrics.results.labels(report.verdict).inc()
     _said(outcome, submission_id, worker, verdict=report.verdict)
     return outcome
+
+
+def _done(service: Service, work: Callable[[Session], _T]) -> _T:
+    """Do a piece of work on the database, whatever outage comes between."""
+    return outlasting(lambda: service.database.do(work))
 
 
 class _Failed(Exception):
@@ -93,25 +101,24 @@ class _Failed(Exception):
         self.is_fatal = is_fatal
 
 
-def _begin(service: Service, submission_id: str, worker: str) -> _Begun | str:
+def _begin(service: Service, session: Session, submission_id: str, worker: str) -> _Begun | str:
     """Count a try, unless nothing is to be done or too many were made."""
-    with service.database.transaction() as session:
-        rows = select(Grading).where(Grading.submission_id == submission_id)
-        grading = session.scalars(rows.with_for_update()).one_or_none()
-        moment = now()
-        early = grading is not None and grading.not_before and grading.not_before > moment
-        if grading is None or grading.state != WAITING or early:
-            return "nothing"
-        submission = session.get_one(Submission, submission_id)
-        if _copy(service, session, submission, grading, worker):
-            return "copied"
-        if grading.tries >= MOST_TRIES:
-            _park(grading, grading.problem or f"it took its worker down {MOST_TRIES} times")
-            return "parked"
-        waited = moment - (grading.not_before or grading.waiting_since)
-        grading.tries += 1
-        grading.started_at, grading.worker = moment, worker
-        return _Begun(submission, files_of(submission), grading.round, waited.total_seconds())
+    rows = select(Grading).where(Grading.submission_id == submission_id)
+    grading = session.scalars(rows.with_for_update()).one_or_none()
+    moment = now()
+    early = grading is not None and grading.not_before and grading.not_before > moment
+    if grading is None or grading.state != WAITING or early:
+        return "nothing"
+    submission = session.get_one(Submission, submission_id)
+    if _copy(service, session, submission, grading, worker):
+        return "copied"
+    if grading.tries >= MOST_TRIES:
+        _park(grading, grading.problem or f"it took its worker down {MOST_TRIES} times")
+        return "parked"
+    waited = moment - (grading.not_before or grading.waiting_since)
+    grading.tries += 1
+    grading.started_at, grading.worker = moment, worker
+    return _Begun(submission, files_of(submission), grading.round, waited.total_seconds())
 
 
 def _copy(
@@ -170,47 +177,41 @@ def _contents(service: Service, begun: _Begun) -> tuple[tuple[str, bytes], ...]:
     )
 
 
-def _record(service: Service, begun: _Begun, report: Report, worker: str) -> str:
-    with service.database.transaction() as session:
-        submission = session.get(Submission, begun.submission.id)
-        if submission is None:  # purged meanwhile
-            return "nothing"
-        fresh = results.record(
-            service, session, submission, report, round=begun.round, worker=worker
-        )
-    service.metrics.results.labels(report.verdict).inc()
+def _record(service: Service, session: Session, begun: _Begun, report: Report, worker: str) -> str:
+    submission = session.get(Submission, begun.submission.id)
+    if submission is None:  # purged meanwhile
+        return "nothing"
+    fresh = results.record(service, session, submission, report, round=begun.round, worker=worker)
     return "recorded" if fresh else "known"
 
 
-def _again(service: Service, begun: _Begun, problem: str) -> str:
+def _again(service: Service, session: Session, begun: _Begun, problem: str) -> str:
     """Let a grading wait for its next try, or park it."""
-    with service.database.transaction() as session:
-        rows = select(Grading).where(
-            Grading.submission_id == begun.submission.id,
-            Grading.round == begun.round,
-            Grading.state == WAITING,
-        )
-        grading = session.scalars(rows.with_for_update()).one_or_none()
-        if grading is None:
-            return "nothing"
-        grading.problem = problem[:1000]
-        if grading.tries >= MOST_TRIES:
-            _park(grading, problem)
-            return "parked"
-        later = now() + timedelta(seconds=BACKOFF_S[grading.tries])
-        grading.not_before = later
-        service.dispatch.enqueue(session, grading, at=later)
+    rows = select(Grading).where(
+        Grading.submission_id == begun.submission.id,
+        Grading.round == begun.round,
+        Grading.state == WAITING,
+    )
+    grading = session.scalars(rows.with_for_update()).one_or_none()
+    if grading is None:
+        return "nothing"
+    grading.problem = problem[:1000]
+    if grading.tries >= MOST_TRIES:
+        _park(grading, problem)
+        return "parked"
+    later = now() + timedelta(seconds=BACKOFF_S[grading.tries])
+    grading.not_before = later
+    service.dispatch.enqueue(session, grading, at=later)
     return "again"
 
 
-def _give_back(service: Service, begun: _Begun) -> None:
+def _give_back(service: Service, session: Session, begun: _Begun) -> None:
     """Take a try back that our own stopping cut short: it says nothing about the submission."""
-    with service.database.transaction() as session:
-        rows = select(Grading).where(Grading.submission_id == begun.submission.id)
-        grading = session.scalars(rows.with_for_update()).one_or_none()
-        if grading is not None and grading.round == begun.round and grading.state == WAITING:
-            grading.tries = max(0, grading.tries - 1)
-            service.dispatch.enqueue(session, grading)
+    rows = select(Grading).where(Grading.submission_id == begun.submission.id)
+    grading = session.scalars(rows.with_for_update()).one_or_none()
+    if grading is not None and grading.round == begun.round and grading.state == WAITING:
+        grading.tries = max(0, grading.tries - 1)
+        service.dispatch.enqueue(session, grading)
 
 
 def _park(grading: Grading, problem: str) -> None:

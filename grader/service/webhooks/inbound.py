@@ -81,21 +81,23 @@ def deliver(service: Service, name: str, headers: Mapping[str, str], body: bytes
 
 def _accept(service: Service, source: Source, kind: Kind, webhook_id: str, body: bytes) -> Receipt:
     """Insert what a genuine delivery brings, unless it is known."""
+
+    def work(session: Session) -> Receipt:
+        known = session.get(Delivery, (source.name, webhook_id))
+        if known is not None:
+            return _repeated(session, known, body_sha256)
+        incoming = _read(service, source, kind, body)
+        _refuse_when_full(service, session)
+        submission = submissions.accept(session, incoming, service.dispatch)
+        delivery = Delivery(source=source.name, webhook_id=webhook_id, body_sha256=body_sha256)
+        delivery.submission_id, delivery.received_at = submission.id, submission.received_at
+        session.add(delivery)
+        return Receipt(submission)
+
     body_sha256 = hashlib.sha256(body).hexdigest()
     for _ in range(_RACES):
         try:
-            with service.database.transaction() as session:
-                known = session.get(Delivery, (source.name, webhook_id))
-                if known is not None:
-                    return _repeated(session, known, body_sha256)
-                incoming = _read(service, source, kind, body)
-                _refuse_when_full(service, session)
-                submission = submissions.accept(session, incoming, service.dispatch)
-                delivery = Delivery(source=source.name, webhook_id=webhook_id)
-                delivery.body_sha256, delivery.submission_id = body_sha256, submission.id
-                delivery.received_at = submission.received_at
-                session.add(delivery)
-            return Receipt(submission)
+            return service.database.do(work)
         except NothingToDo as why:
             return Receipt(None, str(why))
         except IntegrityError:  # the same delivery came in at the same moment, and was first

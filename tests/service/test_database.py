@@ -1,0 +1,119 @@
+"""Work that shares a commit succeeds or fails by itself, and nothing is lost between."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from grader.service.database import Database, insert_once
+from grader.service.tables import Source, now
+
+
+def source(name: str) -> Source:
+    return Source(name=name, kind="standard", created_at=now())
+
+
+def names(database: Database) -> set[str]:
+    with database.reading() as session:
+        return set(session.scalars(select(Source.name)))
+
+
+def test_work_is_done_and_its_result_returned(database: Database) -> None:
+    def work(session: Session) -> int:
+        session.add(source("one"))
+        session.flush()
+        return session.scalar(select(func.count()).select_from(Source)) or 0
+
+    assert database.do(work) == 1
+    assert names(database) == {"one"}
+
+
+def test_of_many_at_once_each_fails_alone(database: Database) -> None:
+    """Half of them break a key; the other half is kept, whatever transaction they shared."""
+    database.do(lambda session: session.add(source("taken")))
+    start = threading.Barrier(16)
+
+    def attempt(number: int) -> str:
+        start.wait()
+
+        def work(session: Session) -> str:
+            session.add(source(f"new-{number}"))
+            session.flush()
+            if number % 2:
+                session.add(source("taken"))
+            return "kept"
+
+        try:
+            return database.do(work)
+        except IntegrityError:
+            return "refused"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(attempt, range(16)))
+    assert outcomes == ["kept", "refused"] * 8
+    assert names(database) == {"taken", *(f"new-{number}" for number in range(0, 16, 2))}
+
+
+def test_when_the_commit_fails_everybody_is_told(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
+        connection.execute(
+            text(
+                "CREATE TABLE child (parent INTEGER REFERENCES parent (id) "
+                "DEFERRABLE INITIALLY DEFERRED)"
+            )
+        )
+
+    def orphan(session: Session) -> None:
+        session.execute(text("INSERT INTO child VALUES (7)"))
+
+    with pytest.raises(IntegrityError):
+        database.do(orphan)
+    assert database.do(lambda session: 5) == 5  # and the next one is done
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM child")) == 0
+    database.close()
+
+
+def test_many_share_a_commit(tmp_path: Path) -> None:
+    """What waits while one commits is committed together: far fewer commits than pieces."""
+    database = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (n INTEGER)"))
+    begun, go = threading.Event(), threading.Event()
+
+    def hold(session: Session) -> None:
+        begun.set()
+        assert go.wait(60)
+
+    connections: set[int] = set()
+
+    def piece(session: Session) -> None:
+        connections.add(id(session.connection().connection.dbapi_connection))
+        session.execute(text("INSERT INTO t VALUES (1)"))
+
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(database.do, hold)
+        assert begun.wait(60)
+        rest = [pool.submit(database.do, piece) for _ in range(8)]
+        while len(database._waiting) < 8:
+            threading.Event().wait(0.01)
+        go.set()
+        for job in (first, *rest):
+            job.result()
+    assert len(connections) == 1
+    database.close()
+
+
+def test_a_row_is_inserted_once(database: Database) -> None:
+    def insert(session: Session) -> bool:
+        values = {"name": "x", "kind": "standard", "created_at": now()}
+        texts = ("callback_url", "exercise", "course", "fetch_host", "fetch_token")
+        return insert_once(session, Source, **values, **dict.fromkeys(texts, ""))
+
+    assert [database.do(insert) for _ in range(2)] == [True, False]
