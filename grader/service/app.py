@@ -19,6 +19,8 @@ from grader.service import access, routes
 from grader.service.core import Service
 from grader.service.database import is_away
 from grader.service.log import AccessLog
+from grader.service.lti.handlers import LTI_HANDLERS
+from grader.service.lti.web import close_lti, open_lti
 from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {
@@ -45,9 +47,10 @@ def create_app(
         lifespan: what is started and stopped with it.
     """
     app = Litestar(
-        [*routes.HANDLERS, *webhook_routes.HANDLERS, *handlers],
+        [*routes.HANDLERS, *webhook_routes.HANDLERS, *LTI_HANDLERS, *handlers],
         guards=[access.guard],
-        state=State({"service": service}),
+        state=State({"service": service, "lti": open_lti(service.settings)}),
+        on_shutdown=[close_lti],
         lifespan=list(lifespan),
         middleware=[AccessLog()],
         before_send=[_with_headers],

@@ -9,6 +9,7 @@ from grader.service.core import Service, load_exercises
 from grader.service.database import Database
 from grader.service.judging.process import JudgingProcess
 from grader.service.judging.work import Grader
+from grader.service.lti import grades
 from grader.service.pool import Pool
 from grader.service.settings import Settings
 from grader.service.webhooks import outbound
@@ -34,7 +35,7 @@ def open_service(settings: Settings) -> Service:
     database = Database(settings.url)
     ensure_tables(settings, database)
     client = addresses.client(settings.allow_networks)
-    service = Service(settings, database, exercises, client, listeners=(outbound.plan,))
+    service = Service(settings, database, exercises, client, listeners=(outbound.plan, grades.plan))
     if settings.is_embedded:
         return service
     from grader.service.cluster.queue import QueueDispatch

@@ -15,6 +15,7 @@ from grader.errors import UsageError
 from grader.service import assembly
 from grader.service.app import create_app
 from grader.service.log import configure
+from grader.service.lti.ags.runner import Grades
 from grader.service.settings import Settings
 from grader.service.upkeep import Upkeep
 from grader.service.webhooks.sender import Sender
@@ -37,7 +38,7 @@ def serve(settings: Settings, *, does_all: bool) -> None:
         beside: list[assembly.Running] = []
         if does_all:
             service, grading = assembly.graded_here(service)
-            beside = [grading, Sender(service), Upkeep(service)]
+            beside = [grading, Sender(service), Grades(service), Upkeep(service)]
         app = create_app(service, lifespan=[_with(beside)])
         uvicorn.run(
             app,

@@ -130,6 +130,14 @@ class Settings:
     metrics_port: int = field(
         default=0, metadata=_by(_port, "port of a worker's /metrics; 0 for none")
     )
+    lti_issuers: tuple[str, ...] = field(
+        default=(),
+        metadata=_by(_names, "platforms whose registration needs no approval, with commas"),
+    )
+    lti_settle_s: float = field(
+        default=120.0,
+        metadata=_by(_seconds, "seconds after which a platform holds no request any more"),
+    )
     operator_token: Secret = field(
         default=Secret(""),
         metadata=_by(Secret, "bearer token of the operator's routes; without it they are closed"),

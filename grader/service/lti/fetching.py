@@ -41,6 +41,7 @@ async def exchange(
         Unanswered: there was no whole answer; `reached` is False when none of it was sent.
     """
     try:
+        _check(httpx.URL(url))
         async with asyncio.timeout(WHOLE_S):
             return await _whole(client, method, url, options)
     except TimeoutError as error:
@@ -51,6 +52,11 @@ async def exchange(
         raise Unanswered(f"unusable address: {_words(error)}", reached=False) from error
     except httpx.HTTPError as error:
         raise Unanswered(_words(error)) from error
+
+
+def _check(url: httpx.URL) -> None:
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Unanswered(f"unusable address: {str(url)[:TEXT]!r}", reached=False)
 
 
 async def _whole(

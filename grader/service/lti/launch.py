@@ -4,6 +4,7 @@ Pure: claims, platform, expected nonce and the time in; a launch or a refusal ou
 checked before (tokens.py), the state and the browser before that (login.py).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,8 @@ SKEW_S = 30
 """How far a platform's clock may be ahead of ours."""
 _TYPES = (names.RESOURCE_LINK_REQUEST, names.DEEP_LINKING_REQUEST, names.REVIEW_REQUEST)
 _STAFF = ("Instructor", "Administrator", "ContentDeveloper")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?(?=[/?#]|$)")
+"""What may stand in a Content-Security-Policy."""
 _MOST = 500
 """Longest id that is kept; the documents allow 255."""
 
@@ -54,6 +57,7 @@ class Launch:
         exercise: what the link's custom parameter names; "" when it names none.
         for_user: whose submission is to be reviewed; "" for every other message.
         family: "moodle", "canvas", ...; "" when the platform did not say.
+        frames: origins of the platform, which may show our pages inside its own.
     """
 
     message: str
@@ -67,6 +71,7 @@ class Launch:
     exercise: str
     for_user: str
     family: str
+    frames: tuple[str, ...]
     grades: Grades = field(default_factory=Grades)
     deep_linking: DeepLinking | None = None
 
@@ -87,7 +92,7 @@ def check(claims: Mapping[str, Any], platform: Platform, *, nonce: str, now_s: f
     _from_known_deployment(claims, platform)
     if not _text(claims, "sub"):
         raise LaunchRefused("subject", "the platform did not say who the user is")
-    return _read(claims)
+    return _read(claims, platform)
 
 
 def _addressed_to_us(claims: Mapping[str, Any], platform: Platform) -> None:
@@ -130,7 +135,7 @@ def _from_known_deployment(claims: Mapping[str, Any], platform: Platform) -> Non
         raise LaunchRefused("deployment", f"deployment {_shown(deployment)} is not registered")
 
 
-def _read(claims: Mapping[str, Any]) -> Launch:
+def _read(claims: Mapping[str, Any], platform: Platform) -> Launch:
     message = claims[names.MESSAGE_TYPE]
     context, link = _object(claims, names.CONTEXT), _object(claims, names.RESOURCE_LINK)
     if message == names.RESOURCE_LINK_REQUEST and not _text(link, "id"):
@@ -138,6 +143,13 @@ def _read(claims: Mapping[str, Any]) -> Launch:
     for_user = _text(_object(claims, names.FOR_USER), "user_id")
     if message == names.REVIEW_REQUEST and not for_user:
         raise LaunchRefused("message", "the message does not say whose submission to review")
+    grades = _grades(_object(claims, names.ENDPOINT))
+    deep = _deep_linking(claims) if message == names.DEEP_LINKING_REQUEST else None
+    shown_by = (
+        *(platform.issuer, platform.login_url, grades.line_item, grades.line_items),
+        _address(_object(claims, names.PRESENTATION), "return_url"),
+        "" if deep is None else deep.return_url,
+    )
     return Launch(
         message=message,
         deployment=_text(claims, names.DEPLOYMENT),
@@ -150,9 +162,16 @@ def _read(claims: Mapping[str, Any]) -> Launch:
         exercise=_custom(claims, "exercise"),
         for_user=for_user if message == names.REVIEW_REQUEST else "",
         family=_text(_object(claims, names.PLATFORM), "product_family_code").lower(),
-        grades=_grades(_object(claims, names.ENDPOINT)),
-        deep_linking=_deep_linking(claims) if message == names.DEEP_LINKING_REQUEST else None,
+        frames=tuple(sorted({origin(url) for url in shown_by} - {""})),
+        grades=grades,
+        deep_linking=deep,
     )
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of an address; "" where they are not plain."""
+    match = _ORIGIN.match(url.lower())
+    return match[0] if match else ""
 
 
 def role(roles: Any) -> Role:

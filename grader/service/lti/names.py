@@ -10,6 +10,7 @@ ROLES = _LTI + "roles"
 CONTEXT = _LTI + "context"
 CUSTOM = _LTI + "custom"
 PLATFORM = _LTI + "tool_platform"
+PRESENTATION = _LTI + "launch_presentation"
 FOR_USER = _LTI + "for_user"
 
 _DEEP = "https://purl.imsglobal.org/spec/lti-dl/claim/"

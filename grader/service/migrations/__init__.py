@@ -7,7 +7,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from grader.service.database import Database
+from grader.service.lti import tables as lti_tables
 
+ROOMS = (lti_tables,)
+"""Whose tables Base.metadata holds besides the service's own, once they are imported."""
 _LOCK = 7231584120
 """Key of the advisory lock: two `grader migrate` at once take turns."""
 

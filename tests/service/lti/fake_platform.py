@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -158,7 +159,9 @@ class FakePlatform:
         return _json({**asked, "client_id": self.client_id, TOOL: tool})
 
 
-def new_key(kid: str) -> RSAKey:
+@cache
+def new_key(kid: str, which: int = 0) -> RSAKey:
+    """Return a key; another one of the same name by another number."""
     return RSAKey.generate_key(2048, {"kid": kid})
 
 

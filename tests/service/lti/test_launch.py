@@ -37,7 +37,7 @@ PLATFORM = Platform(
     deployments=frozenset(["1"]),
 )
 NOW = 1_790_000_000.0
-OTHER_KEY = new_key("k1")
+OTHER_KEY = new_key("k1", 1)
 
 
 @pytest.fixture(scope="module")

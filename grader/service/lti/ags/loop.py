@@ -20,6 +20,10 @@ PER_PLATFORM = 16
 LOOK_S = 1.0
 """How often the database is asked for rows that are due."""
 
+STEP_S = 150.0
+LEASE_S = 240.0
+"""How long a step may take, and for how long its row is nobody else's: longer."""
+
 OffLoop = Callable[..., Awaitable[Any]]
 
 
@@ -96,7 +100,10 @@ class Outbox:
 
     async def _carry_out(self, claim: Claim) -> None:
         try:
-            event = await self._gateway.carry_out(claim.target, claim.row)
+            async with asyncio.timeout(STEP_S):
+                event = await self._gateway.carry_out(claim.target, claim.row)
+        except TimeoutError:
+            event = Event(kind="unknown", text=f"no end within {STEP_S:.0f} s")
         except Exception as error:  # ours; whether the score was stored is not known
             _log.exception("outbox_step_failed", row=claim.id)
             event = Event(kind="unknown", text=f"an error of ours: {type(error).__name__}")

@@ -1,0 +1,86 @@
+"""Register at a platform whose administrator opened our address from there."""
+
+from typing import Any
+
+import structlog
+from anyio.to_thread import run_sync
+from litestar import Request, Response, get
+
+from grader.errors import UsageError
+from grader.service.access import Access
+from grader.service.core import Service
+from grader.service.lti import pages, registration, registry
+from grader.service.lti.fetching import Unanswered, exchange, get_json, json_of, words_of
+from grader.service.lti.platform import Platform
+from grader.service.lti.refusals import LaunchRefused
+from grader.service.lti.registration import Configuration
+from grader.service.lti.web import Lti, fields_of, lti_of, service_of, tool_of
+
+_log = structlog.get_logger()
+_TITLE = "Registration"
+
+
+@get("/lti/register", opt={"access": Access.SIGNED}, include_in_schema=False)
+async def register(request: Request[Any, Any, Any]) -> Response[str]:
+    """Read the platform's configuration, register there, and keep what comes back.
+
+    Whoever calls this can make us ask one public address, and gains a platform that nobody can
+    launch from until the operator approves it.
+    """
+    service, lti = service_of(request.app), lti_of(request.app)
+    try:
+        fields = await fields_of(request)
+        url, token = fields.get("openid_configuration", ""), fields.get("registration_token", "")
+        if not url or not token.isascii() or not token.isprintable():
+            raise UsageError(
+                "open this from your platform: Moodle asks for it where tools are managed"
+            )
+        found = registration.read_configuration(await get_json(lti.client, url), fetched_from=url)
+        answer = await _post(service, lti, found, token)
+        platform = await run_sync(_keep, service, found, answer)
+    except (UsageError, Unanswered, LaunchRefused) as problem:
+        _log.info("registration_failed", problem=str(problem)[:500])
+        return _failed(str(problem))
+    _log.info("registered", platform=platform.id, issuer=platform.issuer)
+    return pages.page(
+        "registered",
+        _TITLE,
+        frames=pages.ANYWHERE,
+        script=pages.CLOSE if platform.approved else "",
+        issuer=platform.issuer,
+        client_id=platform.client_id,
+        approved=platform.approved,
+        id=platform.id,
+    )
+
+
+async def _post(service: Service, lti: Lti, found: Configuration, token: str) -> Any:
+    """Register at the platform and return its answer."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    asked = registration.request(tool_of(service), found)
+    response = await exchange(lti.client, "POST", found.register_url, json=asked, headers=headers)
+    if response.status_code not in (200, 201):
+        raise Unanswered(f"the platform refused: {words_of(response)}")
+    return json_of(response)
+
+
+def _keep(service: Service, found: Configuration, answer: Any) -> Platform:
+    approved = found.issuer in service.settings.lti_issuers
+    platform = registration.registered(found, answer, id="", approved=approved)
+    with service.database.transaction() as session:
+        return registry.get(session, registry.add(session, platform))
+
+
+def _failed(problem: str) -> Response[str]:
+    return pages.page(
+        "refused",
+        _TITLE,
+        status=400,
+        frames=pages.ANYWHERE,
+        advice="This tool could not be registered.",
+        detail=problem,
+        reason="registration",
+    )
+
+
+HANDLERS = [register]

@@ -1,0 +1,123 @@
+"""Keep the registered platforms."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from grader.errors import UsageError
+from grader.service.database import insert_once
+from grader.service.lti.login import LoginRequest
+from grader.service.lti.platform import Platform
+from grader.service.lti.refusals import LaunchRefused
+from grader.service.lti.tables import LtiDeployment, LtiPlatform
+from grader.service.tables import now
+
+
+def add(session: Session, platform: Platform) -> int:
+    """Insert a platform and return its id; one that waits for approval is replaced.
+
+    Raises:
+        UsageError: this client id is registered already.
+    """
+    known = (LtiPlatform.issuer == platform.issuer, LtiPlatform.client_id == platform.client_id)
+    old = session.scalars(select(LtiPlatform).where(*known)).one_or_none()
+    if old is not None and old.approved_at is not None:
+        raise UsageError(
+            f"{platform.issuer} with client id {platform.client_id} is registered already, "
+            f"as platform {old.id}"
+        )
+    if old is not None:
+        session.delete(old)
+        session.flush()
+    row = LtiPlatform(
+        issuer=platform.issuer,
+        client_id=platform.client_id,
+        login_url=platform.login_url,
+        token_url=platform.token_url,
+        token_audience=platform.token_audience,
+        keys_url=platform.keys_url,
+        family=platform.family,
+        any_deployment=platform.any_deployment,
+        approved_at=now() if platform.approved else None,
+        created_at=now(),
+    )
+    session.add(row)
+    session.flush()
+    for deployment in sorted(platform.deployments):
+        session.add(LtiDeployment(platform_id=row.id, deployment=deployment))
+    return row.id
+
+
+def approve(session: Session, id: int) -> None:
+    """Let a platform in.
+
+    Raises:
+        UsageError: there is no such platform.
+    """
+    row = session.get(LtiPlatform, id)
+    if row is None:
+        raise UsageError(f"there is no platform {id}; grader lti list shows them")
+    row.approved_at = row.approved_at or now()
+
+
+def every(session: Session) -> list[Platform]:
+    """Return all platforms, the oldest first."""
+    rows = session.scalars(select(LtiPlatform).order_by(LtiPlatform.id))
+    return [_platform(session, row) for row in rows]
+
+
+def get(session: Session, id: int) -> Platform:
+    """Return a platform.
+
+    Raises:
+        UsageError: there is none with this id.
+    """
+    row = session.get(LtiPlatform, id)
+    if row is None:
+        raise UsageError(f"there is no platform {id}; grader lti list shows them")
+    return _platform(session, row)
+
+
+def find(session: Session, request: LoginRequest) -> Platform:
+    """Return the platform that a login request names.
+
+    Raises:
+        LaunchRefused: it is not registered, not approved, or the request fits several.
+    """
+    rows = select(LtiPlatform).where(LtiPlatform.issuer == request.issuer)
+    if request.client_id:
+        rows = rows.where(LtiPlatform.client_id == request.client_id)
+    found = [_platform(session, row) for row in session.scalars(rows)]
+    if len(found) > 1 and request.deployment:
+        found = [one for one in found if request.deployment in one.deployments]
+    if len(found) > 1:
+        raise LaunchRefused("platform_unknown", "several registrations fit: client_id is missing")
+    if not found:
+        named = f"{request.issuer[:200]!r}, client id {request.client_id[:200]!r}"
+        raise LaunchRefused("platform_unknown", f"{named} is not registered")
+    if not found[0].approved:
+        waits = f"grader lti approve {found[0].id} lets it in"
+        raise LaunchRefused("platform_not_approved", f"{request.issuer[:200]!r}: {waits}")
+    return found[0]
+
+
+def keep_deployment(session: Session, platform: Platform, deployment: str) -> None:
+    """Keep a deployment of a platform that may launch from any."""
+    if deployment not in platform.deployments:
+        insert_once(session, LtiDeployment, platform_id=int(platform.id), deployment=deployment)
+
+
+def _platform(session: Session, row: LtiPlatform) -> Platform:
+    deployments = select(LtiDeployment.deployment).where(LtiDeployment.platform_id == row.id)
+    return Platform(
+        id=str(row.id),
+        issuer=row.issuer,
+        client_id=row.client_id,
+        login_url=row.login_url,
+        token_url=row.token_url,
+        token_audience=row.token_audience,
+        keys_url=row.keys_url,
+        family=row.family,
+        deployments=frozenset(session.scalars(deployments)),
+        any_deployment=row.any_deployment,
+        approved=row.approved_at is not None,
+    )

@@ -1,0 +1,86 @@
+"""Turn an accepted launch into a login, and into what it was launched for."""
+
+import secrets
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from grader.service.access import open_login
+from grader.service.database import insert_once
+from grader.service.lti import grades, names, registry
+from grader.service.lti.launch import DeepLinking, Launch
+from grader.service.lti.login import hashed
+from grader.service.lti.platform import Platform
+from grader.service.lti.tables import LtiLaunch, LtiLink
+from grader.service.tables import now
+
+
+def source_of(platform_id: int | str) -> str:
+    """Return the source of submissions that come from a platform."""
+    return f"lti:{platform_id}"
+
+
+def open_launch(session: Session, launch: Launch, platform: Platform) -> tuple[str, str]:
+    """Insert a login and its launch; return the launch's id and the cookie's value."""
+    registry.keep_deployment(session, platform, launch.deployment)
+    link = _keep_link(session, launch, platform)
+    cookie = open_login(
+        session,
+        source=source_of(platform.id),
+        course=launch.course,
+        user=launch.user,
+        role=launch.role,
+    )
+    session.flush()
+    deep = launch.deep_linking
+    opened = LtiLaunch(
+        id=secrets.token_hex(16),
+        login_id=hashed(cookie),
+        platform_id=int(platform.id),
+        link_id=None if link is None else link.id,
+        deployment=launch.deployment,
+        for_user=launch.for_user,
+        deep_linking="" if deep is None else msgspec.json.encode(deep).decode(),
+        frames=" ".join(launch.frames),
+        created_at=now(),
+    )
+    session.add(opened)
+    return opened.id, cookie
+
+
+def of_cookie(session: Session, launch_id: str, cookie: str) -> LtiLaunch | None:
+    """Return a launch when it belongs to this login."""
+    opened = session.get(LtiLaunch, launch_id)
+    return opened if opened is not None and opened.login_id == hashed(cookie) else None
+
+
+def deep_linking(opened: LtiLaunch) -> DeepLinking | None:
+    """Return what a platform wants back from this launch, if it is there to choose."""
+    if not opened.deep_linking:
+        return None
+    return msgspec.json.decode(opened.deep_linking, type=DeepLinking)
+
+
+def _keep_link(session: Session, launch: Launch, platform: Platform) -> LtiLink | None:
+    """Insert or find the placement; what a student opens may update it, for it is signed."""
+    if not launch.link:
+        return None
+    key = {"platform_id": int(platform.id), "course": launch.course, "link": launch.link}
+    insert_once(session, LtiLink, **key, seen_at=now())
+    rows = select(LtiLink).where(*(getattr(LtiLink, name) == key[name] for name in key))
+    link = session.scalars(rows.with_for_update()).one()
+    link.seen_at = now()
+    if launch.message == names.RESOURCE_LINK_REQUEST:
+        _update(session, link, launch)
+    return link
+
+
+def _update(session: Session, link: LtiLink, launch: Launch) -> None:
+    link.title, link.course_title = launch.link_title, launch.course_title
+    link.exercise, link.scopes = launch.exercise, " ".join(launch.grades.scopes)
+    moved = link.line_item != launch.grades.line_item
+    link.line_item = launch.grades.line_item
+    if moved and link.line_item:  # a new column: what was earned before belongs into it
+        session.flush()
+        grades.settle_all(session, link)

@@ -1,0 +1,87 @@
+"""Share a fake platform, registered at a service that calls it instead of the network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from grader.service.core import Service
+from grader.service.lti import key_store, keys, registry
+from grader.service.lti.platform import Platform
+from grader.service.lti.platform_keys import PlatformKeys
+from grader.service.lti.web import Lti
+from grader.service.tables import now
+from service.lti.fake_gradebook import Gradebook
+from service.lti.fake_platform import FakePlatform
+
+
+@pytest.fixture(params=["moodle"])
+def lms(request: pytest.FixtureRequest, service: Service) -> FakePlatform:
+    def tool_keys() -> dict[str, Any]:
+        return keys.published(key_store.available(service.database), now())
+
+    return FakePlatform(Gradebook(request.param), tool_keys=tool_keys)
+
+
+@pytest.fixture
+def platform(lms: FakePlatform, service: Service) -> Platform:
+    """The fake platform's registration."""
+    described = Platform(
+        id="",
+        issuer=lms.issuer,
+        client_id=lms.client_id,
+        login_url=f"{lms.issuer}/auth",
+        token_url=f"{lms.issuer}/token",
+        token_audience=f"{lms.issuer}/token",
+        keys_url=f"{lms.issuer}/keys",
+        family=lms.gradebook.dialect,
+        deployments=frozenset([lms.deployment]),
+    )
+    with service.database.transaction() as session:
+        return registry.get(session, registry.add(session, described))
+
+
+@pytest.fixture
+def app(app: Litestar, lms: FakePlatform) -> Litestar:
+    """The application, whose calls to platforms reach the fake one."""
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lms.respond))
+    app.state.lti = Lti(client, PlatformKeys(client))
+    return app
+
+
+@dataclass
+class Browser:
+    """Somebody's browser: it carries cookies, forms and redirects between the two sites."""
+
+    client: TestClient[Any]
+    lms: FakePlatform
+
+    def begin(self, **fields: str) -> dict[str, str]:
+        """Open a link in the course; return what the platform is asked."""
+        asked = {"iss": self.lms.issuer, "login_hint": "h", "client_id": self.lms.client_id}
+        answer = self.client.get("/lti/login", params=asked | fields, follow_redirects=False)
+        assert answer.status_code == 302, answer.text
+        query = parse_qs(urlsplit(answer.headers["location"]).query)
+        return {name: values[0] for name, values in query.items()}
+
+    def post(self, state: str, token: str) -> httpx.Response:
+        """Carry a signed message to the tool."""
+        form = {"state": state, "id_token": token}
+        return self.client.post("/lti/launch", data=form, follow_redirects=False)
+
+    def launch(self, claims: Callable[[str], dict[str, Any]]) -> httpx.Response:
+        """Go all the way; return the page that opens."""
+        asked = self.begin()
+        answer = self.post(asked["state"], self.lms.sign(claims(asked["nonce"])))
+        assert answer.status_code == 303, answer.text
+        return self.client.get(urlsplit(answer.headers["location"]).path)
+
+
+@pytest.fixture
+def browser(client: TestClient[Any], lms: FakePlatform, platform: Platform) -> Browser:
+    return Browser(client, lms)

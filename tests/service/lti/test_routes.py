@@ -1,0 +1,282 @@
+"""Launches through the whole application, as a browser makes them; the forged ones refused."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import select, update
+
+import reference
+from grader.service.access import COOKIE
+from grader.service.core import Service
+from grader.service.lti import registry
+from grader.service.lti.platform import Platform
+from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.tables import Login, now
+from service.lti.conftest import Browser
+from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
+from service.lti.fake_platform import signed_with_public_key as signed_with_public
+
+EXERCISE = reference.DEFAULT
+
+
+def exercise_of(claims: dict[str, Any], name: str = EXERCISE) -> dict[str, Any]:
+    return claims | {LTI + "custom": {"exercise": name}}
+
+
+def test_a_student_is_launched_into_the_exercise_of_the_link(
+    browser: Browser, service: Service, platform: Platform
+) -> None:
+    page = browser.launch(lambda nonce: exercise_of(browser.lms.claims(nonce)))
+    assert page.status_code == 200
+    assert EXERCISE in page.text and "You are here as a student" in page.text
+    policy = page.headers["content-security-policy"]
+    assert "frame-ancestors https://lms.example" in policy and "script-src" not in policy
+    with service.database.reading() as session:
+        login = session.scalars(select(Login)).one()
+        link = session.scalars(select(LtiLink)).one()
+    assert (login.source, login.course, login.user) == (f"lti:{platform.id}", "course-1", "u1")
+    assert login.role == "student"
+    assert (link.exercise, link.line_item) == (EXERCISE, browser.lms.line_item)
+    assert "scope/score" in link.scopes
+
+
+def test_a_teacher_is_staff(browser: Browser, service: Service) -> None:
+    page = browser.launch(lambda nonce: browser.lms.claims(nonce, "t", "Instructor"))
+    assert "is not installed here" in page.text
+    with service.database.reading() as session:
+        assert session.scalars(select(Login.role)).one() == "staff"
+
+
+def test_another_login_does_not_see_a_launch(
+    browser: Browser, app: Litestar, client: TestClient[Any]
+) -> None:
+    asked = browser.begin()
+    answer = browser.post(asked["state"], browser.lms.sign(browser.lms.claims(asked["nonce"])))
+    path = urlsplit(answer.headers["location"]).path
+    other = Browser(TestClient(app), browser.lms)
+    other.launch(lambda nonce: browser.lms.claims(nonce, "u2"))
+    assert other.client.get(path).status_code == 404
+    other.client.cookies.clear()
+    assert other.client.get(path).status_code == 401
+    assert client.get(path).status_code == 200
+
+
+def refused(answer: httpx.Response, reason: str, status: int = 401) -> None:
+    assert answer.status_code == status
+    assert f"({reason})" in answer.text, answer.text
+    assert COOKIE not in answer.headers.get("set-cookie", "")
+
+
+Forgery = Callable[[FakePlatform, dict[str, Any]], str]
+FORGERIES: dict[str, Forgery] = {
+    "signature": lambda lms, claims: lms.sign(claims, new_key(lms.key.kid, 1)),
+    "algorithm": lambda lms, claims: unsigned(claims),
+    "expired": lambda lms, claims: lms.sign(claims | {"exp": claims["iat"] - 1}),
+    "issued_in_future": lambda lms, claims: lms.sign(claims | {"iat": claims["iat"] + 60}),
+    "audience": lambda lms, claims: lms.sign(claims | {"aud": "another"}),
+    "authorized_party": lambda lms, claims: lms.sign(claims | {"aud": ["tool-1", "another"]}),
+    "issuer": lambda lms, claims: lms.sign(claims | {"iss": "https://evil.example"}),
+    "nonce_unknown": lambda lms, claims: lms.sign(claims | {"nonce": "made-up"}),
+    "deployment": lambda lms, claims: lms.sign(claims | {LTI + "deployment_id": "2"}),
+    "version": lambda lms, claims: lms.sign(claims | {LTI + "version": "1.0"}),
+    "message_type": lambda lms, claims: lms.sign(claims | {LTI + "message_type": "Basic"}),
+    "key_unknown": lambda lms, claims: lms.sign(claims, new_key("k77")),
+}
+
+
+@pytest.mark.parametrize("reason", FORGERIES)
+def test_a_forged_launch_is_refused_for_its_own_reason(browser: Browser, reason: str) -> None:
+    asked = browser.begin()
+    claims = browser.lms.claims(asked["nonce"])
+    refused(browser.post(asked["state"], FORGERIES[reason](browser.lms, claims)), reason)
+    # and the login is used up by it
+    refused(browser.post(asked["state"], browser.lms.sign(claims)), "state_used")
+
+
+def test_the_public_key_taken_for_a_secret_is_refused(browser: Browser) -> None:
+    asked = browser.begin()
+    token = signed_with_public(browser.lms.claims(asked["nonce"]), browser.lms.key)
+    refused(browser.post(asked["state"], token), "algorithm")
+
+
+def test_a_replayed_launch_asks_to_open_it_again(browser: Browser) -> None:
+    asked = browser.begin()
+    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
+    assert browser.post(asked["state"], token).status_code == 303
+    answer = browser.post(asked["state"], token)
+    refused(answer, "state_used")
+    assert "Open this again from your course." in answer.text
+    assert "frame-ancestors *" in answer.headers["content-security-policy"]
+
+
+def test_a_token_of_an_earlier_launch_is_refused_in_a_new_login(browser: Browser) -> None:
+    first = browser.begin()
+    token = browser.lms.sign(browser.lms.claims(first["nonce"]))
+    assert browser.post(first["state"], token).status_code == 303
+    answer = browser.post(browser.begin()["state"], token)
+    refused(answer, "nonce_used")
+    assert "Open this again from your course." in answer.text
+
+
+def test_a_launch_in_another_browser_is_refused_and_does_not_use_it_up(
+    browser: Browser, app: Litestar
+) -> None:
+    asked = browser.begin()
+    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
+    stranger = Browser(TestClient(app), browser.lms)
+    refused(stranger.post(asked["state"], token), "other_browser")
+    stranger.begin()
+    refused(stranger.post(asked["state"], token), "other_browser")
+    assert browser.post(asked["state"], token).status_code == 303
+
+
+def test_an_unknown_or_expired_state_is_refused(browser: Browser, service: Service) -> None:
+    asked = browser.begin()
+    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
+    refused(browser.post("made-up", token), "state_unknown")
+    refused(browser.post("", token), "state_missing")
+    with service.database.transaction() as session:
+        session.execute(update(LtiTicket).values(expires_at=now()))
+    refused(browser.post(asked["state"], token), "state_expired")
+
+
+def test_two_tabs_log_in_side_by_side(browser: Browser) -> None:
+    first, second = browser.begin(), browser.begin()
+    for asked in (first, second):
+        token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
+        assert browser.post(asked["state"], token).status_code == 303
+
+
+def test_what_the_platform_says_went_wrong_is_shown(browser: Browser) -> None:
+    form = {"error": "login_required", "error_description": "<b>gone</b>", "state": "x"}
+    answer = browser.client.post("/lti/launch", data=form)
+    refused(answer, "platform_error")
+    assert "login_required &lt;b&gt;gone" in answer.text
+
+
+def test_login_may_be_posted_and_a_platform_that_is_not_approved_does_not_open(
+    browser: Browser, service: Service
+) -> None:
+    form = {"iss": browser.lms.issuer, "login_hint": "h"}
+    answer = browser.client.post("/lti/login", data=form, follow_redirects=False)
+    assert answer.status_code == 302
+    with service.database.transaction() as session:
+        session.execute(update(LtiPlatform).values(approved_at=None))
+    answer = browser.client.post("/lti/login", data=form, follow_redirects=False)
+    refused(answer, "platform_not_approved")
+    assert "grader lti approve" in answer.text
+    unknown = browser.client.get("/lti/login", params={"iss": "x", "login_hint": "h"})
+    refused(unknown, "platform_unknown", 404)
+
+
+def test_a_platform_without_a_named_deployment_gets_each_kept(
+    browser: Browser, service: Service, platform: Platform
+) -> None:
+    with service.database.transaction() as session:
+        session.execute(update(LtiPlatform).values(any_deployment=True))
+    browser.launch(lambda nonce: browser.lms.claims(nonce) | {LTI + "deployment_id": "8"})
+    with service.database.reading() as session:
+        assert registry.get(session, int(platform.id)).deployments == {"1", "8"}
+
+
+def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(browser: Browser) -> None:
+    page = browser.launch(lambda nonce: browser.lms.deep_linking_claims(nonce))
+    assert "Which exercise?" in page.text
+    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
+    form = {"launch": launch_id, "exercise": EXERCISE}
+    answer = browser.client.post("/lti/deep-link", data=form)
+    policy = answer.headers["content-security-policy"]
+    assert "form-action 'self' https://lms.example;" in policy and "script-src 'sha256-" in policy
+    assert 'action="https://lms.example/deep"' in answer.text
+    claims = browser.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
+    [item] = claims[DEEP + "content_items"]
+    assert item["custom"] == {"exercise": EXERCISE}
+    assert item["lineItem"]["scoreMaximum"] == 100
+    for changed in ({"launch": "0" * 32}, {"exercise": "nothing"}):
+        assert browser.client.post("/lti/deep-link", data=form | changed).status_code == 404
+
+
+def test_a_student_may_not_choose(browser: Browser) -> None:
+    def claims(nonce: str) -> dict[str, Any]:
+        role = [LTI.replace("claim/", "") + "#Learner"]
+        return browser.lms.deep_linking_claims(nonce) | {LTI + "roles": role}
+
+    page = browser.launch(claims)
+    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
+    form = {"launch": launch_id, "exercise": EXERCISE}
+    assert browser.client.post("/lti/deep-link", data=form).status_code == 401
+
+
+def test_cookies_over_https_can_live_in_a_frame(
+    browser: Browser, service: Service, app: Litestar
+) -> None:
+    object.__setattr__(service.settings, "base_url", "https://grader.example")
+    client = TestClient(app, base_url="https://grader.example")
+    framed = Browser(client, browser.lms)
+    asked = framed.begin()
+    assert asked["redirect_uri"] == "https://grader.example/lti/launch"
+    answer = framed.post(asked["state"], browser.lms.sign(browser.lms.claims(asked["nonce"])))
+    sent = answer.headers.get_list("set-cookie")
+    assert len(sent) == 2
+    assert all("SameSite=None; Secure; Partitioned" in cookie for cookie in sent)
+
+
+def test_keys_and_canvas_configuration_are_public(client: TestClient[Any]) -> None:
+    [key] = client.get("/lti/jwks").json()["keys"]
+    assert set(key) == {"kty", "n", "e", "kid", "alg", "use"}
+    document = client.get("/lti/canvas.json").json()
+    assert document["oidc_initiation_url"].endswith("/lti/login")
+
+
+def registering(lms: FakePlatform, token: str = "invited") -> dict[str, str]:
+    url = f"{lms.issuer}/.well-known/openid-configuration"
+    return {"openid_configuration": url, "registration_token": token}
+
+
+def test_dynamic_registration_waits_for_the_operator(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    page = client.get("/lti/register", params=registering(lms))
+    assert page.status_code == 200 and "grader lti approve" in page.text
+    [asked] = lms.registrations
+    assert asked["initiate_login_uri"] == f"{service.settings.base_url}/lti/login"
+    with service.database.transaction() as session:
+        [platform] = registry.every(session)
+        assert (platform.approved, platform.deployments) == (False, {"1"})
+        registry.approve(session, int(platform.id))
+    Browser(client, lms).launch(lambda nonce: lms.claims(nonce))
+    again = client.get("/lti/register", params=registering(lms))
+    assert again.status_code == 400 and "registered already" in again.text
+
+
+def test_a_trusted_issuer_is_let_in_and_the_window_closes(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    object.__setattr__(service.settings, "lti_issuers", (lms.issuer,))
+    page = client.get("/lti/register", params=registering(lms))
+    assert "org.imsglobal.lti.close" in page.text
+    with service.database.reading() as session:
+        assert registry.every(session)[0].approved
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, "open this from your platform"),
+        ({"openid_configuration": "https://lms.example/nothing"}, "404"),
+        ({"openid_configuration": "not an address"}, "could not be registered"),
+        ({"openid_configuration": "https://lms.example/keys"}, "configuration holds no usable"),
+    ],
+)
+def test_a_registration_that_cannot_be_says_why(
+    client: TestClient[Any], lms: FakePlatform, params: dict[str, str], words: str
+) -> None:
+    page = client.get("/lti/register", params=params)
+    assert page.status_code == 400 and words in page.text
+    refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
+    assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
