@@ -1,0 +1,309 @@
+"""From a recorded result to the gradebook: policy, outbox rows in both databases, the real loop."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from grader.service import results
+from grader.service.core import Service
+from grader.service.dispatch import NoDispatch
+from grader.service.lti import grades, key_store
+from grader.service.lti.ags import store
+from grader.service.lti.ags.gateway import Gateway
+from grader.service.lti.ags.loop import LEASE_S, Claim, Outbox
+from grader.service.lti.ags.outbox import Event, Timing
+from grader.service.lti.ags.store import DatabaseStore
+from grader.service.lti.platform import Platform
+from grader.service.lti.policy import Attempt, Policy, decide, percent_off
+from grader.service.lti.service_token import ServiceTokens
+from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
+from grader.service.submissions import Incoming, accept
+from grader.service.tables import Submission, now
+from service.fakes import report
+from service.lti.fake_gradebook import Cell, Faults
+from service.lti.fake_platform import FakePlatform
+from service.lti.virtual_time import Wire
+
+DUE = datetime(2026, 11, 24, tzinfo=UTC)
+QUICK = Timing(settle_s=0.4, base_s=0.02, most_s=0.1)
+
+
+@dataclass
+class Course:
+    """A placement in a course of the fake platform, and what its students send in."""
+
+    service: Service
+    lms: FakePlatform
+    link_id: int
+    incoming: Callable[..., Incoming]
+
+    @property
+    def column(self) -> dict[str, Cell]:
+        return self.lms.gradebook.columns["7"]
+
+    @contextmanager
+    def link(self) -> Iterator[LtiLink]:
+        with self.service.database.transaction() as session:
+            yield session.get_one(LtiLink, self.link_id)
+
+    def judge(
+        self, user: str, points: int, *, at: datetime = DUE, verdict: str = "wrong_answer"
+    ) -> str:
+        """Let a user send something in that is worth so many points."""
+        sent = self.incoming(f"{user} {points} {at}".encode(), source="lti:1", user=user)
+        with self.service.database.transaction() as session:
+            submission = accept(session, replace_at(sent, at), NoDispatch())
+            grades.count_for(session, submission, session.get_one(LtiLink, self.link_id))
+        self.record(submission.id, points, verdict=verdict)
+        return submission.id
+
+    def record(
+        self, submission_id: str, points: int, *, verdict: str = "wrong_answer", digest: str = "d1"
+    ) -> None:
+        with self.service.database.transaction() as session:
+            submission = session.get_one(Submission, submission_id)
+            found = report(score=points, verdict=verdict, digest=digest)
+            results.record(self.service, session, submission, found, round=1, worker="w")
+
+    def row(self, user: str) -> LtiGrade:
+        with self.service.database.reading() as session:
+            return session.scalars(select(LtiGrade).where(LtiGrade.user == user)).one()
+
+    def send(self, *, faulty_s: float = 0.0) -> None:
+        """Run the real loop until no row has anything to do."""
+
+        async def main() -> None:
+            patience = httpx.Timeout(0.25)
+            async with httpx.AsyncClient(transport=Wire(self.lms.respond), timeout=patience) as c:
+                database = self.service.database
+                tokens = ServiceTokens(c, lambda: key_store.signing(database))
+                kept = DatabaseStore(database, QUICK)
+                outbox, stop = Outbox(kept, Gateway(c, tokens), look_s=0.02), asyncio.Event()
+                sending = asyncio.create_task(outbox.run(stop))
+                async with asyncio.timeout(60 + faulty_s):
+                    while await asyncio.to_thread(self.busy):
+                        await asyncio.sleep(0.05)
+                stop.set()
+                await sending
+
+        asyncio.run(main())
+
+    def busy(self) -> bool:
+        with self.service.database.reading() as session:
+            rows = select(LtiGrade.id).where(LtiGrade.step.not_in(["done", "parked", ""]))
+            return session.scalars(rows.limit(1)).first() is not None
+
+
+def replace_at(sent: Incoming, at: datetime) -> Incoming:
+    return msgspec.structs.replace(sent, submitted_at=at)
+
+
+@pytest.fixture
+def course(
+    service: Service, lms: FakePlatform, platform: Platform, incoming: Callable[..., Incoming]
+) -> Course:
+    service = replace(service, listeners=(grades.plan,))
+    lms.gradebook.columns["7"] = {}
+    with service.database.transaction() as session:
+        link = LtiLink(
+            platform_id=int(platform.id),
+            course="algebra",
+            link="link-1",
+            exercise="tiny",
+            line_item=lms.line_item,
+            seen_at=now(),
+        )
+        session.add(link)
+        session.flush()
+        return Course(service, lms, link.id, incoming)
+
+
+def test_a_result_becomes_a_grade_and_a_worse_attempt_sends_nothing(course: Course) -> None:
+    course.judge("u1", 70)
+    course.send()
+    assert course.column["u1"].given == 70
+    posts = len(course.lms.gradebook.requests)
+    course.judge("u1", 30)
+    course.judge("u1", 70)
+    course.send()
+    assert len(course.lms.gradebook.requests) == posts
+    course.judge("u1", 90)
+    course.send()
+    assert course.column["u1"].given == 90 and course.column["u1"].writes == 2
+
+
+def test_what_is_posted_is_final_typed_and_dated_by_the_attempt(course: Course) -> None:
+    course.judge("u1", 70)
+    course.send()
+    [(_, path, posted)] = [r for r in course.lms.gradebook.requests if r[0] == "POST"]
+    assert path == "/ags/7/scores"
+    assert posted["gradingProgress"] == "FullyGraded"
+    assert posted["activityProgress"] == "Completed"
+    assert posted["userId"] == "u1" and posted["scoreMaximum"] == 100
+    assert posted["submission"]["submittedAt"] == "2026-11-24T00:00:00.000+00:00"
+
+
+def test_a_failure_of_ours_sends_nothing_and_a_later_result_does(course: Course) -> None:
+    submission = course.judge("u1", 0, verdict="internal_error")
+    course.send()
+    assert course.lms.gradebook.requests == []
+    course.record(submission, 80, digest="d2")
+    course.send()
+    assert course.column["u1"].given == 80
+
+
+def test_a_regrade_may_lower_a_grade(course: Course) -> None:
+    submission = course.judge("u1", 80)
+    course.send()
+    course.record(submission, 60, digest="d2")
+    course.send()
+    assert course.column["u1"].given == 60
+
+
+def test_a_new_policy_and_a_new_column_reach_everybody(course: Course) -> None:
+    late = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    for user in ("u1", "u2"):
+        course.judge(user, 80)
+        course.judge(user, 100, at=late)
+    course.send()
+    assert {cell.given for cell in course.column.values()} == {100}
+    policy = Policy(due_s=DUE.timestamp(), percent_off_per_day=30)
+    with course.service.database.transaction() as session:
+        link = session.get_one(LtiLink, course.link_id)
+        link.policy = msgspec.json.encode(policy).decode()
+        session.flush()
+        assert grades.settle_all(session, link) == 2
+    course.send()
+    assert {cell.given for cell in course.column.values()} == {80}
+    course.lms.gradebook.columns["8"] = {}
+    with course.service.database.transaction() as session:
+        link = session.get_one(LtiLink, course.link_id)
+        link.line_item = f"{course.lms.issuer}/ags/8"
+        session.flush()
+        assert grades.settle_all(session, link) == 2
+    course.send()
+    assert {cell.given for cell in course.lms.gradebook.columns["8"].values()} == {80}
+
+
+def test_without_a_column_nothing_waits(course: Course) -> None:
+    with course.link() as link:
+        link.line_item = ""
+    course.judge("u1", 70)
+    with course.service.database.reading() as session:
+        assert session.scalars(select(LtiGrade)).all() == []
+
+
+def test_every_step_is_kept_for_whoever_asks_why(course: Course) -> None:
+    del course.lms.gradebook.columns["7"]
+    course.judge("u1", 70)
+    course.send()
+    row = course.row("u1")
+    assert (row.step, "Line item not found" in row.problem) == ("parked", True)
+    with course.service.database.reading() as session:
+        steps = session.scalars(select(LtiGradeStep).order_by(LtiGradeStep.id)).all()
+    assert [step.what for step in steps] == ["decided", "send: refused"]
+    assert steps[0].words == "70 of 100" and "404" in steps[1].words
+    course.lms.gradebook.columns["7"] = {}
+    with course.service.database.transaction() as session:
+        grade = store.locked(session, LtiGrade.id == row.id)
+        assert grade is not None
+        store.resend(session, grade)
+    course.send()
+    assert course.column["u1"].given == 70
+
+
+def claim_one(course: Course, at_s: float) -> Claim:
+    [claim] = DatabaseStore(course.service.database, QUICK).claim(at_s, Counter(), 10)
+    return claim
+
+
+def test_a_row_is_taken_once_and_a_decision_meanwhile_is_kept(course: Course) -> None:
+    course.judge("u1", 70)
+    kept = DatabaseStore(course.service.database, QUICK)
+    at_s = time.time()
+    claim = claim_one(course, at_s)
+    assert kept.claim(at_s, Counter(), 10) == []
+    course.judge("u1", 90)
+    assert kept.claim(at_s, Counter(), 10) == []
+    assert kept.finish(claim, Event(kind="accepted"), at_s)
+    row = store.read(course.row("u1"))
+    assert row.step == "send" and row.wanted.given == 90
+    assert claim_one(course, time.time()).row.sent == row.wanted
+
+
+def test_a_process_that_wakes_after_its_lease_changes_nothing(course: Course) -> None:
+    course.judge("u1", 70)
+    at_s = time.time()
+    frozen = claim_one(course, at_s)
+    kept = DatabaseStore(course.service.database, QUICK)
+    assert kept.claim(at_s + LEASE_S + 1, Counter(), 10) == []  # it may be stored still: wait
+    row = store.read(course.row("u1"))
+    assert (row.step, row.doubt) == ("read", "unknown")
+    assert not kept.finish(frozen, Event(kind="refused", text="404"), at_s + LEASE_S + 2)
+    assert store.read(course.row("u1")) == row
+    later = claim_one(course, at_s + LEASE_S + 10)
+    assert later.row.step == "read"
+    assert not kept.finish(frozen, Event(kind="accepted"), at_s + LEASE_S + 11)
+
+
+def test_a_platform_takes_no_more_room_than_its_share(course: Course) -> None:
+    for number in range(20):
+        course.judge(f"u{number}", 50)
+    kept = DatabaseStore(course.service.database, QUICK)
+    assert len(kept.claim(time.time(), Counter({"1": 14}), 64)) == 2
+    assert len(kept.claim(time.time(), Counter({"1": 16}), 64)) == 0
+    assert len(kept.claim(time.time(), Counter({"2": 16}), 64)) == 16
+
+
+def test_grades_are_right_in_the_database_under_failures_and_freezes(course: Course) -> None:
+    rng = random.Random(5)
+    course.lms.gradebook.rng = rng
+    kinds = ("500", "503", "lost_answer", "lost_request")
+    course.lms.gradebook.faults = Faults(
+        rate=0.3, kinds=kinds, token_rate=0.05, freeze_rate=0.2, freeze_s=0.35
+    )
+    final = {}
+    for _ in range(3):
+        for number in range(12):
+            points = rng.randint(0, 100)
+            course.judge(f"u{number}", points)
+            final[f"u{number}"] = max(points, final.get(f"u{number}", 0))
+        course.send(faulty_s=60)
+    assert {user: cell.given for user, cell in course.column.items()} == final
+
+
+@pytest.mark.parametrize(
+    ("hours_late", "policy", "expected"),
+    [
+        (-1.0, Policy(due_s=0, percent_off_per_day=10), 0),
+        (0.4, Policy(due_s=0, grace_minutes=30, percent_off_per_day=10), 0),
+        (0.6, Policy(due_s=0, grace_minutes=30, percent_off_per_day=10), 10),
+        (25.0, Policy(due_s=0, percent_off_per_day=10), 20),
+        (99.0, Policy(due_s=0, percent_off_per_day=10, most_percent_off=25), 25),
+        (9999.0, Policy(due_s=0, percent_off_per_day=10), 100),
+        (99.0, Policy(percent_off_per_day=10), 0),
+    ],
+)
+def test_lateness_costs_by_the_day_up_to_a_cap(
+    hours_late: float, policy: Policy, expected: float
+) -> None:
+    assert percent_off(policy, hours_late * 3600) == expected
+
+
+def test_best_takes_the_earliest_of_equals_and_last_the_latest() -> None:
+    points = [(3.0, 50), (1.0, 80), (2.0, 80)]
+    tried = [Attempt(given=p, maximum=100, submitted_s=at) for at, p in points]
+    best, last = decide(tried, Policy()), decide(tried, Policy(keep="last"))
+    assert best is not None and (best.given, best.submitted_at) == (80, 1.0)
+    assert last is not None and (last.given, last.submitted_at) == (50, 3.0)
+    assert decide([], Policy()) is None
