@@ -2,7 +2,7 @@
 
 import typer
 
-from grader.cli import authoring, grading, machine, platforms, service, xqueue
+from grader.cli import authoring, grading, lti, machine, platforms, service, xqueue
 from grader.cli.batch import batch
 
 app = typer.Typer(
@@ -33,3 +33,5 @@ app.command()(service.migrate)
 app.command()(service.purge)
 app.add_typer(service.webhook, name="webhook")
 app.command()(xqueue.xqueue)
+app.add_typer(lti.platforms, name="lti")
+app.add_typer(lti.grades, name="grades")

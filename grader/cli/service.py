@@ -62,7 +62,7 @@ def migrate() -> None:
     with installed():
         from grader.service import migrations
 
-        with _database(migrated=False) as database:
+        with open_database(migrated=False) as database:
             typer.echo(f"the database is at revision {migrations.upgrade(database)}")
 
 
@@ -74,7 +74,7 @@ def purge(
         from grader.service import upkeep
         from grader.service.tables import now
 
-        with _database() as database:
+        with open_database() as database:
             count = upkeep.purge(database, now() - timedelta(days=older_than))
         typer.echo(f"{count} submissions are gone")
 
@@ -97,7 +97,7 @@ def add(
         from grader.service.webhooks import sources
 
         token = "" if fetch_token_file is None else _text(fetch_token_file)
-        with _database() as database:
+        with open_database() as database:
             secret = sources.add(
                 database,
                 name,
@@ -123,7 +123,7 @@ def rotate(
     with installed():
         from grader.service.webhooks import sources
 
-        with _database() as database:
+        with open_database() as database:
             secret = sources.rotate(database, name, keep_hours=keep_hours)
         typer.echo(f"secret:  {secret}")
 
@@ -134,7 +134,7 @@ def list_() -> None:
     with installed():
         from grader.service.webhooks import sources
 
-        with _database() as database:
+        with open_database() as database:
             found = sources.listed(database)
         for one in found:
             where = f", results to {one.callback_url}" if one.callback_url else ""
@@ -147,7 +147,7 @@ def list_() -> None:
 
 
 @contextmanager
-def _database(*, migrated: bool = True) -> Iterator["Database"]:
+def open_database(*, migrated: bool = True) -> Iterator["Database"]:
     """Open the database of the settings.
 
     Args:

@@ -41,10 +41,14 @@ class Grades:
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLinking:
-    """What a platform wants back when somebody has chosen an exercise."""
+    """What a platform wants back when somebody has chosen an exercise.
+
+    Attributes:
+        data: whatever it sent for us to return; None when it sent nothing.
+    """
 
     return_url: str
-    data: str | None
+    data: Any
     accepts_line_item: bool
 
 
@@ -207,13 +211,13 @@ def _grades(endpoint: Mapping[str, Any]) -> Grades:
 
 def _deep_linking(claims: Mapping[str, Any]) -> DeepLinking:
     settings = _object(claims, names.DEEP_SETTINGS)
-    kinds, data = settings.get("accept_types"), settings.get("data")
+    kinds = settings.get("accept_types")
     return_url = _address(settings, "deep_link_return_url")
     if not return_url or not isinstance(kinds, list) or "ltiResourceLink" not in kinds:
         raise LaunchRefused("message", "the platform does not take a link to an exercise here")
     return DeepLinking(
         return_url=return_url,
-        data=data if isinstance(data, str) else None,
+        data=settings.get("data"),
         accepts_line_item=settings.get("accept_lineitem") is not False,
     )
 

@@ -1,8 +1,9 @@
 """Turn an accepted launch into a login, and into what it was launched for."""
 
+import json
 import secrets
+from dataclasses import asdict
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -41,7 +42,7 @@ def open_launch(session: Session, launch: Launch, platform: Platform) -> tuple[s
         link_id=None if link is None else link.id,
         deployment=launch.deployment,
         for_user=launch.for_user,
-        deep_linking="" if deep is None else msgspec.json.encode(deep).decode(),
+        deep_linking="" if deep is None else json.dumps(asdict(deep)),
         frames=" ".join(launch.frames),
         created_at=now(),
     )
@@ -59,7 +60,7 @@ def deep_linking(opened: LtiLaunch) -> DeepLinking | None:
     """Return what a platform wants back from this launch, if it is there to choose."""
     if not opened.deep_linking:
         return None
-    return msgspec.json.decode(opened.deep_linking, type=DeepLinking)
+    return DeepLinking(**json.loads(opened.deep_linking))
 
 
 def _keep_link(session: Session, launch: Launch, platform: Platform) -> LtiLink | None:

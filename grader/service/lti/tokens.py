@@ -1,5 +1,6 @@
 """Sign and verify JSON Web Tokens: RS256 and nothing else."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,10 @@ MOST_BYTES = 64 * 1024
 
 def sign(claims: Mapping[str, Any], key: KeyPair) -> str:
     """Return the claims as a token signed with a key of ours."""
-    header = {"alg": _ALGORITHM, "kid": key.kid}
-    return jwt.encode(header, dict(claims), RSAKey.import_key(key.private), [_ALGORITHM])
+    header = {"alg": _ALGORITHM, "kid": key.kid, "typ": "JWT"}
+    # ASCII: a platform's own data may hold what UTF-8 cannot, and goes back as it came.
+    payload = json.dumps(claims).encode()
+    return jws.serialize_compact(header, payload, RSAKey.import_key(key.private), [_ALGORITHM])
 
 
 def key_id(token: str) -> str:

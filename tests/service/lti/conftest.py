@@ -1,7 +1,7 @@
 """Share a fake platform, registered at a service that calls it instead of the network."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,11 +11,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from grader.service.core import Service
-from grader.service.lti import key_store, keys, registry
+from grader.service.lti import grades, key_store, keys, registry
 from grader.service.lti.platform import Platform
 from grader.service.lti.platform_keys import PlatformKeys
+from grader.service.lti.tables import LtiLink
 from grader.service.lti.web import Lti
+from grader.service.submissions import Incoming
 from grader.service.tables import now
+from service.lti.course import Course
 from service.lti.fake_gradebook import Gradebook
 from service.lti.fake_platform import FakePlatform
 
@@ -85,3 +88,23 @@ class Browser:
 @pytest.fixture
 def browser(client: TestClient[Any], lms: FakePlatform, platform: Platform) -> Browser:
     return Browser(client, lms)
+
+
+@pytest.fixture
+def course(
+    service: Service, lms: FakePlatform, platform: Platform, incoming: Callable[..., Incoming]
+) -> Course:
+    service = replace(service, listeners=(grades.plan,))
+    lms.gradebook.columns["7"] = {}
+    with service.database.transaction() as session:
+        link = LtiLink(
+            platform_id=int(platform.id),
+            course="algebra",
+            link="link-1",
+            exercise="tiny",
+            line_item=lms.line_item,
+            seen_at=now(),
+        )
+        session.add(link)
+        session.flush()
+        return Course(service, lms, link.id, incoming)

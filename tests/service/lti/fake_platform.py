@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, RSAKey
 
@@ -93,7 +93,8 @@ class FakePlatform:
 
     def sign(self, claims: dict[str, Any], key: RSAKey | None = None) -> str:
         key = key or self.key
-        return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
+        header = {"alg": "RS256", "kid": key.kid}
+        return jws.serialize_compact(header, json.dumps(claims).encode(), key)
 
     def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of something that the tool signed."""

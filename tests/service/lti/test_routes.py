@@ -201,6 +201,18 @@ def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(browser: 
         assert browser.client.post("/lti/deep-link", data=form | changed).status_code == 404
 
 
+@pytest.mark.parametrize("data", ["opaque", {"a": [1, None]}, 2**80, "\0\ud800", None])
+def test_whatever_the_platform_sent_to_be_returned_is_returned(
+    browser: Browser, data: object
+) -> None:
+    page = browser.launch(lambda nonce: browser.lms.deep_linking_claims(nonce, data=data))
+    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
+    form = {"launch": launch_id, "exercise": EXERCISE}
+    answer = browser.client.post("/lti/deep-link", data=form)
+    claims = browser.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
+    assert claims.get(DEEP + "data") == data
+
+
 def test_a_student_may_not_choose(browser: Browser) -> None:
     def claims(nonce: str) -> dict[str, Any]:
         role = [LTI.replace("claim/", "") + "#Learner"]

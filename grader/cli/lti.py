@@ -1,0 +1,193 @@
+"""Register learning platforms, and see to the grades that go to them."""
+
+import asyncio
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from grader.cli.common import NOT_ACCEPTED, FormatOption
+from grader.cli.service import installed, open_database
+from grader.errors import UsageError
+from grader.report.format import Format
+
+platforms = typer.Typer(help="Register learning platforms (LTI 1.3).", no_args_is_help=True)
+grades = typer.Typer(help="See to the grades that go to platforms.", no_args_is_help=True)
+
+PlatformArgument = Annotated[int, typer.Argument(help="Number of the platform, as listed.")]
+GradeArgument = Annotated[int, typer.Argument(help="Number of the grade, as listed.")]
+
+
+@platforms.command("add-platform")
+def add_platform(
+    client_id: Annotated[str, typer.Option(help="What the platform calls this tool.")],
+    family: Annotated[str, typer.Option(help="moodle, canvas, or any other name.")] = "",
+    url: Annotated[str, typer.Option(help="Of a Moodle, or a Canvas of your own.")] = "",
+    issuer: Annotated[str, typer.Option(help="Its issuer.")] = "",
+    login_url: Annotated[str, typer.Option(help="Its authentication request URL.")] = "",
+    token_url: Annotated[str, typer.Option(help="Its access token URL.")] = "",
+    keys_url: Annotated[str, typer.Option(help="Its public keyset URL.")] = "",
+    token_audience: Annotated[str, typer.Option(help="Where it differs: Brightspace.")] = "",
+    deployment: Annotated[
+        list[str] | None, typer.Option(help="Deployment id; none: each that launches is kept.")
+    ] = None,
+) -> None:
+    """Register a platform by hand; moodle and canvas need no addresses but --url."""
+    with installed():
+        from grader.service.lti import registry
+        from grader.service.lti.platform import Platform
+        from grader.service.lti.presets import FAMILIES, addresses
+
+        given = {"issuer": issuer, "login_url": login_url, "token_url": token_url}
+        given |= {"keys_url": keys_url}
+        known = dataclasses.asdict(addresses(family, url)) if family in FAMILIES else {}
+        chosen = {name: given[name] or known.get(name, "") for name in given}
+        missing = [f"--{name.replace('_', '-')}" for name, value in chosen.items() if not value]
+        if missing:
+            raise UsageError(f"{', '.join(missing)} missing; --family moodle or canvas knows them")
+        platform = Platform(
+            id="",
+            client_id=client_id,
+            issuer=chosen["issuer"],
+            login_url=chosen["login_url"],
+            token_url=chosen["token_url"],
+            keys_url=chosen["keys_url"],
+            token_audience=token_audience or chosen["token_url"],
+            family=family,
+            deployments=frozenset(deployment or []),
+            any_deployment=not deployment,
+        )
+        with open_database() as database, database.transaction() as session:
+            id = registry.add(session, platform)
+        typer.echo(f"platform {id}: {platform.issuer}")
+        _echo_tool()
+
+
+@platforms.command()
+def approve(platform: PlatformArgument) -> None:
+    """Let a platform in that registered itself."""
+    with installed():
+        from grader.service.lti import registry
+
+        with open_database() as database, database.transaction() as session:
+            registry.approve(session, platform)
+            found = registry.get(session, platform)
+        typer.echo(f"platform {platform} is let in: {found.issuer}")
+
+
+@platforms.command()
+def check(platform: PlatformArgument) -> None:
+    """Try a platform's keys and its token service. Exit code 0: both answer."""
+    with installed():
+        from grader.service import settings
+        from grader.service.lti import operating
+
+        with open_database() as database:
+            found = asyncio.run(operating.check(settings.read(), database, platform))
+        for one in found:
+            typer.echo(f"{'ok  ' if one.ok else 'FAIL'}  {one.what}  {one.words}".rstrip())
+        if not all(one.ok for one in found):
+            raise typer.Exit(NOT_ACCEPTED)
+
+
+@platforms.command("list")
+def list_() -> None:
+    """List the platforms, and the addresses that an administrator enters there."""
+    with installed():
+        from grader.service.lti import registry
+
+        with open_database() as database, database.reading() as session:
+            found = registry.every(session)
+        for one in found:
+            waits = "" if one.approved else f"  NOT APPROVED: grader lti approve {one.id}"
+            where = ", ".join(sorted(one.deployments)) or "none yet"
+            typer.echo(f"{one.id}  {one.issuer}  client id {one.client_id}{waits}")
+            typer.echo(f"    {one.family or 'family unknown'}, deployments: {where}")
+            typer.echo(f"    keys {one.keys_url}  tokens {one.token_url}")
+        if not found:
+            typer.echo("no platforms yet")
+        _echo_tool()
+
+
+@platforms.command("rotate-key")
+def rotate_key() -> None:
+    """Make a new signing key: published now, used after a day, the old one kept for a week more."""
+    with installed():
+        from grader.service.lti import key_store
+
+        with open_database() as database:
+            typer.echo(f"new key {key_store.rotate(database).kid}")
+
+
+@grades.command()
+def status(
+    step: Annotated[str, typer.Option(help="Only send, read, probe, done or parked.")] = "",
+    course: Annotated[str, typer.Option(help="Only of this course, by the platform's id.")] = "",
+    user: Annotated[str, typer.Option(help="Only of this user, by the platform's id.")] = "",
+    format: FormatOption = Format.text,
+) -> None:
+    """Show which grades are done, on their way, or parked, and why."""
+    with installed():
+        from grader.service.lti import operating
+
+        with open_database() as database:
+            found = operating.states(database, step=step, course=course, user=user)
+        if format is Format.json:
+            typer.echo(json.dumps([dataclasses.asdict(one) for one in found], default=str))
+            return
+        for one in found:
+            if one.step != "done" or step or course or user:
+                head = f"{one.id}  {one.step:<6}  {one.wanted}  {one.user}"
+                typer.echo(f"{head}  {one.course}, {one.link}")
+                if one.problem:
+                    typer.echo(f"    {one.problem}")
+        done = sum(one.step == "done" for one in found)
+        parked = sum(one.step == "parked" for one in found)
+        typer.echo(f"{done} done, {len(found) - done - parked} on their way, {parked} parked")
+
+
+@grades.command()
+def resend(
+    grade: Annotated[list[int] | None, typer.Argument(help="Numbers, as listed.")] = None,
+    parked: Annotated[bool, typer.Option("--parked", help="All that are parked.")] = False,
+    course: Annotated[str, typer.Option(help="With --parked: only of this course.")] = "",
+) -> None:
+    """Send grades again, once more from the start."""
+    with installed():
+        from grader.service.lti import operating
+
+        if bool(grade) is parked:
+            raise UsageError("name the grades, or say --parked")
+        with open_database() as database:
+            waiting = operating.states(database, step="parked", course=course) if parked else []
+            ids = grade or [one.id for one in waiting]
+            typer.echo(f"{operating.resend(database, ids)} will be sent again")
+
+
+@grades.command()
+def why(grade: GradeArgument) -> None:
+    """Tell what happened to a grade, step by step, in the platform's own words."""
+    with installed():
+        from grader.service.lti import operating
+
+        with open_database() as database:
+            state, steps = operating.why(database, grade)
+        typer.echo(f"{state.user} in {state.course}, {state.link}: {state.wanted}, {state.step}")
+        for one in steps:
+            typer.echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one.what}  {one.words}".rstrip())
+        if state.due_at is not None:
+            typer.echo(f"next: {state.step}, not before {state.due_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _echo_tool() -> None:
+    from grader.service import settings
+    from grader.service.lti.registration import Tool
+
+    tool = Tool(base_url=settings.read().base_url)
+    typer.echo("for the platform's administrator:")
+    typer.echo(f"    registration address (Moodle)  {tool.register}")
+    typer.echo(f"    tool and redirect address      {tool.launch}")
+    typer.echo(f"    login address                  {tool.login}")
+    typer.echo(f"    public keyset                  {tool.keys}")
+    typer.echo(f"    Canvas, as a developer key     {tool.base_url}/lti/canvas.json")
