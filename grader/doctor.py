@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from rich.markup import escape
 
 from grader.errors import GraderError, SubmissionError, TimeLimitExceeded
 from grader.model import Deadlines, Sandbox
-from grader.sandbox.choice import LAUNCHERS
+from grader.sandbox.choice import FORKING, LAUNCHERS
 from grader.sandbox.confined import readable_by
-from grader.sandbox.session import Session
+from grader.sandbox.forking import Forking
+from grader.sandbox.session import Attempt, Session
 from grader.sandbox.setup import NOBODY, Setup
 from grader.sandbox.worker.lockdown import INSTEAD
+from grader.sandbox.worker.probe import AT_ANOTHER
 
 _STYLES = {"PASS": "green", "FAIL": "bold red", "CAUTION": "yellow"}
 _LOOP = b"def loop():\n    while True: pass\nloop()\n"
@@ -46,19 +49,28 @@ def examine(name: str, setup: Setup, console: Console) -> bool:
         Whether the launcher asked for, or the one that "auto" chooses, is complete.
     """
     names = list(LAUNCHERS) if name == "auto" else [name]
-    verdicts: list[bool] = []
+    verdicts: dict[str, bool] = {}
     for chosen in names:
-        console.print(f"[bold]{chosen}[/bold]")
-        sandbox = LAUNCHERS[chosen](setup)
-        checks = _examine_one(sandbox)
-        for check in checks:
-            mark = f"[{_STYLES[check.status]}]{check.status:8}[/]"
-            console.print(f"  {mark}{escape(check.text)}", highlight=False)
-            if check.repair:
-                console.print(f"          {escape(check.repair)}", highlight=False, style="italic")
-        if sandbox.problem() is None:
-            verdicts.append(all(check.status != "FAIL" for check in checks))
-    return verdicts[0] if verdicts else False
+        sandboxes = {chosen: LAUNCHERS[chosen](setup)}
+        if chosen in FORKING:
+            sandboxes[f"{chosen}, forked workers"] = Forking(FORKING[chosen](setup), setup)
+        for title, sandbox in sandboxes.items():
+            checks = _examine_one(sandbox)
+            _show(title, checks, console)
+            if sandbox.problem() is None:
+                whole = all(check.status != "FAIL" for check in checks)
+                verdicts[chosen] = whole and verdicts.get(chosen, True)
+            sandbox.close()
+    return next(iter(verdicts.values()), False)
+
+
+def _show(title: str, checks: Sequence[Check], console: Console) -> None:
+    console.print(f"[bold]{title}[/bold]")
+    for check in checks:
+        mark = f"[{_STYLES[check.status]}]{check.status:8}[/]"
+        console.print(f"  {mark}{escape(check.text)}", highlight=False)
+        if check.repair:
+            console.print(f"          {escape(check.repair)}", highlight=False, style="italic")
 
 
 def _examine_one(sandbox: Sandbox) -> list[Check]:
@@ -69,6 +81,7 @@ def _examine_one(sandbox: Sandbox) -> list[Check]:
         return [
             *_cautions(sandbox),
             *_attempts(sandbox),
+            *(_attempts_on_relatives(sandbox) if isinstance(sandbox, Forking) else ()),
             _stops(sandbox, "an endless loop is stopped", _LOOP, TimeLimitExceeded, 2.0),
             _stops(sandbox, "memory is limited", _HOG, SubmissionError, 20.0),
         ]
@@ -95,10 +108,29 @@ def _attempts(sandbox: Sandbox) -> list[Check]:
             instead = [layer for layer in worker.confined_by if INSTEAD in layer]
             attempts = worker.probe(str(secret), os.getpid())
     checks = [Check("CAUTION", layer, "the kernel that workers see lacks it") for layer in instead]
+    return checks + _as_checks(attempts, is_supplied=bool(instead))
+
+
+def _attempts_on_relatives(sandbox: Forking) -> list[Check]:
+    """Have forks try to touch their template, and each other."""
+    checks = []
+    with sandbox.open(Deadlines()) as sibling:
+        for relative, pid in (("the template", sibling.parent_pid), ("a sibling", sibling.pid)):
+            with sandbox.open(Deadlines()) as worker:
+                attempts = worker.probe("/nonexistent", pid)
+            aimed = [one for one in attempts if one.name in AT_ANOTHER]
+            checks += _as_checks(aimed, f" on {relative}")
+    return checks
+
+
+def _as_checks(
+    attempts: Sequence[Attempt], aim: str = "", *, is_supplied: bool = False
+) -> list[Check]:
+    checks = []
     for attempt in attempts:
         refused = attempt.outcome == "refused"
-        text = f"{attempt.promise}: {attempt.name} {attempt.outcome} ({attempt.detail})"
-        if not refused and attempt.name == "memory_over_limit" and instead:
+        text = f"{attempt.promise}: {attempt.name}{aim} {attempt.outcome} ({attempt.detail})"
+        if not refused and attempt.name == "memory_over_limit" and is_supplied:
             # It only reserves; that memory in use is limited is tried below, to the end.
             checks.append(Check("CAUTION", text, "used up it is limited: see below"))
             continue

@@ -11,11 +11,12 @@ GraderError
 |   `-- ProtocolError        it answered with bytes that are no answer
 `-- InternalError          ours: retried once, never charged to the student
     |-- SandboxError         the wall could not be built, or fell before the submission was read
+    |   `-- Missed             a worker cannot go on by the short way: ask another, from the start
     `-- OracleError          the reference did not answer
         `-- OutOfTime          a variant was not run: there is no time left for explanations
 """
 
-from grader.model import Verdict
+from grader.model import Sandbox, Verdict
 
 
 class GraderError(Exception):
@@ -84,6 +85,19 @@ class InternalError(GraderError):
 
 class SandboxError(InternalError):
     """The wall could not be built or did not start."""
+
+
+class Missed(SandboxError):
+    """A warm worker lacks a program, or was lost: nothing that it answered counts.
+
+    Args:
+        message: what happened.
+        instead: the sandbox to judge in, from the start.
+    """
+
+    def __init__(self, message: str, instead: Sandbox) -> None:
+        super().__init__(message)
+        self.instead = instead
 
 
 class OracleError(InternalError):

@@ -18,7 +18,7 @@ import math
 import time
 
 from grader import result
-from grader.errors import InternalError
+from grader.errors import InternalError, Missed
 from grader.examiner import Examiner, ReferenceExaminer
 from grader.meter import Meter
 from grader.model import Exercise, Report, Sandbox, Submission, Suite, SuiteName
@@ -78,9 +78,17 @@ class Judge:
         return result.our_fault(self.exercise, submission, seed, problem, meter.usage())
 
     def _grade(self, submission: Submission, progress: Progress, meter: Meter) -> Report:
+        try:
+            return self._grade_in(self._sandbox, submission, progress, meter)
+        except Missed as missed:  # by the short way it cannot be judged: by the long one, from zero
+            return self._grade_in(missed.instead, submission, progress, meter)
+
+    def _grade_in(
+        self, sandbox: Sandbox, submission: Submission, progress: Progress, meter: Meter
+    ) -> Report:
         questions = self._questions()
         deadlines = questions.deadlines.within(self._end - time.monotonic())
-        with self._sandbox.open(deadlines) as worker:
+        with sandbox.open(deadlines) as worker, meter.counting(worker):
             run = Run(self.exercise, worker, progress)
             if run.load(submission.source):
                 run.answer_all(questions.asked)
@@ -88,7 +96,6 @@ class Judge:
             run.try_integers()
             run.watch()
             self._examiner.look_inside(run, evidence)
-            meter.worker(worker.cpu_s, worker.peak_memory_bytes)
             confined_by, environment = tuple(worker.confined_by), worker.environment
         suite = questions.suite
         found = self._examiner.findings(run, read_facts(submission.source), len(suite.cases))

@@ -1,9 +1,11 @@
 """Measure what one grading costs."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from grader.model import Usage
+from grader.model import Usage, Worker
 
 
 class Process(Protocol):
@@ -26,10 +28,14 @@ class Meter:
         )
         self._worker_cpu, self._peak = 0.0, 0
 
-    def worker(self, cpu_s: float, peak_memory_bytes: int) -> None:
-        """Add one worker's use."""
-        self._worker_cpu += cpu_s
-        self._peak = max(self._peak, peak_memory_bytes)
+    @contextmanager
+    def counting(self, worker: Worker) -> Iterator[None]:
+        """Add what a worker has used when the context ends, however it ends."""
+        try:
+            yield
+        finally:
+            self._worker_cpu += worker.cpu_s
+            self._peak = max(self._peak, worker.peak_memory_bytes)
 
     def usage(self) -> Usage:
         """Return what was used since the start."""

@@ -10,12 +10,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -181,6 +181,14 @@ class Oracle:
         """Run the reference on every case, known or not: this fills the compile cache."""
         for case in cases:
             self._compute(case)
+
+    def rehearse(self, step: Mapping[str, Any]) -> None:
+        """Fill the compile cache with what a generic layer needs; see grader.rehearsal.
+
+        Raises:
+            OracleError: the process ended.
+        """
+        self._ask(wire.REHEARSE, msgspec.json.encode(step), ())
 
     def _recall(self, case: Case) -> Expected | None:
         found = self.store.recall(case.digest)

@@ -19,6 +19,7 @@ _COMPUTED_BY = (
     "cases.py",
     "inputs.py",
     "suites.py",
+    "runtime.py",
 )
 
 
@@ -58,14 +59,7 @@ def _own_digest() -> str:
     """Short hex over the files of ours that decide what is stored, and how."""
     here = Path(__file__).parent
     total = hashlib.sha256()
-    for name in (
-        "oracle.py",
-        "oracle_process.py",
-        "formulas.py",
-        "cases.py",
-        "inputs.py",
-        "suites.py",
-    ):
+    for name in _COMPUTED_BY:
         total.update((here / name).read_bytes())
     return total.hexdigest()[:16]
 

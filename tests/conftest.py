@@ -21,7 +21,8 @@ from grader.judge import Judge
 from grader.model import Exercise, Report, Sandbox, Submission
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
-from grader.sandbox.choice import LAUNCHERS
+from grader.sandbox.choice import FORKING, LAUNCHERS
+from grader.sandbox.forking import Forking
 from grader.sandbox.setup import Setup
 
 if TYPE_CHECKING:
@@ -46,10 +47,29 @@ def oracle(exercise: Exercise) -> Iterator[Oracle]:
         yield opened
 
 
+Kind = tuple[str, str]
+"""Launcher, and how workers are started: "fresh" or "forked"."""
+KINDS: list[Kind] = [
+    *((name, "fresh") for name in LAUNCHERS),
+    *((name, "forked") for name in FORKING),
+]
+
+
+def made(kind: Kind, setup: Setup) -> Sandbox:
+    """Return a sandbox of a kind."""
+    name, start = kind
+    return LAUNCHERS[name](setup) if start == "fresh" else Forking(FORKING[name](setup), setup)
+
+
+def kind_of(sandbox: Sandbox) -> Kind:
+    return sandbox.name, "forked" if isinstance(sandbox, Forking) else "fresh"
+
+
 @cache
-def sandbox_called(name: str) -> Sandbox:
-    """Return a launcher; where it cannot work the test skips on a laptop and fails in CI."""
-    sandbox = LAUNCHERS[name](Setup(compile_cache(CACHE), secrets=(CACHE / "expected.sqlite",)))
+def sandbox_called(name: str, start: str = "fresh") -> Sandbox:
+    """Return a sandbox; where it cannot work the test skips on a laptop and fails in CI."""
+    setup = Setup(compile_cache(CACHE), secrets=(CACHE / "expected.sqlite",))
+    sandbox = made((name, start), setup)
     problem = sandbox.problem()
     if problem is not None and os.environ.get("CI") == "true":
         pytest.fail(f"{name}: {problem}")
@@ -58,9 +78,11 @@ def sandbox_called(name: str) -> Sandbox:
     return sandbox
 
 
-@pytest.fixture(scope="session", params=list(LAUNCHERS))
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    return sandbox_called(request.param)
+@pytest.fixture(scope="session", params=KINDS, ids="-".join)
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    found = sandbox_called(*request.param)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,9 @@ class Trusted:
         """Nothing can be missing."""
         return None
 
+    def close(self) -> None:
+        """Keep nothing running: each process ends with its context."""
+
     @contextmanager
     def open(self, deadlines: Deadlines) -> Iterator[Session]:
         """Start a process; leaving the context kills it.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -177,7 +178,7 @@ def _check(
     bank = [one for one in right if one.settings == programs.AS_GRADED]
     bank += programs.misconceptions(exercise)
     bank += programs.fixtures(exercise, _existing(fixtures) or exercise.fixtures)
-    wall = choose(sandbox.value, setup(exercise))
+    wall = choose(sandbox.value, setup(exercise), workers="auto")
     seeds = suites.seeds(exercise, count)
     with progress_bar("expected values") as progress:
         asked = suites.prepare(
@@ -189,7 +190,7 @@ def _check(
             progress=progress,
         )
     survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
-    with progress_bar("checking") as progress:
+    with closing(wall), progress_bar("checking") as progress:
         seen = list(sightings.prove(exercise, survey, asked, bank, progress))
     return adequacy.summarise(exercise, asked, seen)
 

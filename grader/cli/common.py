@@ -31,6 +31,15 @@ class SandboxName(StrEnum):
     confined = "confined"
 
 
+class WorkersName(StrEnum):
+    """How workers start."""
+
+    auto = "auto"
+    fork = "fork"
+    cold = "cold"
+    fresh = "fresh"
+
+
 class ViewName(StrEnum):
     """For whom a report is made."""
 
@@ -54,6 +63,14 @@ def _text_or_json(format: Format) -> Format:
 
 
 SandboxOption = Annotated[SandboxName, typer.Option("--sandbox", help="The wall.")]
+WorkersOption = Annotated[
+    WorkersName,
+    typer.Option(
+        "--workers",
+        help="Fork workers from a template (cold: before it compiles), or start each fresh; "
+        "auto forks where that saves time.",
+    ),
+]
 FormatOption = Annotated[
     Format,
     typer.Option(

@@ -1,5 +1,6 @@
 """Grade one submission, try it, grade it again, or show once more what came of it."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ from grader.cli.common import (
     SandboxOption,
     ViewName,
     ViewOption,
+    WorkersName,
+    WorkersOption,
     as_shown,
     checked_seed,
     load_exercise,
@@ -55,12 +58,14 @@ def grade(
     feedback: FeedbackOption = None,
     html: HtmlOption = None,
     junit: JunitOption = None,
+    workers: WorkersOption = WorkersName.auto,
 ) -> None:
     """Grade one submission. Exit code 0: accepted, 1: any other verdict."""
     with reporting_errors():
         wanted = shown(view, feedback)
         _refuse_one_file_twice(output, html, junit)
-        report, source = _grade(load_exercise(exercise), path, sandbox, checked_seed(seed), cases)
+        chosen, suite = load_exercise(exercise), (checked_seed(seed), cases)
+        report, source = _grade(chosen, path, sandbox, *suite, workers=workers)
         from grader.report.output import write
 
         document = as_shown(report, wanted)
@@ -191,7 +196,13 @@ def _that_made(report: "Report", path: Path) -> "Exercise":
 
 
 def _grade(
-    exercise: "Exercise", path: Path, sandbox: SandboxName, seed: str | None, cases: int | None
+    exercise: "Exercise",
+    path: Path,
+    sandbox: SandboxName,
+    seed: str | None,
+    cases: int | None,
+    *,
+    workers: WorkersName = WorkersName.auto,
 ) -> tuple["Report", str | None]:
     """Read and judge one submission by the reference; see _judge."""
     from grader.environment import cache_folder
@@ -200,11 +211,16 @@ def _grade(
 
     with Oracle(exercise, cache_folder()) as oracle:
         suite = seed or exercise.default_seed, cases or exercise.cases
-        return _judge(exercise, path, sandbox, ReferenceExaminer(exercise, oracle, *suite))
+        examiner = ReferenceExaminer(exercise, oracle, *suite)
+        return _judge(exercise, path, sandbox, examiner, workers)
 
 
 def _judge(
-    exercise: "Exercise", path: Path, sandbox: SandboxName, examiner: "Examiner"
+    exercise: "Exercise",
+    path: Path,
+    sandbox: SandboxName,
+    examiner: "Examiner",
+    workers: WorkersName = WorkersName.auto,
 ) -> tuple["Report", str | None]:
     """Read and judge one submission, showing progress where somebody watches.
 
@@ -224,9 +240,11 @@ def _judge(
     except SubmissionError as error:
         usage = examiner.meter().usage()
         return refuse(exercise, printable(path.name), error, usage, examiner.seed), None
-    judge = Judge(exercise, choose(sandbox.value, setup(exercise)), examiner)
-    with progress_bar(exercise.name) as progress:
-        report = judge.grade(submission, progress)
+    if workers is WorkersName.auto:  # a template costs as much as the one worker it would fork
+        workers = WorkersName.fresh
+    wall = choose(sandbox.value, setup(exercise), workers=workers.value)
+    with closing(wall), progress_bar(exercise.name) as progress:
+        report = Judge(exercise, wall, examiner).grade(submission, progress)
     return report, submission.source.decode("utf-8", "replace")
 
 

@@ -50,6 +50,7 @@ def _warm(chosen: "Exercise") -> None:
     from grader.environment import cache_folder
     from grader.oracle import Oracle
     from grader.questions import pose
+    from grader.rehearsal import steps
     from grader.suites import recall_or_generate
 
     with Oracle(chosen, cache_folder()) as oracle:
@@ -57,6 +58,8 @@ def _warm(chosen: "Exercise") -> None:
         oracle.warm_up(suite.cases)
         questions = pose(chosen, oracle, chosen.default_seed, chosen.cases)
         Diagnostician(chosen, oracle).prepare(questions.asked)
+        for step in steps(chosen, oracle, suite.cases):
+            oracle.rehearse(step)
     typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
 
 

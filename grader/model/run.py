@@ -116,3 +116,6 @@ class Sandbox(Protocol):
 
     def open(self, deadlines: Deadlines) -> AbstractContextManager[Worker]:
         """Start a worker; leaving the context ends it and everything it started."""
+
+    def close(self) -> None:
+        """End what is kept running between workers; opening another one starts it again."""

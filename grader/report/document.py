@@ -32,12 +32,20 @@ def schema() -> str:
 
 
 def differences(before: Report, after: Report) -> list[str]:
-    """Name every part that differs between two gradings; what they cost is not compared."""
+    """Name every part that differs between two gradings.
+
+    What they cost is not compared, nor whether their workers were forked: the wall is the same.
+    """
     old, new = (_comparable(report) for report in (before, after))
     return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+
+
+_HOW_STARTED = "forked from "
 
 
 def _comparable(report: Report) -> dict[str, Any]:
     parts: dict[str, Any] = msgspec.to_builtins(report)
     del parts["usage"]
+    layers = parts["confined_by"]
+    parts["confined_by"] = [layer for layer in layers if not layer.startswith(_HOW_STARTED)]
     return parts

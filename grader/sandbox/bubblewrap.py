@@ -3,14 +3,13 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from grader.errors import SandboxError
 from grader.model import Deadlines
 from grader.sandbox.kernel import lockdown_problem
-from grader.sandbox.pipes import WorkerProcess
+from grader.sandbox.launch import Launch, open_fresh
 from grader.sandbox.session import Session
 from grader.sandbox.setup import NOBODY, WORKER_FOLDER, Setup, interpreter, standard_library
 from grader.sandbox.worker.libraries import bytecode
@@ -44,21 +43,28 @@ class Bubblewrap:
             "unprivileged user namespaces, or inside a container use --sandbox confined"
         )
 
-    @contextmanager
-    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+    def open(self, deadlines: Deadlines) -> AbstractContextManager[Session]:
         """Start a worker; leaving the context kills it with its namespaces.
 
         Raises:
             SandboxError: bubblewrap is missing or refused, or the worker did not lock itself down.
         """
+        return open_fresh(self.launch(), deadlines)
+
+    def launch(self, *, template: str = "") -> Launch:
+        """Return how to start a worker, or a template of workers.
+
+        Raises:
+            SandboxError: bubblewrap is missing.
+        """
         found = shutil.which("bwrap")
         if found is None:
             raise SandboxError(_MISSING)
-        process = WorkerProcess([found, *self._options(), *self._setup.command()], {})
-        try:
-            yield Session(process, ["bubblewrap"], deadlines)
-        finally:
-            process.close()
+        command = [found, *self._options(), *self._setup.command(template=template)]
+        return Launch(command, {}, layers=("bubblewrap",))
+
+    def close(self) -> None:
+        """Keep nothing running: each worker ends with its context."""
 
     def _options(self) -> list[str]:
         """Return bwrap's options: all namespaces new, nothing mounted but what is named."""

@@ -1,13 +1,19 @@
 """Choose the wall: the best one that passes its preflight, or the one asked for; never a lesser."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from grader.errors import SandboxError, UsageError
-from grader.model import Sandbox
+from grader.model import Deadlines, Sandbox
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.confined import Confined
 from grader.sandbox.docker import Docker, DockerRunsc
+from grader.sandbox.forking import Forking
+from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
+from grader.sandbox.standing import Launcher
+from grader.sandbox.warm import WarmForking
 
 LAUNCHERS: dict[str, Callable[[Setup], Sandbox]] = {
     DockerRunsc.name: DockerRunsc,
@@ -16,22 +22,76 @@ LAUNCHERS: dict[str, Callable[[Setup], Sandbox]] = {
     Confined.name: Confined,
 }
 """Best first."""
+FORKING: dict[str, Callable[[Setup], Launcher]] = {
+    Bubblewrap.name: Bubblewrap,
+    Confined.name: Confined,
+}
+"""Those behind whose walls a template can stand."""
+
+_logger = logging.getLogger("grader")
 
 
-def choose(name: str, setup: Setup) -> Sandbox:
+def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
     """Return the launcher called name; "auto" takes the first whose preflight passes.
 
+    Args:
+        workers: "fresh" starts each by itself; "cold" forks it from a template that is started
+            once; "fork" from one that has compiled the setup's rehearsal, where there is one and
+            that passes its preflight, else cold; "auto" as "fork", and starts each by itself where
+            no fork passes. What was tried in vain is in a warning and among the report's layers.
+
     Raises:
-        UsageError: there is no launcher of this name.
+        UsageError: there is no launcher of this name, or it cannot fork.
         SandboxError: none of the launchers works here; the text says why, for each.
     """
+    sandbox = _launcher(name, setup)
+    if workers == "fresh":
+        return sandbox
+    problems: list[str] = []
+    for forking in _ways_to_fork(sandbox, setup, workers):
+        problem = forking.problem()
+        if problem is None:
+            return Remarked(forking, problems) if problems else forking
+        problems.append(problem)
+        _logger.warning("%s", problem)
+    if workers != "auto":
+        raise SandboxError("; ".join(problems) or f"{sandbox.name} forks no workers")
+    return Remarked(sandbox, problems) if problems else sandbox
+
+
+def _ways_to_fork(sandbox: Sandbox, setup: Setup, workers: str) -> Iterator[Sandbox]:
+    """Yield what can be tried, the fastest first."""
+    if sandbox.name in FORKING:
+        if setup.rehearsal and workers != "cold":
+            yield WarmForking(FORKING[sandbox.name](setup), setup)
+        yield Forking(FORKING[sandbox.name](setup), setup)
+
+
+class Remarked:
+    """A sandbox whose workers carry into the report why they are started no better way."""
+
+    def __init__(self, sandbox: Sandbox, problems: Sequence[str]) -> None:
+        self.name = sandbox.name
+        self._sandbox, self._problems = sandbox, tuple(problems)
+        self.problem, self.close = sandbox.problem, sandbox.close
+
+    @contextmanager
+    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+        """Start a worker; see Sandbox."""
+        with self._sandbox.open(deadlines) as worker:
+            assert isinstance(worker, Session)
+            worker.confined_by = (*worker.confined_by, *self._problems)
+            yield worker
+
+
+def _launcher(name: str, setup: Setup) -> Sandbox:
     if name != "auto":
         if name not in LAUNCHERS:
             raise UsageError(
                 f"no sandbox is called {name!r}; there are: auto, {', '.join(LAUNCHERS)}"
             )
         return LAUNCHERS[name](setup)
-    problems = []
+    problems: list[str] = []
     for launcher in LAUNCHERS.values():
         sandbox = launcher(setup)
         problem = sandbox.problem()

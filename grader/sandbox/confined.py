@@ -6,12 +6,11 @@ worker runs as nobody, provided that nobody can read this Python.
 
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from grader.model import Deadlines
 from grader.sandbox.kernel import lockdown_problem
-from grader.sandbox.pipes import WorkerProcess
+from grader.sandbox.launch import Launch, open_fresh
 from grader.sandbox.session import Session
 from grader.sandbox.setup import NOBODY, Setup, interpreter
 
@@ -29,19 +28,26 @@ class Confined:
         """Say which part of the lock-down this kernel lacks; None when it has all."""
         return lockdown_problem()
 
-    @contextmanager
-    def open(self, deadlines: Deadlines) -> Iterator[Session]:
+    def open(self, deadlines: Deadlines) -> AbstractContextManager[Session]:
         """Start a worker; leaving the context kills it.
 
         Raises:
             SandboxError: it did not start, or could not lock itself down.
         """
-        process = WorkerProcess(self._setup.command(), self._setup.environment, self._user)
-        layers = ["confined", *([] if self._user is None else [f"uid {self._user}"])]
-        try:
-            yield Session(process, layers, deadlines)
-        finally:
-            process.close()
+        return open_fresh(self.launch(), deadlines)
+
+    def launch(self, *, template: str = "") -> Launch:
+        """Return how to start a worker, or a template of workers."""
+        user = () if self._user is None else (f"uid {self._user}",)
+        return Launch(
+            self._setup.command(template=template),
+            self._setup.environment,
+            user=self._user,
+            layers=("confined", *user),
+        )
+
+    def close(self) -> None:
+        """Keep nothing running: each worker ends with its context."""
 
 
 def readable_by(user: int) -> bool:

@@ -4,6 +4,7 @@ What carries the bytes is a Channel: the pipes of a process, or the socket of a 
 deadlines, the limits and the verdict over a worker that ended are the same for all of them.
 """
 
+import math
 import select
 import signal
 import time
@@ -41,12 +42,14 @@ class Use(NamedTuple):
         peak_memory_bytes: largest resident set.
         memory_bytes: resident set now.
         threads: threads now.
+        is_runnable: whether it computes, or would if a processor were free.
     """
 
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     memory_bytes: int = 0
     threads: int = 0
+    is_runnable: bool = False
 
 
 class Ending(NamedTuple):
@@ -103,10 +106,16 @@ class Channel(Protocol):
 
 
 class Connection:
-    """One worker as the judge sees it: frames, deadlines, limits."""
+    """One worker as the judge sees it: frames, deadlines, limits.
+
+    Attributes:
+        patience_s: how long it may make us wait without computing.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self.patience_s = math.inf
+        self._computed_at = 0.0
         self._use = Use()
         self._looked_at = time.monotonic()
 
@@ -117,6 +126,7 @@ class Connection:
             SubmissionError: the worker does not read, or is gone.
         """
         data = memoryview(wire.pack(message, limit=64 << 20))
+        self._computed_at = time.monotonic()
         while data:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([], [self._channel.requests], [], left)[1]:
@@ -155,6 +165,8 @@ class Connection:
     def use(self) -> Use:
         """Measure what the worker used; its processor time and peak never fall again."""
         now, before = self._channel.use(), self._use
+        if now.is_runnable or now.cpu_s > before.cpu_s:
+            self._computed_at = time.monotonic()
         self._use = now._replace(
             cpu_s=max(now.cpu_s, before.cpu_s),
             peak_memory_bytes=max(now.peak_memory_bytes, before.peak_memory_bytes),
@@ -191,6 +203,8 @@ class Connection:
             raise MemoryLimitExceeded(_TOO_MUCH_MEMORY)
         if used.threads > MOST_THREADS:
             raise MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")
+        if time.monotonic() - self._computed_at > self.patience_s:
+            raise TimeLimitExceeded("It waited without computing.")
 
     def _ended(self) -> SubmissionError | InternalError:
         """Say how the worker ended."""

@@ -69,6 +69,9 @@ class Docker:
             finally:
                 container.close()
 
+    def close(self) -> None:
+        """Keep nothing running: each container ends with its context."""
+
     def _image(self, client: Any) -> tuple[str, Description]:
         """Return the image's id and what lies in it, once it is known to fit this judge."""
         image = daemon.image_id(client, self._image_name)

@@ -28,9 +28,13 @@ from grader.text import printable
 class _Hello(msgspec.Struct):
     confined_by: list[str]
     environment: dict[str, str]
+    pid: int
+    parent_pid: int
 
 
-class _Error(msgspec.Struct):
+class Described(msgspec.Struct):
+    """An exception, as the worker describes it."""
+
     type: str
     message: str
     line: int | None = None
@@ -53,13 +57,18 @@ class _Value(msgspec.Struct):
 
 
 class Session:
-    """One worker that runs one submission; see grader.model.Worker."""
+    """One worker that runs one submission; see grader.model.Worker.
+
+    Attributes:
+        pid, parent_pid: of the worker, as it is called inside its wall.
+    """
 
     def __init__(self, channel: Channel, layers: Sequence[str], deadlines: Deadlines) -> None:
         self._connection, self._deadlines = Connection(channel), deadlines
         hello = self._wait_until_ready()
         self.confined_by = (*layers, *hello.confined_by)
         self.environment = hello.environment
+        self.pid, self.parent_pid = hello.pid, hello.parent_pid
         self._end = time.monotonic() + deadlines.total_s
 
     def begin(self, deadlines: Deadlines) -> None:
@@ -154,15 +163,18 @@ class Session:
             raise TimeLimitExceeded(f"{taken}. {error.message}") from None
 
     def _ask(self, request: wire.Message, wanted: int, deadline: float) -> wire.Message:
-        self._connection.send(request, deadline)
-        reply = self._connection.receive(deadline)
+        reply = self._exchange(request, deadline)
         if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
             raise ProtocolError("It answered another question than the one that was asked.")
         if reply.kind == wire.ERROR:
-            raise self._error(_decode(reply.text, _Error))
+            raise self._error(_decode(reply.text, Described))
         return reply
 
-    def _error(self, error: _Error) -> SubmissionError:
+    def _exchange(self, request: wire.Message, deadline: float) -> wire.Message:
+        self._connection.send(request, deadline)
+        return self._connection.receive(deadline)
+
+    def _error(self, error: Described) -> SubmissionError:
         """Turn a described exception into a verdict."""
         name, said = printable(error.type, limit=60), printable(error.message, limit=300)
         facts: dict[str, Any] = {"exception": name, "said": said, "line": error.line}

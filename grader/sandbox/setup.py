@@ -7,12 +7,15 @@ import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grader
 from grader.runtime import variables
 from grader.sandbox.packages import packages, refuse_readable, system_libraries
 
 WORKER_FOLDER = Path(__file__).parent / "worker"
+Step = dict[str, Any]
+"""Kind, settings and input shape of a layer; see worker/rehearsal.py."""
 NOBODY = 65534
 CPU_S = 300
 """CPU seconds of one worker: the whole grading's wall-clock limit on one core."""
@@ -27,10 +30,12 @@ class Setup:
     Attributes:
         compile_cache: read-only programs, None for none.
         secrets: files that must lie outside everything readable.
+        rehearsal: generic layers that a warm template compiles; see grader.rehearsal.
     """
 
     compile_cache: Path | None
     secrets: tuple[Path, ...] = ()
+    rehearsal: tuple[Step, ...] = ()
 
     @property
     def packages(self) -> dict[str, str]:
@@ -53,8 +58,12 @@ class Setup:
         """Whether there are programs compiled ahead."""
         return self.compile_cache is not None and self.compile_cache.is_dir()
 
-    def command(self) -> list[str]:
-        """Return the worker's command line.
+    def limits(self) -> dict[str, int]:
+        """Return what a worker that starts now may use, as fields of the worker's Limits."""
+        return {"cpu_s": CPU_S, "processes": _tasks_of_user() + MORE_TASKS}
+
+    def command(self, *, template: str = "") -> list[str]:
+        """Return the command line of a worker, or of a "cold" or "warm" template of workers.
 
         Raises:
             SandboxError: a secret would be readable.
@@ -63,7 +72,8 @@ class Setup:
         config = {
             "packages": self.packages,
             "readable": self.extras,
-            "limits": {"cpu_s": CPU_S, "processes": _tasks_of_user() + MORE_TASKS},
+            "limits": self.limits(),
+            "template": template,
         }
         # -I: no environment, no user site. -S: no .pth files, which would run code of a checkout.
         options = ["-I", "-S", "-B", str(WORKER_FOLDER), json.dumps(config)]

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, sandbox_called
+from conftest import ROOT, kind_of, sandbox_called
+from processes import descendants, is_alive
 
 from grader.model import Deadlines, Sandbox
 from grader.sandbox import leftovers
@@ -25,33 +25,11 @@ import numpy as np
 from grader.model import Deadlines
 from grader.sandbox.choice import choose
 from grader.sandbox.setup import Setup
-with choose(sys.argv[1], Setup(None)).open(Deadlines(first_s=100)) as worker:
+with choose(sys.argv[1], Setup(None), workers=sys.argv[2]).open(Deadlines(first_s=100)) as worker:
     worker.load(b"def f(seed):\\n    while True: pass", "f")
     print("ready", flush=True)
     worker.call([np.float64(1)], first=True)
 """
-
-
-def children_of(pid: int) -> list[int]:
-    """Children of all threads: the kernel lists each under the one that started it."""
-    found = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (thread / "children").read_text().split())
-    return found
-
-
-def descendants(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        found += children_of(one)
-    return found[1:]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def containers_of(pid: int, *, running: bool) -> list[str]:
@@ -62,23 +40,27 @@ def containers_of(pid: int, *, running: bool) -> list[str]:
 
 
 def traces(sandbox: Sandbox, pid: int) -> list[int] | list[str]:
-    """What a judge has made: its children, or its containers."""
+    """What a judge has made: its processes, or its containers."""
     if sandbox.name.startswith("docker"):
         return containers_of(pid, running=False)
-    return children_of(pid)
+    return descendants(pid)
 
 
 def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
-    before = traces(sandbox, os.getpid())  # an oracle may be among them
+    with sandbox.open(Deadlines()):
+        pass  # a template stays, and so may an oracle
+    before = traces(sandbox, os.getpid())
     with sandbox.open(Deadlines()) as worker:
         worker.load(b"f = print", "f")
-        assert len(traces(sandbox, os.getpid())) == len(before) + 1
+        assert len(traces(sandbox, os.getpid())) > len(before)
     assert traces(sandbox, os.getpid()) == before
 
 
 def test_a_judge_that_is_killed_takes_its_busy_worker_along(sandbox: Sandbox) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", BUSY_JUDGE, sandbox.name], stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", BUSY_JUDGE, sandbox.name, kind_of(sandbox)[1].removesuffix("ed")],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
     ) as judge:
         assert judge.stdout is not None
         assert judge.stdout.readline() == b"ready\n"
@@ -141,6 +123,8 @@ def test_only_what_nobody_comes_back_for_is_left(monkeypatch: pytest.MonkeyPatch
 
 def test_many_submissions_leave_nothing(sandbox: Sandbox) -> None:
     """500 in a row: benchmarks/soak.py."""
+    with sandbox.open(Deadlines()):
+        pass  # a template stays
     open_files = len(os.listdir("/proc/self/fd"))
     before = traces(sandbox, os.getpid())
     for number in range(4):

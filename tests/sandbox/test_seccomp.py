@@ -125,6 +125,47 @@ def test_arguments_decide(
     assert _ask(machine, name, arguments) == verdict
 
 
+FORK = 0x01200011
+
+TEMPLATE_CASES = [
+    ("clone", (FORK,), seccomp.ALLOW),
+    ("clone", (0x3D0F00,), seccomp.ALLOW),  # a thread
+    ("clone", (0x4111,), REFUSE),  # vfork
+    ("clone", (FORK | 0x10000000,), REFUSE),  # a fork in a new user namespace
+    ("clone", (FORK | HIGH,), REFUSE),
+    ("unshare", (0x10000,), seccomp.ALLOW),  # CLONE_THREAD: asks whether there are threads
+    ("unshare", (0x10000000,), REFUSE),
+    ("prctl", (1, 9), seccomp.ALLOW),  # PR_SET_PDEATHSIG
+]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(("name", "arguments", "verdict"), TEMPLATE_CASES)
+def test_template_may_fork_and_no_more(
+    machine: str, name: str, arguments: tuple[int, ...], verdict: int
+) -> None:
+    program = seccomp.assemble(machine, PID, template=True)
+    arch, number = syscalls.AUDIT_ARCH[machine], syscalls.table(machine)[name]
+    assert _answer(program, arch, number, arguments) == verdict
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_template_is_refused_what_forking_does_not_need(machine: str) -> None:
+    program, arch = seccomp.assemble(machine, PID, template=True), syscalls.AUDIT_ARCH[machine]
+    allowed = {*syscalls.ALLOWED, *syscalls.FOR_FORKING, *CONDITIONAL, "unshare"}
+    others = {name: n for name, n in syscalls.table(machine).items() if name not in allowed}
+    assert {"execve", "socket", "kill", "ptrace", "process_vm_readv", "setns"} <= set(others)
+    assert {_answer(program, arch, number) for number in others.values()} == {REFUSE}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_worker_is_refused_again_what_its_template_may(machine: str) -> None:
+    """Filters add up: the kernel takes the strictest answer."""
+    again = set(syscalls.FOR_FORKING) - set(CONDITIONAL)
+    assert {_ask(machine, name) for name in again} == {REFUSE}
+    assert _ask(machine, "clone", (FORK,)) == REFUSE
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_foreign_architectures_are_killed(machine: str) -> None:
     program = seccomp.assemble(machine, PID)

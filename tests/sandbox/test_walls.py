@@ -1,10 +1,11 @@
 """Each wall keeps its secrets, its limits and its word, and leaves nothing behind."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CACHE, FIXTURES, ROOT
+from conftest import CACHE, FIXTURES, ROOT, kind_of, made
 
 from grader.errors import (
     InvalidSubmission,
@@ -166,7 +167,8 @@ def test_compile_cache_is_read_and_never_written(
     assert len(before) > 20
     cost = []
     for setup in (Setup(None), Setup(filled_cache)):
-        with LAUNCHERS[sandbox.name](setup).open(Deadlines()) as worker:
+        walls = made(kind_of(sandbox), setup)
+        with closing(walls), walls.open(Deadlines()) as worker:
             worker.load(RIGHT, exercise.entry)
             start = worker.cpu_s
             worker.call(list(exercise.watched.values()), first=True)

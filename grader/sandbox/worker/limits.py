@@ -32,8 +32,9 @@ class Limits:
     """What a worker may use.
 
     Args:
-        data_bytes: writable private memory, heap and thread stacks included.
-        cpu_s: processor seconds of all threads; SIGXCPU at the limit, SIGKILL one second later.
+        data_bytes: writable private memory, heap and thread stacks included; None for no limit.
+        cpu_s: processor seconds of all threads; SIGXCPU at the limit, SIGKILL one second later;
+            None for no limit.
         file_bytes: size to which a file may grow by writing: caps the log, an inherited file.
         open_files: highest descriptor + 1.
         processes: threads of this uid on the whole machine, or None for no limit. The kernel
@@ -41,8 +42,8 @@ class Limits:
         stack_bytes: the main thread's stack, which RLIMIT_DATA does not count.
     """
 
-    data_bytes: int = 2 << 30
-    cpu_s: int = 300
+    data_bytes: int | None = 2 << 30
+    cpu_s: int | None = 300
     file_bytes: int = 1 << 20
     open_files: int = 256
     processes: int | None = None
@@ -59,13 +60,15 @@ def apply(limits: Limits) -> None:
         resource.RLIMIT_CORE: (0, 0),  # a dump writes the worker's memory wherever the host says
         resource.RLIMIT_MSGQUEUE: (0, 0),
         resource.RLIMIT_MEMLOCK: (0, 0),
-        resource.RLIMIT_DATA: (limits.data_bytes, limits.data_bytes),
-        # One second apart: SIGXCPU names the cause, SIGKILL ends who ignores it.
-        resource.RLIMIT_CPU: (limits.cpu_s, limits.cpu_s + 1),
         resource.RLIMIT_FSIZE: (limits.file_bytes, limits.file_bytes),
         resource.RLIMIT_NOFILE: (limits.open_files, limits.open_files),
         resource.RLIMIT_STACK: (limits.stack_bytes, limits.stack_bytes),
     }
+    if limits.data_bytes is not None:
+        wanted[resource.RLIMIT_DATA] = (limits.data_bytes, limits.data_bytes)
+    if limits.cpu_s is not None:
+        # One second apart: SIGXCPU names the cause, SIGKILL ends who ignores it.
+        wanted[resource.RLIMIT_CPU] = (limits.cpu_s, limits.cpu_s + 1)
     if limits.processes is not None:
         wanted[resource.RLIMIT_NPROC] = (limits.processes, limits.processes)
     for kind, (soft, hard) in wanted.items():

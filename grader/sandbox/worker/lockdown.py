@@ -51,6 +51,7 @@ def lock_down(
     readable: Sequence[str],
     limits: Limits,
     supplied: Collection[str] = (),
+    template: bool = False,
 ) -> Confinement:
     """Confine this process for good; it may compute, read `readable` and use `keep_fds`.
 
@@ -62,6 +63,7 @@ def lock_down(
         supplied: layers that the launcher answers for itself, so that the kernel may lack them:
             "files", a read-only root that holds nothing but what may be read, and "memory", a
             limit around the whole container. gVisor has neither Landlock nor RLIMIT_DATA.
+        template: leave open what a process needs to fork workers; see lock_down_fork().
 
     Returns:
         the layers that hold now.
@@ -80,7 +82,41 @@ def lock_down(
             _become_undumpable(),
             _renounce_privileges(),  # before Landlock and seccomp, which demand it
             _restrict_files(readable, supplied),  # opens the paths as who will read them
-            _filter_calls(),  # last: it refuses all of the above
+            _filter_calls(template=template),  # last: it refuses all of the above
+        )
+    )
+
+
+def lock_down_fork(
+    *, keep_fds: Collection[int], limits: Limits, inherited: Confinement
+) -> Confinement:
+    """Confine a fork of a template as a worker is confined that was started by itself.
+
+    What a process cannot shed was inherited: the empty capability sets, no_new_privs, Landlock's
+    readable files, being undumpable. All but the readable files is asked for, and checked, again.
+
+    Args:
+        keep_fds: descriptors to keep besides 0, 1 and 2.
+        limits: what may be used.
+        inherited: the template's own confinement.
+
+    Returns:
+        the layers that hold now, in the words of lock_down().
+
+    Raises:
+        OSError: a layer could not be built. The process is then half confined: end it.
+    """
+    files = next(layer for layer in inherited.layers if layer.startswith("landlock"))
+    return Confinement(
+        layers=(
+            _close_all_but(keep_fds),
+            _limit(limits, ()),
+            _drop_capabilities(),
+            _die_with_parent(),
+            _become_undumpable(),
+            _renounce_privileges(),
+            _set_apart(files),
+            _filter_calls(),
         )
     )
 
@@ -203,5 +239,10 @@ def _restrict_files(readable: Sequence[str], supplied: Collection[str]) -> str:
     return f"landlock abi {landlock.restrict([*readable, *MACHINE_FACTS])}"
 
 
-def _filter_calls() -> str:
-    return f"seccomp {seccomp.install()} syscalls"
+def _set_apart(files: str) -> str:
+    landlock.set_apart()
+    return files
+
+
+def _filter_calls(*, template: bool = False) -> str:
+    return f"seccomp {seccomp.install(template=template)} syscalls"

@@ -252,3 +252,9 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "user_namespace": Probe(_STAYS, _raw("unshare", 0x10000000)),  # last: it cannot be undone
     }
 )
+AT_ANOTHER = frozenset(
+    name
+    for name, probe in PROBES.items()
+    if probe.promise == _OTHERS or name.startswith("read_parent_")
+)
+"""Attempts at the process whose id they are given."""

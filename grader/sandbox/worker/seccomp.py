@@ -32,6 +32,9 @@ Instruction = tuple[int, int, int, int]
 # pthread_create of glibc: CLONE_ VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS, PARENT_SETTID,
 # CHILD_CLEARTID. Compared as a whole: no namespace, vfork, ptrace or pidfd flag passes.
 THREAD_FLAGS = 0x003D0F00
+# fork() of glibc and musl: CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID, SIGCHLD.
+FORK_FLAGS = 0x01200011
+CLONE_THREAD = 0x10000
 # MAP_ SHARED, PRIVATE, FIXED, ANONYMOUS, DENYWRITE, EXECUTABLE, NORESERVE, POPULATE, NONBLOCK,
 # STACK, FIXED_NOREPLACE. Missing on purpose: GROWSDOWN (counts as stack) and HUGETLB (counts
 # nowhere), both past RLIMIT_DATA; LOCKED; DROPPABLE; SYNC; whatever comes next.
@@ -60,19 +63,22 @@ SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_FILTER_FLAG_TSYNC = 1
 
 
-def assemble(machine: str, pid: int) -> bytes:
+def assemble(machine: str, pid: int, *, template: bool = False) -> bytes:
     """Assemble the filter as an array of `struct sock_filter`.
 
     Args:
         machine: `x86_64` or `aarch64`; need not be this machine.
         pid: the process's own id, in its own pid namespace.
+        template: allow as well what a template needs to fork workers and they to lock themselves
+            down. It never runs a submission's code; each fork puts the whole filter on top.
 
     Raises:
         OSError: the architecture is not known.
     """
     numbers = syscalls.table(machine)
     program = _architecture(machine)
-    for name, rule in _conditional(pid).items():
+    rules = _conditional(pid) | (_of_template() if template else {})
+    for name, rule in rules.items():
         if name in numbers:
             program += [(_IF_EQUAL, 0, len(rule), numbers[name]), *rule]
     for name in syscalls.ALLOWED:
@@ -82,17 +88,20 @@ def assemble(machine: str, pid: int) -> bytes:
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
 
-def install() -> int:
-    """Confine every thread of this process for good.
+def install(*, template: bool = False) -> int:
+    """Confine every thread of this process for good; filters add up, the strictest answer counts.
+
+    Args:
+        template: see assemble().
 
     Returns:
-        the number of system calls that can still succeed.
+        the number of system calls that a worker, or a worker forked from here, can still make.
 
     Raises:
         OSError: the kernel, or an outer filter, refused; or a thread could not be confined.
     """
     machine = platform.machine()
-    program = assemble(machine, os.getpid())
+    program = assemble(machine, os.getpid(), template=template)
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     syscalls.prctl(PR_SET_NO_NEW_PRIVS, 1)  # else installing a filter takes a privilege
@@ -117,7 +126,7 @@ def _conditional(pid: int) -> dict[str, list[Instruction]]:
         "futex": _one_of(1, FUTEXES, mask=FUTEX_COMMAND),
         "mmap": _mmap(),
         "madvise": _one_of(2, ADVICE),
-        "clone": _clone(),
+        "clone": _clone(THREAD_FLAGS),
         # Its flags lie behind a pointer, which a filter cannot read. ENOSYS makes glibc use clone.
         "clone3": [_answer(ERRNO | errno.ENOSYS)],
         "ioctl": _one_of(1, IOCTLS),
@@ -143,15 +152,21 @@ def _one_of(index: int, values: Sequence[int], mask: int | None = None) -> list[
     return [*rule, _answer(REFUSE)]
 
 
-def _clone() -> list[Instruction]:
+def _of_template() -> dict[str, list[Instruction]]:
+    """Return the rules of a template that differ from a worker's."""
+    return {
+        "clone": _clone(THREAD_FLAGS, FORK_FLAGS),
+        "unshare": _one_of(0, (CLONE_THREAD,)),  # asks whether there are threads; does nothing
+        **{name: [_answer(ALLOW)] for name in syscalls.FOR_FORKING},
+    }
+
+
+def _clone(*allowed: int) -> list[Instruction]:
     """Allow a thread, refuse a process. The flags are 64 bits: both halves are compared."""
-    return [
-        _load_high(0),
-        *_unless_equal(0, REFUSE),
-        _load_low(0),
-        *_if_equal(THREAD_FLAGS, ALLOW),
-        _answer(REFUSE),
-    ]
+    rule = [_load_high(0), *_unless_equal(0, REFUSE), _load_low(0)]
+    for flags in allowed:
+        rule += _if_equal(flags, ALLOW)
+    return [*rule, _answer(REFUSE)]
 
 
 def _mmap() -> list[Instruction]:

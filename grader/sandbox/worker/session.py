@@ -11,20 +11,38 @@ import jax
 import jaxlib
 import numpy as np
 
-from . import observe, probe, wire
+from . import missing, observe, probe, wire
 from .calling import Program, describe_error, describe_result
 
 _LARGEST_REQUEST = 64 << 20
 
 
 def start_libraries() -> None:
-    """Start JAX's backend: its threads exist before the submission is read."""
+    """Start JAX's backend: its threads exist before the submission is read.
+
+    A program that runs in the thread that calls it needs none of them; see runtime.py. No variable
+    of the environment says so to JAX.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     jax.block_until_ready(jax.numpy.zeros(()) + 0)
 
 
-def serve(requests: int, replies: int, confinement: Sequence[str]) -> NoReturn:
-    """Send READY, then answer each request until end of file; never returns."""
-    hello = {"confined_by": list(confinement), "environment": _environment()}
+def serve(
+    requests: int, replies: int, confinement: Sequence[str], *, is_warm: bool = False
+) -> NoReturn:
+    """Send READY, then answer each request until end of file; never returns.
+
+    Args:
+        is_warm: whether this is a fork of a process that has compiled: it cannot compile more.
+    """
+    if is_warm:
+        missing.end_on_miss(lambda name: _send(replies, wire.Message(wire.MISSED, 0, name)))
+    hello = {
+        "confined_by": list(confinement),
+        "environment": _environment(),
+        "pid": os.getpid(),
+        "parent_pid": os.getppid(),
+    }
     _send(replies, wire.Message(wire.READY, 0, json.dumps(hello).encode()))
     program = Program()
     while True:

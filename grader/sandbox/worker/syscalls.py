@@ -57,6 +57,14 @@ ALLOWED: tuple[str, ...] = tuple(
 )
 """Allowed whatever the arguments are."""
 
+_FOR_FORKING = (
+    "wait4 pidfd_open recvmsg sendmsg capget capset close_range landlock_create_ruleset"
+    " landlock_restrict_self prctl prlimit64 seccomp tgkill"
+)
+FOR_FORKING: tuple[str, ...] = tuple(_FOR_FORKING.split())
+"""What a template may ask for as well: it forks, passes descriptors over its one socket, and each
+fork locks itself down. The filter that a fork adds refuses all of these again."""
+
 # Triples: name, x86_64 (asm/unistd_64.h), aarch64 (asm-generic/unistd.h); "-" where there is none.
 _NUMBERS = """
 access 21 -                      add_key 248 217                  arch_prctl 158 -
@@ -97,6 +105,7 @@ rt_sigqueueinfo 129 138          rt_sigreturn 15 139              sched_get_prio
 sched_get_priority_min 147 126   sched_getaffinity 204 123        sched_getparam 143 121
 sched_getscheduler 145 120       sched_setaffinity 203 122        sched_yield 24 124
 seccomp 317 277                  select 23 -                      semget 64 190
+recvmsg 47 212                   sendmsg 46 211                   wait4 61 260
 set_robust_list 273 99           setns 308 268                    setpriority 141 140
 setsid 112 157                   setuid 105 146                   shmget 29 194
 sigaltstack 131 132              socket 41 198                    socketpair 53 199

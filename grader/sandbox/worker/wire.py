@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 MAGIC = b"NXG1"
-READY, SOURCE, LOADED, CALL, VALUE, ERROR, INSPECT, FACTS, PROBE, TRANSPLANT = range(1, 11)
-KINDS = range(READY, TRANSPLANT + 1)
+READY, SOURCE, LOADED, CALL, VALUE, ERROR, INSPECT, FACTS, PROBE, TRANSPLANT, MISSED, REHEARSE = (
+    range(1, 13)
+)
+KINDS = range(READY, REHEARSE + 1)
 
 LARGEST_REPLY = 1 << 20
 """Bytes in one reply, all arrays and the text together."""

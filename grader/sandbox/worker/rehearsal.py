@@ -1,0 +1,93 @@
+"""Run generic layers at given shapes, so that what they need is compiled before a worker is forked.
+
+What is run here is what a compile cache holds: single operations of JAX and layers of Flax, each on
+its own, in no order that tells how an exercise puts them together.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+
+def rehearse(kind: str, settings: Mapping[str, Any], shape: Sequence[int]) -> None:
+    """Build a layer, call it with and without a batch axis, and do the usual to what it returns.
+
+    Args:
+        kind: name of a class of flax.nnx; "" for none: the usual is done to zeros.
+        settings: of the layer; what its constructor does not take is left out.
+        shape: of the layer's input, without a batch axis.
+    """
+    try:
+        for given in _inputs(shape):
+            for result in _results(kind, settings, given):
+                # A program that still runs when a worker is forked would run there for ever.
+                jax.block_until_ready([result, *_do_the_usual(result)])
+    except Exception as error:  # whatever is missing later is compiled by another worker
+        print(f"cannot rehearse {kind} at {shape}: {error!r}", file=sys.stderr)
+
+
+def _inputs(shape: Sequence[int]) -> Iterator[jax.Array | np.ndarray]:
+    """Yield an image as students pass it on: as it came, as JAX's array, in a batch of one."""
+    image = np.zeros(shape, np.float32)
+    image.setflags(write=False)
+    yield image
+    yield jnp.asarray(image)
+    yield jnp.asarray(image)[None]
+    yield jnp.expand_dims(image, 0)
+    yield image[None]
+
+
+def _results(
+    kind: str, settings: Mapping[str, Any], given: jax.Array | np.ndarray
+) -> Iterator[jax.Array]:
+    if not kind:
+        yield jnp.asarray(given)
+        return
+    build = getattr(nnx, kind)
+    taken = inspect.signature(build.__init__).parameters
+    layer = build(**{k: v for k, v in settings.items() if k in taken}, rngs=nnx.Rngs(0))
+    if "use_running_average" not in taken:
+        yield layer(given)
+        return
+    for flag in (True, False):
+        yield layer(given, use_running_average=flag)
+    for _, variable in nnx.state(layer).flat_state():
+        jax.block_until_ready(variable[...])
+
+
+def _do_the_usual(array: jax.Array) -> Iterator[jax.Array]:
+    """Activate, add, average, drop and add axes, look at the numbers."""
+    yield nnx.relu(array)
+    yield jnp.maximum(array, 0)
+    yield jnp.maximum(array, 0.0)
+    yield array + array
+    yield jnp.add(array, array)
+    yield array.reshape(-1)
+    yield array.astype(jnp.float32)
+    yield jnp.asarray(array, jnp.float32)
+    np.asarray(array)
+    if array.ndim > 2:
+        yield from _averages(array)
+    if array.shape[0] == 1:
+        yield array[0]
+        yield jnp.squeeze(array, 0)
+        yield jnp.squeeze(array)
+
+
+def _averages(array: jax.Array) -> Iterator[jax.Array]:
+    """Average over height and width, however their axes are named."""
+    last = array.ndim - 1
+    for axes in ((last - 2, last - 1), (-3, -2)):
+        yield jnp.mean(array, axis=axes)
+        yield jnp.mean(array, axis=axes, dtype=jnp.float32)
+        yield jnp.sum(array, axis=axes) / 2
+    rows = jnp.mean(array, axis=last - 2)
+    yield jnp.mean(rows, axis=last - 2)
+    if last > 2:
+        yield jnp.mean(array, axis=(last - 2, last - 1))[0]

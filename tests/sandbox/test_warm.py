@@ -1,0 +1,149 @@
+"""A warm fork answers as a fresh worker does, bit for bit, or does not count."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import CACHE, FIXTURES, sandbox_called
+
+from grader.errors import InternalError, Missed
+from grader.intake import read_submission
+from grader.judge import Judge
+from grader.model import Deadlines, Exercise, Report, Sandbox
+from grader.oracle import Oracle
+from grader.questions import pose
+from grader.rehearsal import steps
+from grader.report.document import differences
+from grader.runtime import compile_cache
+from grader.sandbox.choice import choose
+from grader.sandbox.forking import FORKED
+from grader.sandbox.setup import Setup
+from grader.sandbox.warm import WARM, WarmForking
+
+RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
+CASES = 24
+SAMPLE = (
+    *("accepted/plain", "accepted/batch_axis_before_model", "accepted/nnx_jit_call"),
+    *("rejected/pool_max", "rejected/seed_ignored", "rejected/memoised_by_seed"),
+    *("rejected/head_created_first", "rejected/flag_not_passed", "rejected/seed_not_cast"),
+    *("hostile/exit_in_call", "hostile/huge_return", "hostile/drifts_with_calls"),
+)
+EVERY = (
+    f"{kind}/{path.name}"
+    for kind in ("accepted", "rejected", "hostile")
+    for path in sorted((FIXTURES / kind).iterdir())
+)
+NAMES = list(EVERY if os.environ.get("EVERY_FIXTURE") == "true" else SAMPLE)
+"""Run once with EVERY_FIXTURE=true for all of them."""
+
+
+@pytest.fixture(scope="module")
+def warm(exercise: Exercise, oracle: Oracle) -> Iterator[WarmForking]:
+    sandbox_called("bubblewrap", "forked")  # skips, or fails, where it cannot work
+    asked = pose(exercise, oracle, exercise.default_seed, CASES).suite.cases
+    rehearsal = tuple(steps(exercise, oracle, asked))
+    for step in rehearsal:
+        oracle.rehearse(step)
+    setup = Setup(compile_cache(CACHE), rehearsal=rehearsal)
+    chosen = choose("bubblewrap", setup, workers="fork")
+    assert isinstance(chosen, WarmForking)
+    with closing(chosen):
+        yield chosen
+
+
+def graded(name: str, exercise: Exercise, sandbox: Sandbox, oracle: Oracle) -> Report:
+    read = read_submission(FIXTURES / name, file_names=exercise.file_names, entry=exercise.entry)
+    return Judge(exercise, sandbox, oracle, cases=CASES).grade(read)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_report_is_the_same_by_every_way(
+    name: str, exercise: Exercise, warm: WarmForking, oracle: Oracle
+) -> None:
+    ways = {"warm": warm, "cold": warm.cold, "fresh": sandbox_called("bubblewrap")}
+    reports = {way: graded(name, exercise, wall, oracle) for way, wall in ways.items()}
+    assert differences(reports["fresh"], reports["cold"]) == []
+    assert differences(reports["fresh"], reports["warm"]) == []
+    assert reports["warm"].verdict != "internal_error"
+
+
+def test_usual_programs_are_there_and_others_go_the_long_way(
+    exercise: Exercise, warm: WarmForking, oracle: Oracle
+) -> None:
+    usual = graded("accepted/plain", exercise, warm, oracle)
+    assert WARM in usual.confined_by
+    jitted = graded("accepted/nnx_jit_call", exercise, warm, oracle)
+    assert FORKED in jitted.confined_by
+    assert WARM not in jitted.confined_by
+    assert jitted.usage.worker_cpu_s > usual.usage.worker_cpu_s
+
+
+NEW = "return jax.numpy.sinh(image).sum()[None]"
+LOST = {
+    "lacks": f"import jax\ndef f(seed, image, k): {NEW}",
+    "hides_it": f"import jax\njax.monitoring.clear_event_listeners()\ndef f(seed, image, k): {NEW}",
+    "ends": "import os\ndef f(*a): os._exit(0)",
+    "crashes": "import ctypes\ndef f(*a): ctypes.string_at(0)",
+    "sleeps": "import time\ndef f(*a): time.sleep(60)",
+    "runs_on": "def f(*a):\n    while True: pass",
+    "forges": "import os\ndef f(*a): os.write(4, b'NXG1' + bytes(40))",
+}
+
+
+@pytest.mark.parametrize("source", LOST.values(), ids=LOST)
+def test_whatever_a_warm_fork_cannot_do_is_asked_of_another(source: str, warm: WarmForking) -> None:
+    with warm.open(Deadlines(first_s=3.0)) as worker:
+        worker.load(source.encode(), "f")
+        with pytest.raises(Missed) as caught:
+            worker.call([1.0, np.ones((9, 4, 2), np.float32), 3.0], first=True)
+    assert caught.value.instead is warm.cold
+
+
+def test_forks_of_a_warm_template_answer_alike(
+    exercise: Exercise, warm: WarmForking, oracle: Oracle
+) -> None:
+    asked = pose(exercise, oracle, exercise.default_seed, CASES).suite.cases
+    found = set()
+    for _ in range(10):
+        with warm.open(Deadlines()) as worker:
+            worker.load(RIGHT, exercise.entry)
+            calls = (worker.call(list(case.arguments.values()), first=True) for case in asked)
+            found.add(
+                b"".join(answer.array.tobytes() for answer in calls if answer.array is not None)
+            )
+    assert len(found) == 1
+
+
+def test_rehearsal_names_layers_and_nothing_of_how_they_are_joined(
+    exercise: Exercise, oracle: Oracle
+) -> None:
+    asked = pose(exercise, oracle, exercise.default_seed, CASES).suite.cases
+    rehearsal = steps(exercise, oracle, asked)
+    assert {step["kind"] for step in rehearsal} == {"Conv", "BatchNorm", "Linear"}
+    assert all(set(step) == {"kind", "settings", "shape"} for step in rehearsal)
+    encoded = [msgspec.json.encode(step) for step in rehearsal]
+    assert encoded == sorted(set(encoded))
+    bare = dataclasses.replace(exercise, structure=None)
+    assert steps(bare, oracle, asked) == []
+
+
+def test_a_warm_template_writes_nothing_into_the_compile_cache(
+    exercise: Exercise, oracle: Oracle, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    rehearsal = (
+        {"kind": "Linear", "settings": {"in_features": 2, "out_features": 3}, "shape": [2]},
+    )
+    wall = choose("bubblewrap", Setup(cache, rehearsal=rehearsal), workers="fork")
+    with closing(wall), wall.open(Deadlines()) as worker, suppress(InternalError):
+        worker.load(
+            b"import flax.nnx as n\ndef f(): return n.Linear(2, 3, rngs=n.Rngs(0)).kernel[...]", "f"
+        )
+        assert worker.call([], first=True).array is not None
+    assert list(cache.iterdir()) == []
