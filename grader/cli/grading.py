@@ -228,9 +228,7 @@ def _judge(
         The report and the text that was judged; None when it could not be read.
     """
     from grader.intake import read_submission
-    from grader.judge import Judge
     from grader.result import refuse
-    from grader.sandbox.choice import choose
     from grader.sandbox.kernel import become_undumpable
     from grader.text import printable
 
@@ -240,6 +238,9 @@ def _judge(
     except SubmissionError as error:
         usage = examiner.meter().usage()
         return refuse(exercise, printable(path.name), error, usage, examiner.seed), None
+    from grader.judge import Judge  # neither is needed for a file that cannot be read
+    from grader.sandbox.choice import choose
+
     if workers is WorkersName.auto:  # a template costs as much as the one worker it would fork
         workers = WorkersName.fresh
     wall = choose(sandbox.value, setup(exercise), workers=workers.value)

@@ -34,8 +34,9 @@ class Forking:
             with self.open(Deadlines()):
                 return None
         except GraderError as error:
+            told = self._standing.log()
             self.close()
-            return f"workers cannot be forked here ({error})"
+            return f"workers cannot be forked here ({error}) {told}".rstrip()
 
     @contextmanager
     def open(self, deadlines: Deadlines) -> Iterator[Session]:

@@ -52,6 +52,11 @@ class Standing:
                     self._template.rehearse(step)
             return self._template
 
+    def log(self) -> str:
+        """Return the last line that the template printed."""
+        lines = [] if self._template is None else self._template.log().splitlines()
+        return lines[-1] if lines else ""
+
     def close(self) -> None:
         """End the template."""
         with self._lock:

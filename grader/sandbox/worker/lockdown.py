@@ -162,7 +162,7 @@ def _close_between(first: int, last: int) -> None:
 
 def _limit(wanted: Limits, supplied: Collection[str]) -> str:
     apply(wanted)
-    if is_data_limited():
+    if wanted.data_bytes is None or is_data_limited():  # a template: its forks are limited
         return "rlimits"
     if "memory" not in supplied:
         raise OSError(errno.ENOSYS, "this kernel does not hold a process to RLIMIT_DATA")

@@ -1,0 +1,253 @@
+"""Compare what grading one submission costs, by this grader and by the usual ways, side by side.
+
+    python benchmarks/speed.py [--runs 3] [--cases 40] [--only WAY ...] [--json FILE]
+
+Every figure counts all processes: CPU seconds are what the kernel says of a command and of all
+that it waited for, so the launcher is `confined`, below which nothing is started by a third party.
+All ways judge the same two submissions, a right one and a wrong one, on the same machine in turns.
+For ours the expected values are computed beforehand, as for a class; the usual ways run the
+reference beside the submission, as they always do. A fork is measured by what one more submission
+costs: (six submissions - one) / 5; the row "first" is the one, with the start of everything.
+
+Wall-clock seconds mean something on an idle machine only; ratios of CPU seconds survive others.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import usual_graders
+
+import reference
+from grader.diagnosis import Diagnostician
+from grader.examiner import ReferenceExaminer
+from grader.intake import read_submission
+from grader.judge import Judge
+from grader.oracle import Oracle
+from grader.questions import pose
+from grader.rehearsal import steps
+from grader.runtime import compile_cache
+from grader.sandbox.choice import choose
+from grader.sandbox.setup import Setup
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "resnet_classifier"
+SUBMISSIONS = {
+    "right": FIXTURES / "accepted" / "plain",
+    "wrong": FIXTURES / "rejected" / "pool_max",
+}
+SYNTAX_ERROR = FIXTURES / "hostile" / "syntax_error"
+MANY = 6
+"""Submissions of the longer of two runs whose difference is the cost of one more."""
+
+
+class Cost(NamedTuple):
+    """What one command and all that it waited for used, in seconds."""
+
+    cpu_s: float
+    wall_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Where everything is measured: caches, number of cases."""
+
+    cache: Path
+    cases: int
+
+
+def run(command: list[str], cache: Path, *, expected: tuple[int, ...] = (0, 1)) -> Cost:
+    """Run a command once, in silence.
+
+    Raises:
+        SystemExit: it ended otherwise than a grader does.
+    """
+    environment = {**os.environ, "GRADER_CACHE": str(cache)}
+    with tempfile.TemporaryFile() as output:
+        start = time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in expected:
+            output.seek(0)
+            raise SystemExit(f"{command} failed:\n{output.read()[-2000:].decode()}")
+    return Cost(used.ru_utime + used.ru_stime, wall_s)
+
+
+def by_command(path: Path, scene: Scene) -> Cost:
+    """Grade one file by `grader grade`: one fresh worker."""
+    command = [sys.executable, "-m", "grader", "grade", str(path), "--sandbox", "confined"]
+    return run([*command, "--cases", str(scene.cases)], scene.cache)
+
+
+def by_command_cold(path: Path, scene: Scene) -> Cost:
+    """The same, with nothing compiled beforehand."""
+    kept = scene.cache / "compile"
+    aside = kept.rename(scene.cache / "aside")
+    try:
+        return by_command(path, scene)
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+        aside.rename(kept)
+
+
+def in_a_row(path: Path, scene: Scene, workers: str, count: int) -> Cost:
+    """Grade a file so many times in one process, with workers of a kind."""
+    command = [sys.executable, __file__, "--grade", str(path), "--workers", workers]
+    return run([*command, "--count", str(count), "--cases", str(scene.cases)], scene.cache)
+
+
+def one_more(workers: str) -> Callable[[Path, Scene], Cost]:
+    """Return what measures the cost of one more submission."""
+
+    def measure(path: Path, scene: Scene) -> Cost:
+        one, many = (in_a_row(path, scene, workers, count) for count in (1, MANY))
+        return Cost(*((more - less) / (MANY - 1) for more, less in zip(many, one, strict=True)))
+
+    return measure
+
+
+OURS: dict[str, Callable[[Path, Scene], Cost]] = {
+    "ours, cold compile cache": by_command_cold,
+    "ours, warm compile cache": by_command,
+    "ours, fresh worker, one more": one_more("fresh"),
+    "ours, cold fork, one more": one_more("cold"),
+    "ours, warm fork, one more": one_more("fork"),
+    "ours, warm fork, first": lambda path, scene: in_a_row(path, scene, "fork", 1),
+}
+
+
+def usual(name: str) -> Callable[[Path, Scene], Cost]:
+    """Return what measures one of the usual ways."""
+
+    def measure(path: Path, scene: Scene) -> Cost:
+        with tempfile.TemporaryDirectory() as folder:
+            made = usual_graders.lay_out(name, Path(folder), path / "submission.py")
+            return run(made, scene.cache, expected=(0, 1, 2))
+
+    return measure
+
+
+WAYS = OURS | {name: usual(name) for name in usual_graders.NAMES}
+HYPOTHESIS = usual_graders.NAMES[0]
+
+
+def grade_in_a_row(path: Path, workers: str, count: int, cases: int) -> None:
+    """Grade one file count times; print each report's use as a line of JSON."""
+    exercise, cache = reference.load(reference.DEFAULT), Path(os.environ["GRADER_CACHE"])
+    with Oracle(exercise, cache) as oracle:
+        examiner = ReferenceExaminer(exercise, oracle, exercise.default_seed, cases)
+        rehearsal = ()
+        if workers == "fork":
+            rehearsal = tuple(steps(exercise, oracle, examiner.pose().suite.cases))
+        setup = Setup(compile_cache(cache), (cache / "expected.sqlite",), rehearsal)
+        submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
+        with closing(choose("confined", setup, workers=workers)) as wall:
+            judge = Judge(exercise, wall, examiner)
+            for _ in range(count):
+                report = judge.grade(submission)
+                if report.verdict == "internal_error":
+                    raise SystemExit("internal error")
+                used = report.usage
+                print(json.dumps({"judge": used.judge_cpu_s, "worker": used.worker_cpu_s}))
+
+
+def prepare(scene: Scene) -> None:
+    """Compute everything that a class needs once."""
+    exercise = reference.load(reference.DEFAULT)
+    with Oracle(exercise, scene.cache) as oracle:
+        questions = pose(exercise, oracle, exercise.default_seed, scene.cases)
+        for step in steps(exercise, oracle, questions.suite.cases):
+            oracle.rehearse(step)
+        Diagnostician(exercise, oracle).prepare(questions.asked)
+    for path in SUBMISSIONS.values():
+        by_command(path, scene)
+
+
+def judges_share(scene: Scene) -> float:
+    """Return the judge's own part of the CPU seconds of one more right submission, warm forks."""
+    total = one_more("fork")(SUBMISSIONS["right"], scene).cpu_s
+    command = [sys.executable, __file__, "--grade", str(SUBMISSIONS["right"]), "--workers", "fork"]
+    done = subprocess.run(
+        [*command, "--count", "3", "--cases", str(scene.cases)],
+        env={**os.environ, "GRADER_CACHE": str(scene.cache)},
+        capture_output=True,
+        check=True,
+    )
+    used = [json.loads(line) for line in done.stdout.splitlines()]
+    return 1 - statistics.median(one["worker"] for one in used) / total
+
+
+def rows(scene: Scene, names: list[str], runs: int) -> Iterator[tuple[str, str, Cost]]:
+    """Measure every way on every submission; the median of each figure."""
+    for name in names:
+        for kind, path in SUBMISSIONS.items():
+            found = [WAYS[name](path, scene) for _ in range(runs)]
+            cpu, wall = zip(*found, strict=True)
+            yield name, kind, Cost(statistics.median(cpu), statistics.median(wall))
+
+
+def show(table: dict[tuple[str, str], Cost]) -> None:
+    """Print the table, each row with its ratio to plain pytest + Hypothesis."""
+    print(f"{'':34}{'':7}{'CPU s':>9}{'wall s':>9}{'pytest + Hypothesis / this':>29}")
+    for (name, kind), cost in table.items():
+        usual_cost = table.get((HYPOTHESIS, kind))
+        ratio = f"{usual_cost.cpu_s / cost.cpu_s:29.1f}" if usual_cost else ""
+        print(f"{name:34}{kind:7}{cost.cpu_s:9.2f}{cost.wall_s:9.2f}{ratio}", flush=True)
+
+
+def show_shares(scene: Scene, runs: int) -> None:
+    """Print what an unreadable file costs, and the judge's part of a readable one."""
+    costs = [by_command(SYNTAX_ERROR, scene) for _ in range(runs)]
+    cpu, wall = (statistics.median(figures) for figures in zip(*costs, strict=True))
+    print(f"a syntax error, from typing to verdict: {wall:.2f} s wall, {cpu:.2f} CPU s")
+    print(f"the judge's own share of one more, warm fork: {judges_share(scene):.0%}")
+
+
+def main() -> None:
+    """Measure what was asked for and print a table and its ratios."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cases", type=int, default=40)
+    parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--workers", default="fork", help=argparse.SUPPRESS)
+    parser.add_argument("--count", type=int, default=1, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.grade is not None:
+        grade_in_a_row(options.grade, options.workers, options.count, options.cases)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(Path(folder), options.cases)
+        is_ours = any(name in OURS for name in options.only)
+        if is_ours:
+            prepare(scene)
+        table = {}
+        for name, kind, cost in rows(scene, options.only, options.runs):
+            table[name, kind] = cost
+            print(f"{name:34}{kind:7}{cost.cpu_s:9.2f}{cost.wall_s:9.2f}", file=sys.stderr)
+        show(table)
+        if is_ours:
+            show_shares(scene, options.runs)
+    if options.json is not None:
+        figures = [
+            {"way": way, "submission": kind, **cost._asdict()}
+            for (way, kind), cost in table.items()
+        ]
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
