@@ -107,7 +107,8 @@ class Puller:
         try:
             self._client.put(job.submission.header, reply)
         except Refused as error:
-            _logger.warning("result not taken: %s; kept for the next pull", error)
+            name = _shown(job.submission)
+            _logger.warning("submission %s: result refused (%s), kept for a pull", name, error)
             self._keep(msgspec.structs.replace(job, parked=True))
         except ServerTrouble as error:
             unsure = job.unsure_puts + isinstance(error, Unanswered)
@@ -117,6 +118,7 @@ class Puller:
             self._failures += 1
             self._due_s[job.submission.id] = time.monotonic() + pace.after_failures(self._failures)
         else:
+            _logger.info("submission %s: result taken", _shown(job.submission))
             self._failures = 0
             self._forget(job)
 
@@ -160,6 +162,7 @@ class Puller:
         known = self._jobs.get(pulled.id)
         if known is None:
             job = Job(submission=pulled, pulled_at_s=time.time())
+            _logger.info("submission %s: pulled", _shown(pulled))
             if pulled.problem:
                 _logger.error("given back: %s", printable(pulled.problem, 300))
                 job = msgspec.structs.replace(job, reply=protocol.GIVEN_BACK)
@@ -203,7 +206,7 @@ class Puller:
             self._due_s[name] = 0.0
             return
         except NotGraded as error:
-            _logger.error("%s", error)
+            _logger.error("submission %s: %s", _shown(job.submission), error)
         except Exception:  # a bug of ours must neither end the loop nor look like a grade
             _logger.exception("please report this")
         attempts = job.attempts + (not self._stopping)  # a signal may have met the grading too
@@ -221,3 +224,8 @@ class Puller:
     def _forget(self, job: Job) -> None:
         self._spool.forget(job)
         del self._jobs[job.submission.id], self._due_s[job.submission.id]
+
+
+def _shown(submission: Submission) -> str:
+    """Return the server's name for a submission; never the student's, nor what was sent."""
+    return printable(submission.id, 40)
