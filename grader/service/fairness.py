@@ -24,8 +24,9 @@ def course_key(submission: Submission) -> str:
 def next_turn(session: Session, course: str, lane: int) -> int:
     """Return the turn of a course's next grading."""
     waiting = (Grading.state == WAITING) & (Grading.lane == lane)
-    served = session.scalar(select(func.min(Grading.turn)).where(waiting)) or 0
-    own = session.scalar(
-        select(func.max(Grading.turn)).where(waiting, Grading.course_key == course)
-    )
+    lowest = select(func.min(Grading.turn)).where(waiting).scalar_subquery()
+    last = select(func.max(Grading.turn)).where(waiting, Grading.course_key == course)
+    served: int
+    own: int | None
+    served, own = session.execute(select(func.coalesce(lowest, 0), last.scalar_subquery())).one()
     return served if own is None else max(served, own + 1)

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from grader.service.database import insert
 from grader.service.dispatch import Dispatch
 from grader.service.fairness import INTERACTIVE, course_key, next_turn
 from grader.service.tables import WAITING, Grading, Submission, now
@@ -57,8 +58,7 @@ def accept(
         digest=digest(incoming.files),
         files=msgspec.msgpack.encode(incoming.files),
     )
-    session.add(submission)
-    session.flush()
+    insert(session, submission)
     course = course_key(submission)
     grading = Grading(
         submission_id=submission.id,
@@ -69,8 +69,7 @@ def accept(
         round=1,
         waiting_since=submission.received_at,
     )
-    session.add(grading)
-    session.flush()
+    insert(session, grading)
     dispatch.enqueue(session, grading)
     return submission
 

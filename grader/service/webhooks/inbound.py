@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from grader.service import submissions
 from grader.service.core import Service
+from grader.service.database import insert
 from grader.service.submissions import Incoming
 from grader.service.tables import Delivery, SigningSecret, Source, Submission, now
 from grader.service.webhooks.deliveries import BadDelivery, WrongContent
@@ -91,7 +92,7 @@ def _accept(service: Service, source: Source, kind: Kind, webhook_id: str, body:
         submission = submissions.accept(session, incoming, service.dispatch)
         delivery = Delivery(source=source.name, webhook_id=webhook_id, body_sha256=body_sha256)
         delivery.submission_id, delivery.received_at = submission.id, submission.received_at
-        session.add(delivery)
+        insert(session, delivery)
         return Receipt(submission)
 
     body_sha256 = hashlib.sha256(body).hexdigest()
@@ -109,17 +110,23 @@ def _known(service: Service, name: str) -> tuple[Source, list[str]]:
     """Return a source and its live secrets."""
     if not is_name(name):
         raise Refused(404, "there is no such source")
+    rows = select(Source, SigningSecret.text).outerjoin(
+        SigningSecret, (SigningSecret.source == Source.name) & _is_alive()
+    )
     with service.database.reading() as session:
-        source = session.get(Source, name)
-        if source is None:
-            raise Refused(404, "there is no such source")
-        return source, live_secrets(session, name)
+        found = session.execute(rows.where(Source.name == name)).all()
+    if not found:
+        raise Refused(404, "there is no such source")
+    return found[0][0], [text for _, text in found if text is not None]
+
+
+def _is_alive() -> ColumnElement[bool]:
+    return or_(SigningSecret.expires_at.is_(None), SigningSecret.expires_at > now())
 
 
 def live_secrets(session: Session, source: str) -> list[str]:
     """Return the secrets of a source that have not expired, the newest first."""
-    alive = or_(SigningSecret.expires_at.is_(None), SigningSecret.expires_at > now())
-    rows = select(SigningSecret.text).where(SigningSecret.source == source, alive)
+    rows = select(SigningSecret.text).where(SigningSecret.source == source, _is_alive())
     return list(session.scalars(rows.order_by(SigningSecret.id.desc())))
 
 
