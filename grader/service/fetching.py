@@ -35,7 +35,7 @@ def fetch(service: Service, source: str, file: File) -> bytes:
     host, token = (sender.fetch_host, sender.fetch_token) if sender else ("", "")
     try:
         data = _follow(service.client, file.url, host, token)
-    except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, OSError, ValueError) as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from None
     if len(file.identity) == _SHA256_DIGITS and not _is_commit(file):
         found = hashlib.sha256(data).hexdigest()

@@ -119,7 +119,7 @@ def submission_report(
 
     page = html.render(report).encode()
     headers = {"Content-Security-Policy": _HTML_POLICY}
-    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(page, media_type=MediaType.HTML, headers=headers)
 
 
 @post(

@@ -51,9 +51,11 @@ async def receive(
         headers = {name.lower(): value for name, value in request.headers.items()}
         receipt = await run_sync(deliver, service, source, headers, body)
     except Refused as refusal:
+        service.metrics.deliveries.labels(refusal.status).inc()
         later = {"Retry-After": str(RETRY_AFTER_S)} if refusal.status == 503 else {}
         answer = Answer(error=str(refusal))
         return Response(answer, status_code=refusal.status, headers=later)
+    service.metrics.deliveries.labels(202).inc()
     return Response(_told(service, receipt), status_code=202)
 
 
