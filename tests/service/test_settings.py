@@ -1,11 +1,14 @@
 """Settings come from variables or files, say what is wrong, and keep their secrets."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from grader.errors import UsageError
-from grader.service.settings import Secret, read
+from grader.service.settings import Secret, Settings, read, variable
 
 
 def test_nothing_set_is_the_embedded_service(tmp_path: Path) -> None:
@@ -55,3 +58,19 @@ def test_a_variable_and_its_file_are_not_both_taken(tmp_path: Path) -> None:
 def test_an_empty_secret_is_none() -> None:
     assert not Secret("")
     assert Secret("x")
+
+
+def test_the_documentation_tells_every_setting_as_it_is() -> None:
+    text = (ROOT / "docs" / "service.md").read_text()
+    told = dict(re.findall(r"^\| `(GRADER_\w+)` \| (.*) \|$", text, re.MULTILINE))
+    assert set(told) == {variable(one.name) for one in fields(Settings)}
+    for one in fields(Settings):
+        default = one.default
+        if isinstance(default, Secret) or default == ():
+            shown = ""
+        elif isinstance(default, float):
+            shown = f"`{default:g}`"
+        else:
+            shown = f"`{default}`"
+        what = one.metadata["what"]
+        assert told[variable(one.name)] == f"{shown} | {what}".strip(), one.name
