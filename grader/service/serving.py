@@ -67,7 +67,7 @@ def work(settings: Settings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
-    beside = (grading, Sender(service), Upkeep(service))
+    beside = (grading, Sender(service), Grades(service), Upkeep(service))
     for one in beside:
         one.start()
     stopping.wait()
