@@ -86,7 +86,7 @@ class Browser:
 
 
 @pytest.fixture
-def browser(client: TestClient[Any], lms: FakePlatform, platform: Platform) -> Browser:
+def tab(client: TestClient[Any], lms: FakePlatform, platform: Platform) -> Browser:
     return Browser(client, lms)
 
 

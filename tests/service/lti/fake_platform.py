@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from html import escape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 from joserfc import jws, jwt
@@ -30,6 +31,7 @@ class FakePlatform:
     """A platform at `issuer`, with one course and one tool.
 
     Attributes:
+        tool: address of the tool.
         tool_keys: reads the tool's JWK set; asked whenever the tool signs something.
         says_alg: whether its own JWK set says `alg`; some do not.
         fetched: how often the keys were asked for.
@@ -39,6 +41,7 @@ class FakePlatform:
     issuer: str = "https://lms.example"
     client_id: str = "tool-1"
     deployment: str = "1"
+    tool: str = "https://grader.example"
     tool_keys: Callable[[], dict[str, Any]] = lambda: {"keys": []}
     says_alg: bool = False
     clock: Callable[[], float] = time.time
@@ -111,6 +114,10 @@ class FakePlatform:
             "/token": self._token,
             "/.well-known/openid-configuration": self._configuration,
             "/register": self._register,
+            "/course": self._course,
+            "/auth": self._auth,
+            "/deep": lambda request: _html("It is in the course now."),
+            "/favicon.ico": lambda request: httpx.Response(204),
         }
         if path not in routes:
             return httpx.Response(404, text="no such page")
@@ -135,6 +142,29 @@ class FakePlatform:
         token = secrets.token_urlsafe(16)
         self.gradebook.tokens.add(token)
         return _json({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
+
+    def _course(self, request: httpx.Request) -> httpx.Response:
+        """Show the tool inside a frame, as a course does."""
+        query = urlencode({"iss": self.issuer, "login_hint": request.url.params["user"]})
+        frame = f'<iframe title="tool" name="tool" src="{self.tool}/lti/login?{query}"></iframe>'
+        return _html(f"<style>iframe{{width:95vw;height:80vh}}</style><h1>Course</h1>{frame}")
+
+    def _auth(self, request: httpx.Request) -> httpx.Response:
+        """Answer a sign-in request with a form that the browser posts to the tool."""
+        asked = request.url.params
+        assert asked["redirect_uri"] == f"{self.tool}/lti/launch"
+        assert asked["client_id"] == self.client_id
+        user, _, role = asked["login_hint"].partition(":")
+        choosing = role == "chooses"
+        claims = (
+            self.deep_linking_claims(asked["nonce"])
+            if choosing
+            else self.claims(asked["nonce"], user, role)
+        )
+        fields = {"state": asked["state"], "id_token": self.sign(claims)}
+        inputs = "".join(f'<input name="{n}" value="{escape(v)}">' for n, v in fields.items())
+        form = f'<form method="post" action="{self.tool}/lti/launch">{inputs}</form>'
+        return _html(f"{form}<script>document.forms[0].submit()</script>")
 
     def _configuration(self, request: httpx.Request) -> httpx.Response:
         return _json(
@@ -182,6 +212,10 @@ def signed_with_public_key(claims: dict[str, Any], key: RSAKey) -> str:
 
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _html(text: str) -> httpx.Response:
+    return httpx.Response(200, headers={"content-type": "text/html; charset=utf-8"}, content=text)
 
 
 def _json(document: Any, status: int = 200) -> httpx.Response:

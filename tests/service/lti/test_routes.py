@@ -29,9 +29,9 @@ def exercise_of(claims: dict[str, Any], name: str = EXERCISE) -> dict[str, Any]:
 
 
 def test_a_student_is_launched_into_the_exercise_of_the_link(
-    browser: Browser, service: Service, platform: Platform
+    tab: Browser, service: Service, platform: Platform
 ) -> None:
-    page = browser.launch(lambda nonce: exercise_of(browser.lms.claims(nonce)))
+    page = tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce)))
     assert page.status_code == 200
     assert EXERCISE in page.text and "You are here as a student" in page.text
     policy = page.headers["content-security-policy"]
@@ -41,25 +41,25 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
         link = session.scalars(select(LtiLink)).one()
     assert (login.source, login.course, login.user) == (f"lti:{platform.id}", "course-1", "u1")
     assert login.role == "student"
-    assert (link.exercise, link.line_item) == (EXERCISE, browser.lms.line_item)
+    assert (link.exercise, link.line_item) == (EXERCISE, tab.lms.line_item)
     assert "scope/score" in link.scopes
 
 
-def test_a_teacher_is_staff(browser: Browser, service: Service) -> None:
-    page = browser.launch(lambda nonce: browser.lms.claims(nonce, "t", "Instructor"))
+def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
+    page = tab.launch(lambda nonce: tab.lms.claims(nonce, "t", "Instructor"))
     assert "is not installed here" in page.text
     with service.database.reading() as session:
         assert session.scalars(select(Login.role)).one() == "staff"
 
 
 def test_another_login_does_not_see_a_launch(
-    browser: Browser, app: Litestar, client: TestClient[Any]
+    tab: Browser, app: Litestar, client: TestClient[Any]
 ) -> None:
-    asked = browser.begin()
-    answer = browser.post(asked["state"], browser.lms.sign(browser.lms.claims(asked["nonce"])))
+    asked = tab.begin()
+    answer = tab.post(asked["state"], tab.lms.sign(tab.lms.claims(asked["nonce"])))
     path = urlsplit(answer.headers["location"]).path
-    other = Browser(TestClient(app), browser.lms)
-    other.launch(lambda nonce: browser.lms.claims(nonce, "u2"))
+    other = Browser(TestClient(app), tab.lms)
+    other.launch(lambda nonce: tab.lms.claims(nonce, "u2"))
     assert other.client.get(path).status_code == 404
     other.client.cookies.clear()
     assert other.client.get(path).status_code == 401
@@ -90,149 +90,147 @@ FORGERIES: dict[str, Forgery] = {
 
 
 @pytest.mark.parametrize("reason", FORGERIES)
-def test_a_forged_launch_is_refused_for_its_own_reason(browser: Browser, reason: str) -> None:
-    asked = browser.begin()
-    claims = browser.lms.claims(asked["nonce"])
-    refused(browser.post(asked["state"], FORGERIES[reason](browser.lms, claims)), reason)
+def test_a_forged_launch_is_refused_for_its_own_reason(tab: Browser, reason: str) -> None:
+    asked = tab.begin()
+    claims = tab.lms.claims(asked["nonce"])
+    refused(tab.post(asked["state"], FORGERIES[reason](tab.lms, claims)), reason)
     # and the login is used up by it
-    refused(browser.post(asked["state"], browser.lms.sign(claims)), "state_used")
+    refused(tab.post(asked["state"], tab.lms.sign(claims)), "state_used")
 
 
-def test_the_public_key_taken_for_a_secret_is_refused(browser: Browser) -> None:
-    asked = browser.begin()
-    token = signed_with_public(browser.lms.claims(asked["nonce"]), browser.lms.key)
-    refused(browser.post(asked["state"], token), "algorithm")
+def test_the_public_key_taken_for_a_secret_is_refused(tab: Browser) -> None:
+    asked = tab.begin()
+    token = signed_with_public(tab.lms.claims(asked["nonce"]), tab.lms.key)
+    refused(tab.post(asked["state"], token), "algorithm")
 
 
-def test_a_replayed_launch_asks_to_open_it_again(browser: Browser) -> None:
-    asked = browser.begin()
-    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
-    assert browser.post(asked["state"], token).status_code == 303
-    answer = browser.post(asked["state"], token)
+def test_a_replayed_launch_asks_to_open_it_again(tab: Browser) -> None:
+    asked = tab.begin()
+    token = tab.lms.sign(tab.lms.claims(asked["nonce"]))
+    assert tab.post(asked["state"], token).status_code == 303
+    answer = tab.post(asked["state"], token)
     refused(answer, "state_used")
     assert "Open this again from your course." in answer.text
     assert "frame-ancestors *" in answer.headers["content-security-policy"]
 
 
-def test_a_token_of_an_earlier_launch_is_refused_in_a_new_login(browser: Browser) -> None:
-    first = browser.begin()
-    token = browser.lms.sign(browser.lms.claims(first["nonce"]))
-    assert browser.post(first["state"], token).status_code == 303
-    answer = browser.post(browser.begin()["state"], token)
+def test_a_token_of_an_earlier_launch_is_refused_in_a_new_login(tab: Browser) -> None:
+    first = tab.begin()
+    token = tab.lms.sign(tab.lms.claims(first["nonce"]))
+    assert tab.post(first["state"], token).status_code == 303
+    answer = tab.post(tab.begin()["state"], token)
     refused(answer, "nonce_used")
     assert "Open this again from your course." in answer.text
 
 
 def test_a_launch_in_another_browser_is_refused_and_does_not_use_it_up(
-    browser: Browser, app: Litestar
+    tab: Browser, app: Litestar
 ) -> None:
-    asked = browser.begin()
-    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
-    stranger = Browser(TestClient(app), browser.lms)
+    asked = tab.begin()
+    token = tab.lms.sign(tab.lms.claims(asked["nonce"]))
+    stranger = Browser(TestClient(app), tab.lms)
     refused(stranger.post(asked["state"], token), "other_browser")
     stranger.begin()
     refused(stranger.post(asked["state"], token), "other_browser")
-    assert browser.post(asked["state"], token).status_code == 303
+    assert tab.post(asked["state"], token).status_code == 303
 
 
-def test_an_unknown_or_expired_state_is_refused(browser: Browser, service: Service) -> None:
-    asked = browser.begin()
-    token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
-    refused(browser.post("made-up", token), "state_unknown")
-    refused(browser.post("", token), "state_missing")
+def test_an_unknown_or_expired_state_is_refused(tab: Browser, service: Service) -> None:
+    asked = tab.begin()
+    token = tab.lms.sign(tab.lms.claims(asked["nonce"]))
+    refused(tab.post("made-up", token), "state_unknown")
+    refused(tab.post("", token), "state_missing")
     with service.database.transaction() as session:
         session.execute(update(LtiTicket).values(expires_at=now()))
-    refused(browser.post(asked["state"], token), "state_expired")
+    refused(tab.post(asked["state"], token), "state_expired")
 
 
-def test_two_tabs_log_in_side_by_side(browser: Browser) -> None:
-    first, second = browser.begin(), browser.begin()
+def test_two_tabs_log_in_side_by_side(tab: Browser) -> None:
+    first, second = tab.begin(), tab.begin()
     for asked in (first, second):
-        token = browser.lms.sign(browser.lms.claims(asked["nonce"]))
-        assert browser.post(asked["state"], token).status_code == 303
+        token = tab.lms.sign(tab.lms.claims(asked["nonce"]))
+        assert tab.post(asked["state"], token).status_code == 303
 
 
-def test_what_the_platform_says_went_wrong_is_shown(browser: Browser) -> None:
+def test_what_the_platform_says_went_wrong_is_shown(tab: Browser) -> None:
     form = {"error": "login_required", "error_description": "<b>gone</b>", "state": "x"}
-    answer = browser.client.post("/lti/launch", data=form)
+    answer = tab.client.post("/lti/launch", data=form)
     refused(answer, "platform_error")
     assert "login_required &lt;b&gt;gone" in answer.text
 
 
 def test_login_may_be_posted_and_a_platform_that_is_not_approved_does_not_open(
-    browser: Browser, service: Service
+    tab: Browser, service: Service
 ) -> None:
-    form = {"iss": browser.lms.issuer, "login_hint": "h"}
-    answer = browser.client.post("/lti/login", data=form, follow_redirects=False)
+    form = {"iss": tab.lms.issuer, "login_hint": "h"}
+    answer = tab.client.post("/lti/login", data=form, follow_redirects=False)
     assert answer.status_code == 302
     with service.database.transaction() as session:
         session.execute(update(LtiPlatform).values(approved_at=None))
-    answer = browser.client.post("/lti/login", data=form, follow_redirects=False)
+    answer = tab.client.post("/lti/login", data=form, follow_redirects=False)
     refused(answer, "platform_not_approved")
     assert "grader lti approve" in answer.text
-    unknown = browser.client.get("/lti/login", params={"iss": "x", "login_hint": "h"})
+    unknown = tab.client.get("/lti/login", params={"iss": "x", "login_hint": "h"})
     refused(unknown, "platform_unknown", 404)
 
 
 def test_a_platform_without_a_named_deployment_gets_each_kept(
-    browser: Browser, service: Service, platform: Platform
+    tab: Browser, service: Service, platform: Platform
 ) -> None:
     with service.database.transaction() as session:
         session.execute(update(LtiPlatform).values(any_deployment=True))
-    browser.launch(lambda nonce: browser.lms.claims(nonce) | {LTI + "deployment_id": "8"})
+    tab.launch(lambda nonce: tab.lms.claims(nonce) | {LTI + "deployment_id": "8"})
     with service.database.reading() as session:
         assert registry.get(session, int(platform.id)).deployments == {"1", "8"}
 
 
-def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(browser: Browser) -> None:
-    page = browser.launch(lambda nonce: browser.lms.deep_linking_claims(nonce))
+def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(tab: Browser) -> None:
+    page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce))
     assert "Which exercise?" in page.text
     launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
     form = {"launch": launch_id, "exercise": EXERCISE}
-    answer = browser.client.post("/lti/deep-link", data=form)
+    answer = tab.client.post("/lti/deep-link", data=form)
     policy = answer.headers["content-security-policy"]
     assert "form-action 'self' https://lms.example;" in policy and "script-src 'sha256-" in policy
     assert 'action="https://lms.example/deep"' in answer.text
-    claims = browser.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
+    claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
     [item] = claims[DEEP + "content_items"]
     assert item["custom"] == {"exercise": EXERCISE}
     assert item["lineItem"]["scoreMaximum"] == 100
     for changed in ({"launch": "0" * 32}, {"exercise": "nothing"}):
-        assert browser.client.post("/lti/deep-link", data=form | changed).status_code == 404
+        assert tab.client.post("/lti/deep-link", data=form | changed).status_code == 404
 
 
 @pytest.mark.parametrize("data", ["opaque", {"a": [1, None]}, 2**80, "\0\ud800", None])
-def test_whatever_the_platform_sent_to_be_returned_is_returned(
-    browser: Browser, data: object
-) -> None:
-    page = browser.launch(lambda nonce: browser.lms.deep_linking_claims(nonce, data=data))
+def test_whatever_the_platform_sent_to_be_returned_is_returned(tab: Browser, data: object) -> None:
+    page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce, data=data))
     launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
     form = {"launch": launch_id, "exercise": EXERCISE}
-    answer = browser.client.post("/lti/deep-link", data=form)
-    claims = browser.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
+    answer = tab.client.post("/lti/deep-link", data=form)
+    claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
     assert claims.get(DEEP + "data") == data
 
 
-def test_a_student_may_not_choose(browser: Browser) -> None:
+def test_a_student_may_not_choose(tab: Browser) -> None:
     def claims(nonce: str) -> dict[str, Any]:
         role = [LTI.replace("claim/", "") + "#Learner"]
-        return browser.lms.deep_linking_claims(nonce) | {LTI + "roles": role}
+        return tab.lms.deep_linking_claims(nonce) | {LTI + "roles": role}
 
-    page = browser.launch(claims)
+    page = tab.launch(claims)
     launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
     form = {"launch": launch_id, "exercise": EXERCISE}
-    assert browser.client.post("/lti/deep-link", data=form).status_code == 401
+    assert tab.client.post("/lti/deep-link", data=form).status_code == 401
 
 
 def test_cookies_over_https_can_live_in_a_frame(
-    browser: Browser, service: Service, app: Litestar
+    tab: Browser, service: Service, app: Litestar
 ) -> None:
     object.__setattr__(service.settings, "base_url", "https://grader.example")
     client = TestClient(app, base_url="https://grader.example")
-    framed = Browser(client, browser.lms)
+    framed = Browser(client, tab.lms)
     asked = framed.begin()
     assert asked["redirect_uri"] == "https://grader.example/lti/launch"
-    answer = framed.post(asked["state"], browser.lms.sign(browser.lms.claims(asked["nonce"])))
+    answer = framed.post(asked["state"], tab.lms.sign(tab.lms.claims(asked["nonce"])))
     sent = answer.headers.get_list("set-cookie")
     assert len(sent) == 2
     assert all("SameSite=None; Secure; Partitioned" in cookie for cookie in sent)

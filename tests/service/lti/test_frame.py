@@ -1,0 +1,115 @@
+"""In a real browser the tool works inside a frame of another site: cookies, policies, forms.
+
+The platform is at localhost, the tool at 127.0.0.1: two sites, so that the cookies are third-party.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from litestar import Litestar
+
+import reference
+from grader.service.core import Service
+from grader.service.lti import registry
+from grader.service.lti.platform import Platform
+from grader.service.lti.platform_keys import PlatformKeys
+from grader.service.lti.web import Lti
+from service.lti.fake_platform import LTI, FakePlatform
+from service.lti.served import asgi, certificate, free_port, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def kind() -> str:
+    """The embedded database: a browser sees no difference."""
+    return "sqlite"
+
+
+@pytest.fixture
+def served(
+    app: Litestar, service: Service, lms: FakePlatform, tmp_path: Path
+) -> Iterator[FakePlatform]:
+    platform_port, tool_port = free_port(), free_port()
+    lms.issuer = f"https://localhost:{platform_port}"
+    lms.tool = f"https://127.0.0.1:{tool_port}"
+    object.__setattr__(service.settings, "base_url", lms.tool)
+    claims = lms.claims
+    lms.claims = lambda *a: (
+        claims(*a)
+        | {  # type: ignore[method-assign]
+            LTI + "custom": {"exercise": reference.DEFAULT}
+        }
+    )
+    described = Platform(
+        id="",
+        issuer=lms.issuer,
+        client_id=lms.client_id,
+        login_url=f"{lms.issuer}/auth",
+        token_url=f"{lms.issuer}/token",
+        token_audience=f"{lms.issuer}/token",
+        keys_url=f"{lms.issuer}/keys",
+        any_deployment=True,
+    )
+    with service.database.transaction() as session:
+        registry.add(session, described)
+    calls = httpx.AsyncClient(transport=httpx.MockTransport(lms.respond))
+    app.state.lti = Lti(calls, PlatformKeys(calls))
+    pem = certificate(tmp_path)
+    with serving(asgi(lms.respond), platform_port, pem), serving(app, tool_port, pem):
+        yield lms
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    complaints: list[str] = []
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_a_student_opens_the_exercise_inside_the_course(page: "Page", served: FakePlatform) -> None:
+    page.goto(f"{served.issuer}/course?user=u1:Learner")
+    frame = page.frame_locator("iframe")
+    frame.get_by_text("You are here as a student").wait_for()
+    kept = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    assert kept["grader_login"]["sameSite"] == "None" and kept["grader_login"]["secure"]
+    assert kept["grader_login"].get("partitionKey") == "https://localhost"
+    assert not [name for name in kept if name.startswith("__Host-lti-")], "used up"
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        found = Axe().run(page).response["violations"]
+        grave = [v["id"] for v in found if v["impact"] in ("serious", "critical")]
+        assert set(grave) <= {"html-has-lang", "document-title"}  # the fake course's own
+
+
+def test_a_teacher_chooses_an_exercise_inside_the_course(
+    page: "Page", served: FakePlatform
+) -> None:
+    page.goto(f"{served.issuer}/course?user=t:chooses")
+    frame = page.frame_locator("iframe")
+    frame.get_by_text("Which exercise?").wait_for()
+    frame.get_by_role("radio").last.check()
+    with page.expect_request(lambda request: request.url == f"{served.issuer}/deep") as sent:
+        frame.get_by_role("button").click()
+    token = str(sent.value.post_data).removeprefix("JWT=")
+    assert served.verify(token)[LTI + "message_type"] == "LtiDeepLinkingResponse"
+    frame.get_by_text("It is in the course now.").wait_for()
+
+
+def test_going_back_reads_what_to_do(page: "Page", served: FakePlatform) -> None:
+    page.goto(f"{served.issuer}/course?user=u1:Learner")
+    frame = page.frame_locator("iframe")
+    frame.get_by_text("You are here as a student").wait_for()
+    page.context.clear_cookies()
+    answer = page.request.post(f"{served.tool}/lti/launch", form={"state": "s", "id_token": "t"})
+    assert "Open this again from your course." in answer.text()
