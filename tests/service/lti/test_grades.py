@@ -148,6 +148,17 @@ def test_a_process_that_wakes_after_its_lease_changes_nothing(course: Course) ->
     assert not kept.finish(frozen, Event(kind="accepted"), at_s + LEASE_S + 11)
 
 
+def test_a_living_process_holds_its_rows_however_long_a_step_takes(course: Course) -> None:
+    course.judge("u1", 70)
+    kept, at_s = DatabaseStore(course.service.database, QUICK), time.time()
+    claim = claim_one(course, at_s)
+    kept.extend([claim.lease], at_s + LEASE_S - 1)
+    assert kept.claim(at_s + LEASE_S + 1, Counter(), 10) == []
+    assert kept.finish(claim, Event(kind="accepted"), at_s + LEASE_S + 2)
+    kept.extend([claim.lease], at_s + LEASE_S + 3)
+    assert course.row("u1").lease_until is None
+
+
 def test_a_platform_takes_no_more_room_than_its_share(course: Course) -> None:
     for number in range(20):
         course.judge(f"u{number}", 50)

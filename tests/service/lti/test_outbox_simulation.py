@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S, Gateway, Target
-from grader.service.lti.ags.loop import Claim, Outbox
+from grader.service.lti.ags.loop import LEASE_S, Claim, Outbox
 from grader.service.lti.ags.outbox import (
     Event,
     Row,
@@ -77,7 +77,7 @@ class Memory:
             due = row.due_s is not None and row.due_s <= now_s
             if due and id not in self.leases and len(claims) < limit:
                 self.rows[id] = begin(row, now_s)
-                self.leases[id] = (str(next(self.numbers)), now_s + 180)
+                self.leases[id] = (str(next(self.numbers)), now_s + LEASE_S)
                 claims.append(
                     Claim(
                         id=id,
@@ -87,6 +87,11 @@ class Memory:
                     )
                 )
         return claims
+
+    def extend(self, leases: list[str], now_s: float) -> None:
+        for id, (lease, _) in self.leases.items():
+            if lease in leases:
+                self.leases[id] = (lease, now_s + LEASE_S)
 
     def finish(self, claim: Claim, event: Event, now_s: float) -> bool:
         if self.leases.get(claim.id, ("", 0))[0] != claim.lease:

@@ -21,8 +21,9 @@ LOOK_S = 1.0
 """How often the database is asked for rows that are due."""
 
 STEP_S = 150.0
-LEASE_S = 240.0
-"""How long a step may take, and for how long its row is nobody else's: longer."""
+"""How long a step may take."""
+LEASE_S = 30.0
+"""How long a row is nobody else's; a living process extends it three times in that time."""
 
 OffLoop = Callable[..., Awaitable[Any]]
 
@@ -48,6 +49,9 @@ class Store(Protocol):
     def claim(self, now_s: float, room: Counter[str], limit: int) -> list[Claim]:
         """Take rows that are due; `room` counts by platform what is under way already."""
 
+    def extend(self, leases: list[str], now_s: float) -> None:
+        """Hold rows for longer, whose steps are under way."""
+
     def finish(self, claim: Claim, event: Event, now_s: float) -> bool:
         """Store what came of a step; False when the claim was lost meanwhile."""
 
@@ -69,10 +73,29 @@ class Outbox:
         self._clock = clock
         self._off_loop = off_loop
         self._look_s = look_s
-        self._running: dict[asyncio.Task[None], str] = {}
+        self._running: dict[asyncio.Task[None], Claim] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop, then wait for what is under way."""
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self._send(stop)
+        finally:
+            beating.cancel()
+
+    async def _beat(self) -> None:
+        """Say that this process lives, as long as it does."""
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            leases = [claim.lease for claim in self._running.values()]
+            if not leases:
+                continue
+            try:
+                await self._off_loop(self._store.extend, leases, self._clock())
+            except Exception as error:  # the rows go to others, who ask before they send
+                _log.warning("outbox_lease_failed", error=type(error).__name__)
+
+    async def _send(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 taken = await self._take()
@@ -86,7 +109,7 @@ class Outbox:
 
     async def _take(self) -> int:
         """Begin what is due and return how much that was."""
-        room = Counter(self._running.values())
+        room = Counter(claim.target.platform.id for claim in self._running.values())
         limit = AT_ONCE - len(self._running)
         if limit <= 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +117,7 @@ class Outbox:
         claims: list[Claim] = await self._off_loop(self._store.claim, self._clock(), room, limit)
         for claim in claims:
             task = asyncio.create_task(self._carry_out(claim))
-            self._running[task] = claim.target.platform.id
+            self._running[task] = claim
             task.add_done_callback(self._running.pop)
         return len(claims)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from grader.service.database import Database
@@ -69,6 +69,13 @@ class DatabaseStore:
         write(session, grade, begin(row, now_s))
         grade.lease, grade.lease_until = secrets.token_hex(16), _moment(now_s + LEASE_S)
         return True
+
+    def extend(self, leases: list[str], now_s: float) -> None:
+        """Hold rows for longer; those that went to others meanwhile stay theirs."""
+        until = _moment(now_s + LEASE_S)
+        with self._database.transaction() as session:
+            held = update(LtiGrade).where(LtiGrade.lease.in_(leases))
+            session.execute(held.values(lease_until=until))
 
     def finish(self, claim: Claim, event: Event, now_s: float) -> bool:
         """Store what came of a step; False when the row went to another holder meanwhile."""
