@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import summary
+from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 from tiny_exercise import fill_in
 
@@ -34,6 +36,18 @@ CACHE = Path(os.environ.get("GRADER_CACHE", ROOT / ".cache")).absolute()
 
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-walls",
+        action="store_true",
+        help="put every hostile submission through containers too, not only a choice of them",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    summary.write(terminalreporter)
 
 
 @pytest.fixture(scope="session")

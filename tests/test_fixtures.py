@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CACHE, FIXTURES, statuses
+from conftest import CACHE, FIXTURES, sandbox_called, statuses
 from taken import assert_every_platform_takes
 
 import reference
@@ -19,6 +19,7 @@ from grader.model import Exercise, Report, Sandbox
 from grader.oracle import Oracle
 from grader.report.document import to_json
 from grader.result import refuse
+from grader.sandbox.choice import LAUNCHERS
 
 
 def folders(kind: str) -> list[Path]:
@@ -92,18 +93,65 @@ def test_rejected_fixture_fails_where_it_is_wrong(folder: Path, judges: Judges) 
     assert_every_platform_takes(report)
 
 
-@pytest.mark.parametrize("folder", folders("hostile"), ids=identify)
+CONTAINERS = ("docker+runsc", "docker")
+"""Walls that cost more CPU: 1.4 and 2.2 times."""
+THROUGH_CONTAINERS = {
+    "resources": "fork memory_private memory_made_read_only memory_shared threads loop_in_call"
+    " loop_holding_the_lock stdout_flood native_crash kills_itself closes_its_pipes_and_loops",
+    "forging": "frames_ahead_of_calls write_to_every_descriptor patch_worker exit_in_call"
+    " late_writer_thread",
+    "reading": "read_parent_memory read_reference_by_path read_reference_by_traversal"
+    " read_system_files read_environment poison_compile_cache read_open_descriptors",
+    "reaching_out": "tcp_connect unix_socket docker_socket af_vsock io_uring ptrace kill_everyone"
+    " namespaces file_locks daemon x32_system_calls undo_the_wall",
+    "gaming": "drifts_with_calls decoy_module",
+    "intake": "hidden_by_encoding no_function",
+}
+"""The submissions whose ending depends on the wall, of every class of attack; --all-walls takes
+every one. Files that cannot be read never reach a wall, and wrong answers pass each alike."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Pair hostile submissions with walls: all with the cheap ones, a choice with containers."""
+    if metafunc.function is not test_hostile_fixture_is_contained:
+        return
+    chosen = {name for names in THROUGH_CONTAINERS.values() for name in names.split()}
+    every = metafunc.config.getoption("--all-walls")
+    pairs = [
+        pytest.param(folder, wall, id=f"{wall}-{identify(folder)}")
+        for wall in LAUNCHERS
+        for folder in folders("hostile")
+        if every or wall not in CONTAINERS or folder.name in chosen
+    ]
+    metafunc.parametrize(("folder", "wall"), pairs, indirect=["wall"])
+
+
+@pytest.fixture
+def wall(request: pytest.FixtureRequest) -> Sandbox:
+    return sandbox_called(request.param)
+
+
+def test_every_class_of_attack_goes_through_containers() -> None:
+    attacks = {folder.name: expectation(folder)["attack"] for folder in folders("hostile")}
+    assert set(attacks.values()) == set(THROUGH_CONTAINERS)
+    for attack, names in THROUGH_CONTAINERS.items():
+        assert {attacks[name] for name in names.split()} == {attack}
+
+
 def test_hostile_fixture_is_contained(
     folder: Path,
     exercise: Exercise,
-    sandbox: Sandbox,
+    wall: Sandbox,
     oracle: Oracle,
     monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     monkeypatch.setenv("CANARY_SECRET", "a worker must not see this")
     expected = expectation(folder)
-    report = grade(folder, Judge(exercise, sandbox, oracle, cases=40), oracle)
+    report = grade(folder, Judge(exercise, wall, oracle, cases=40), oracle)
     text = to_json(report).decode()
+    facts = {"name": folder.name, "attack": expected["attack"], "verdict": report.verdict}
+    record_property("hostile", facts | {"wall": wall.name})
     assert "ESCAPED" not in text
     assert report.verdict in expected["verdict"], text
     assert report.score <= expected["max_score"], text

@@ -99,6 +99,7 @@ class Channel(Protocol):
 
         Raises:
             SandboxError: something of ours ended it.
+            SubmissionError: a limit that the channel holds ended it.
         """
 
     def close(self) -> None:
@@ -202,7 +203,7 @@ class Connection:
         if used.memory_bytes > MEMORY_BYTES:
             raise MemoryLimitExceeded(_TOO_MUCH_MEMORY)
         if used.threads > MOST_THREADS:
-            raise MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")
+            raise too_many_threads()
         if time.monotonic() - self._computed_at > self.patience_s:
             raise TimeLimitExceeded("It waited without computing.")
 
@@ -221,3 +222,8 @@ class Connection:
         if any(sign in self.log() for sign in _OUT_OF_MEMORY):
             return MemoryLimitExceeded(_TOO_MUCH_MEMORY)
         return RunError(f"It crashed its process ({name}).")
+
+
+def too_many_threads() -> MemoryLimitExceeded:
+    """Return the verdict over a worker with more than MOST_THREADS threads."""
+    return MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")

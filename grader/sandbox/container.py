@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from grader.errors import SandboxError
-from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use
+from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use, too_many_threads
 from grader.sandbox.daemon import answering
-from grader.sandbox.worker.guard import KILLED
+from grader.sandbox.worker.guard import KILLED, TOO_MANY_THREADS
 
 _HEADER = struct.Struct(">BxxxI")
 """How Docker parts stdout from stderr: stream, three zeros, size of what follows."""
@@ -102,6 +102,7 @@ class Container:
 
         Raises:
             SandboxError: the daemon, or somebody outside, ended it.
+            MemoryLimitExceeded: the guard ended it.
         """
         end = time.monotonic() + _ENDS_WITHIN_S
         state: dict[str, Any] = {"Running": True}
@@ -116,6 +117,8 @@ class Container:
             return Ending(code, _SIGKILL, out_of_memory=True)
         if code == 128 + _SIGKILL or state["Error"]:
             raise SandboxError(f"the container was ended from outside ({state['Error'] or code})")
+        if code == TOO_MANY_THREADS:
+            raise too_many_threads()
         if code == KILLED:
             return Ending(code, _SIGKILL)
         return Ending(code, code - 128 if code > 128 else None)

@@ -11,7 +11,7 @@ from grader.environment import worker_image
 from grader.errors import SandboxError
 from grader.model import Deadlines
 from grader.sandbox import daemon, leftovers
-from grader.sandbox.connection import MEMORY_BYTES
+from grader.sandbox.connection import MEMORY_BYTES, MOST_THREADS
 from grader.sandbox.container import Container
 from grader.sandbox.image import DESCRIPTION, Description, read_description
 from grader.sandbox.session import Session
@@ -26,6 +26,7 @@ class Docker:
 
     name = "docker"
     _runtime: str | None = None
+    _tasks = MORE_TASKS
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -107,7 +108,7 @@ class Docker:
             "packages": description.packages,
             "readable": description.readable,
             "limits": {"cpu_s": CPU_S},
-            "guarded": True,
+            "guarded": MOST_THREADS,
             "supplied": ["files", "memory"],
         }
         python = [description.python, "-I", "-S", "-B", description.worker]
@@ -130,7 +131,7 @@ class Docker:
             "working_dir": "/",
             "mem_limit": MEMORY_BYTES,
             "memswap_limit": MEMORY_BYTES,  # both together: no swap
-            "pids_limit": MORE_TASKS,
+            "pids_limit": self._tasks,
             "nano_cpus": 10**9,
             "ulimits": [
                 Ulimit(name="nofile", soft=256, hard=256),
@@ -148,3 +149,4 @@ class DockerRunsc(Docker):
 
     name = "docker+runsc"
     _runtime = "runsc"
+    _tasks = 4 * MORE_TASKS  # its own threads, about ten a processor; the guard counts the worker's

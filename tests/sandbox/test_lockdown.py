@@ -1,37 +1,17 @@
 """A process that locked itself down computes and no more: tried as root, as nobody, in bwrap."""
 
 import errno
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from boxed import AS_IS, AS_NOBODY, Who, command, copied_worker, readable_secret, run, start
 
 from grader.sandbox.worker import landlock, syscalls
-
-WORKER = Path(landlock.__file__).parent
-MODULES = ("syscalls", "seccomp", "landlock", "limits", "lockdown", "probe")
-SYSTEM_PYTHON = "/usr/bin/python3"
-NOBODY = 65534
-LIBRARIES = ["/usr/lib", "/lib", "/lib64", "/usr/lib64"]
-
-PREAMBLE = """
-import json, os, sys
-sys.path.insert(0, {box!r})
-from worker import limits, lockdown, probe
-def lock(keep_fds=(), **limit):
-    return lockdown.lock_down(
-        keep_fds=keep_fds, readable={readable!r}, limits=limits.Limits(**limit)
-    )
-"""
 
 MUST_BE_SEEN_OPEN = {
     *("read_secret", "list_secret_folder", "write_tmp", "fork", "exec", "connect_tcp", "flock"),
@@ -42,17 +22,6 @@ MUST_BE_SEEN_OPEN = {
 """Attempts that any plain process can make, so a probe that refuses them here is blind."""
 
 
-@dataclass(frozen=True)
-class Who:
-    """How a process is started: its prefix and its uid."""
-
-    prefix: tuple[str, ...] = ()
-    uid: int | None = None
-    python: str = sys.executable
-
-
-AS_IS = Who()
-AS_NOBODY = Who(uid=NOBODY, python=SYSTEM_PYTHON)
 IN_BWRAP = Who(prefix=("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev"))
 IN_BWRAP_WITHOUT_PROC = Who(prefix=(*IN_BWRAP.prefix, "--tmpfs", "/proc"))
 EVERYONE = {
@@ -65,52 +34,14 @@ EVERYONE = {
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Path]:
-    """A copy of the worker's own modules that every uid may read, and nothing beside it."""
-    folder = Path(tempfile.mkdtemp(prefix="wall-"))
-    folder.chmod(0o755)
-    (folder / "worker").mkdir(mode=0o755)
-    (folder / "worker" / "__init__.py").write_text("")
-    for name in MODULES:
-        shutil.copyfile(WORKER / f"{name}.py", folder / "worker" / f"{name}.py")
-    yield folder
-    shutil.rmtree(folder)
+    with copied_worker() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def secret() -> Iterator[Path]:
-    """A file that every uid could read: only the wall can refuse it."""
-    folder = Path(tempfile.mkdtemp(prefix="secret-"))
-    folder.chmod(0o755)
-    path = folder / "expected.json"
-    path.write_text("42")
-    path.chmod(0o644)
-    yield folder / "expected.json"
-    shutil.rmtree(folder)
-
-
-def _command(code: str, box: Path, who: Who) -> list[str]:
-    readable = [str(box), *LIBRARIES]
-    if who.python == sys.executable:
-        readable += [sys.prefix, sys.base_prefix]
-    preamble = PREAMBLE.format(box=str(box), readable=readable)
-    return [*who.prefix, who.python, "-I", "-B", "-c", preamble + code]
-
-
-def _start(code: str, box: Path, who: Who = AS_IS, **options: Any) -> subprocess.Popen[str]:
-    if who.uid is not None and os.getuid() == 0:
-        options |= {"user": who.uid, "group": who.uid, "extra_groups": []}
-    return subprocess.Popen(
-        _command(code, box, who), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd="/", env={"PATH": "/usr/bin:/bin", "JAX_PLATFORMS": "cpu"}, **options,
-    )  # fmt: skip
-
-
-def _run(code: str, box: Path, who: Who = AS_IS, **options: Any) -> Any:
-    """Run code and return the JSON that it prints last."""
-    with _start(code, box, who, **options) as process:
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err[-2000:]
-    return json.loads(out.splitlines()[-1])
+    with readable_secret() as path:
+        yield path
 
 
 def _require(who: Who) -> None:
@@ -134,7 +65,7 @@ def who(request: pytest.FixtureRequest) -> Who:
 
 def test_every_attempt_is_refused(who: Who, box: Path, secret: Path) -> None:
     arguments = (str(secret), os.getpid())
-    facts = _run(f"lock(); print(json.dumps(probe.run(*{arguments!r})))", box, who)
+    facts = run(f"lock(); print(json.dumps(probe.run(*{arguments!r})))", box, who)
     allowed = [fact for fact in facts if fact["outcome"] != "refused"]
     assert len(facts) >= 50
     assert allowed == []
@@ -142,13 +73,13 @@ def test_every_attempt_is_refused(who: Who, box: Path, secret: Path) -> None:
 
 def test_probes_see_an_open_world(box: Path, secret: Path) -> None:
     arguments = (str(secret), os.getpid())
-    facts = _run(f"print(json.dumps(probe.run(*{arguments!r})))", box)
+    facts = run(f"print(json.dumps(probe.run(*{arguments!r})))", box)
     outcomes = {fact["name"]: fact["outcome"] for fact in facts}
     assert {name for name in MUST_BE_SEEN_OPEN if outcomes[name] != "allowed"} == set()
 
 
 def test_layers_are_reported_in_order(who: Who, box: Path) -> None:
-    layers = _run("print(json.dumps(lock().layers))", box, who)
+    layers = run("print(json.dumps(lock().layers))", box, who)
     assert layers == [
         *("descriptors 0,1,2", "rlimits", "no capabilities", "dies with its parent"),
         *("undumpable", "no_new_privs", f"landlock abi {landlock.version()}"),
@@ -168,7 +99,7 @@ sets = lockdown._capabilities()
 bounding = [n for n in range(41) if lockdown.syscalls.prctl(23, n)]
 print(json.dumps([any(sets), bounding, os.getuid()]))
 """
-    some_set, bounding, uid = _run(code, box, who)
+    some_set, bounding, uid = run(code, box, who)
     assert not some_set
     if uid == 0:
         assert bounding == []
@@ -185,7 +116,7 @@ def is_open(fd):
 print(json.dumps([fd for fd in range(256) if is_open(fd)]))
 """
     try:
-        found = _run(code, box, pass_fds=(kept, other))
+        found = run(code, box, pass_fds=(kept, other))
     finally:
         os.close(kept)
         os.close(other)
@@ -201,7 +132,7 @@ except RuntimeError as error: print(json.dumps(str(error)))
 """
     for who in (AS_IS, IN_BWRAP_WITHOUT_PROC):
         if not who.prefix or shutil.which(who.prefix[0]):
-            assert "threads run already" in _run(code, box, who)
+            assert "threads run already" in run(code, box, who)
 
 
 def test_what_is_needed_still_works(who: Who, box: Path) -> None:
@@ -218,7 +149,7 @@ with open(os.devnull, "w") as null: null.write("x")
 with open(probe.__file__) as file: text = file.read()
 print(json.dumps([len(seen), len(grown), len(secrets.token_bytes(8)), len(text) > 100]))
 """
-    assert _run(code, box, who) == [16, 2_000_000, 8, True]
+    assert run(code, box, who) == [16, 2_000_000, 8, True]
 
 
 def test_memory_is_limited_and_raises(box: Path) -> None:
@@ -227,7 +158,7 @@ lock(data_bytes=256 << 20)
 try: bytearray(300 << 20)
 except MemoryError: print(json.dumps(len(bytearray(100 << 20))))
 """
-    assert _run(code, box) == 100 << 20
+    assert run(code, box) == 100 << 20
 
 
 @pytest.mark.parametrize(
@@ -240,26 +171,26 @@ except MemoryError: print(json.dumps(len(bytearray(100 << 20))))
 def test_processor_time_ends_an_endless_loop(
     before: str, ending: signal.Signals, box: Path
 ) -> None:
-    with _start(f"{before}\nlock(cpu_s=1)\nwhile True: pass", box) as process:
+    with start(f"{before}\nlock(cpu_s=1)\nwhile True: pass", box) as process:
         process.communicate(timeout=60)
     assert process.returncode == -ending
 
 
 def test_worker_dies_with_its_parent(box: Path) -> None:
-    worker = _command("lock(); print('ready', flush=True); import time; time.sleep(50)", box, AS_IS)
+    worker = command("lock(); print('ready', flush=True); import time; time.sleep(50)", box, AS_IS)
     parent = f"""
 import subprocess
 worker = subprocess.Popen({worker!r}, stdout=subprocess.PIPE)
 worker.stdout.readline()
 os._exit(0)
 """
-    with _start(parent, box) as process:
+    with start(parent, box) as process:
         _, err = process.communicate(timeout=30)  # returns when nobody holds stderr any more
     assert (process.returncode, err) == (0, "")
 
 
 def test_an_abort_reaches_only_itself(box: Path) -> None:
-    with _start("lock(); os.abort()", box) as process:
+    with start("lock(); os.abort()", box) as process:
         process.communicate(timeout=30)
     assert process.returncode == -signal.SIGABRT
 
@@ -282,7 +213,7 @@ def test_missing_landlock_names_its_repair(
 
 def test_missing_paths_are_skipped(box: Path) -> None:
     code = "print(json.dumps(lockdown.landlock.restrict(['/nonexistent/here', '/usr']) > 0))"
-    assert _run(code, box) is True
+    assert run(code, box) is True
 
 
 def test_jax_and_flax_run_behind_the_wall(box: Path) -> None:
@@ -305,4 +236,4 @@ for thread in others: thread.start()
 for thread in others: thread.join()
 print(json.dumps([small < 10, large < 10, jitted, float(product[0, 0])]))
 """
-    assert _run(code, box) == [True, True, 0.0, 900.0]
+    assert run(code, box) == [True, True, 0.0, 900.0]
