@@ -17,8 +17,8 @@ def main(config_text: str) -> None:
         config_text: JSON object with `packages` (top-level name to path), `readable` (further
             paths), `limits` (fields of limits.Limits), and optionally `supplied` (layers that the
             launcher answers for, see lockdown.lock_down), `guarded` (this is a container's first
-            process; the number of threads that the worker may have) and `template` ("cold" to fork workers before anything is compiled, "warm"
-            after).
+            process; the number of threads that the worker may have) and `template` ("cold" to fork
+            workers before anything is compiled, "warm" after).
     """
     config: dict[str, Any] = json.loads(config_text)
     if config.get("guarded"):
