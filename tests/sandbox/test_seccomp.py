@@ -1,22 +1,16 @@
 """The assembled filter, run by a small BPF interpreter, answers as promised on both machines."""
 
 import errno
-import struct
 
 import pytest
+from bpf import CONDITIONAL, REFUSE, answer
 
 from grader.sandbox.worker import seccomp, syscalls
 
 PID = 4242
 MACHINES = tuple(syscalls.AUDIT_ARCH)
-REFUSE = 0x00050000 | errno.EPERM
 HIGH = 1 << 32
 PRIVATE, SHARED, ANONYMOUS = 2, 1, 0x20
-
-CONDITIONAL = (
-    *("clone", "clone3", "fcntl", "futex", "ioctl", "madvise", "mmap", "prctl", "prlimit64"),
-    "tgkill",
-)
 
 # call, arguments, verdict: each rule is seen accepting and refusing.
 CASES = [
@@ -67,34 +61,9 @@ CASES = [
 ]
 
 
-def _answer(program: bytes, arch: int, number: int, arguments: tuple[int, ...] = ()) -> int:
-    """Run classic BPF, as far as the filter uses it, over one struct seccomp_data."""
-    six = (*arguments, *[0] * (6 - len(arguments)))
-    data = struct.pack("<IIQ6Q", number & 0xFFFFFFFF, arch, 0x7F0000000000, *six)
-    code = list(struct.iter_unpack("<HBBI", program))
-    accumulator = at = 0
-    while True:
-        operation, when_true, when_false, constant = code[at]
-        at += 1
-        if operation == 0x20:  # load a word
-            (accumulator,) = struct.unpack_from("<I", data, constant)
-        elif operation == 0x54:  # and
-            accumulator &= constant
-        elif operation == 0x06:  # return
-            return int(constant)
-        elif operation == 0x15:  # jump if equal
-            at += when_true if accumulator == constant else when_false
-        elif operation == 0x35:  # jump if greater or equal
-            at += when_true if accumulator >= constant else when_false
-        elif operation == 0x45:  # jump if any bit is set
-            at += when_true if accumulator & constant else when_false
-        else:
-            raise AssertionError(f"unknown instruction {operation:#x}")
-
-
 def _ask(machine: str, name: str, arguments: tuple[int, ...] = ()) -> int:
     program = seccomp.assemble(machine, PID)
-    return _answer(program, syscalls.AUDIT_ARCH[machine], syscalls.table(machine)[name], arguments)
+    return answer(program, syscalls.AUDIT_ARCH[machine], syscalls.table(machine)[name], arguments)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -114,7 +83,7 @@ def test_every_other_named_call_is_refused(machine: str) -> None:
 def test_numbers_that_no_table_names_are_refused(machine: str) -> None:
     program, arch = seccomp.assemble(machine, PID), syscalls.AUDIT_ARCH[machine]
     known = set(syscalls.table(machine).values())
-    assert {_answer(program, arch, n) for n in range(1024) if n not in known} == {REFUSE}
+    assert {answer(program, arch, n) for n in range(1024) if n not in known} == {REFUSE}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -146,7 +115,7 @@ def test_template_may_fork_and_no_more(
 ) -> None:
     program = seccomp.assemble(machine, PID, template=True)
     arch, number = syscalls.AUDIT_ARCH[machine], syscalls.table(machine)[name]
-    assert _answer(program, arch, number, arguments) == verdict
+    assert answer(program, arch, number, arguments) == verdict
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -155,7 +124,7 @@ def test_template_is_refused_what_forking_does_not_need(machine: str) -> None:
     allowed = {*syscalls.ALLOWED, *syscalls.FOR_FORKING, *CONDITIONAL, "unshare"}
     others = {name: n for name, n in syscalls.table(machine).items() if name not in allowed}
     assert {"execve", "socket", "kill", "ptrace", "process_vm_readv", "setns"} <= set(others)
-    assert {_answer(program, arch, number) for number in others.values()} == {REFUSE}
+    assert {answer(program, arch, number) for number in others.values()} == {REFUSE}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -171,13 +140,13 @@ def test_foreign_architectures_are_killed(machine: str) -> None:
     program = seccomp.assemble(machine, PID)
     foreign = {0x40000003, 0x40000028, *syscalls.AUDIT_ARCH.values()}  # i386, arm
     foreign.remove(syscalls.AUDIT_ARCH[machine])
-    assert {_answer(program, arch, 0) for arch in foreign} == {seccomp.KILL}
+    assert {answer(program, arch, 0) for arch in foreign} == {seccomp.KILL}
 
 
 def test_x32_is_killed() -> None:
     program, arch = seccomp.assemble("x86_64", PID), syscalls.AUDIT_ARCH["x86_64"]
-    assert _answer(program, arch, 0x40000000) == seccomp.KILL
-    assert _answer(program, arch, 0x40000000 | 59) == seccomp.KILL
+    assert answer(program, arch, 0x40000000) == seccomp.KILL
+    assert answer(program, arch, 0x40000000 | 59) == seccomp.KILL
 
 
 @pytest.mark.parametrize("machine", MACHINES)
