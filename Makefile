@@ -5,9 +5,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FIXTURES := fixtures/resnet_classifier
 
-PYTHON_IMAGE ?= python:3.12-slim-bookworm
-IMAGES := worker
-
 .PHONY: demo test test-minimum check format images lock clean
 
 demo: $(READY)  ## grade one right, one wrong and one hostile submission
@@ -35,12 +32,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-images: $(READY)  ## build the images nnx-grader-worker, ...; needs docker, see docs/images.md
-	digest=$$($(BIN)/python -c 'from grader.sandbox.image import *; print(worker_digest())') && \
-	for target in $(IMAGES); do \
-	    docker build --network=host --target $$target --tag nnx-grader-$$target \
-	        --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --build-arg WORKER_DIGEST=$$digest . || exit; \
-	done
+images: $(READY)  ## build nnx-grader-worker, -grading and -service; needs docker
+	PYTHON=$(BIN)/python tools/build_images.sh
 
 lock: $(READY)  ## resolve anew what the images install
 	$(BIN)/python -m pip install --quiet uv

@@ -5,7 +5,7 @@ Run by `make lock`. Each lock adds to those before it, so that images share what
     build.lock     makes the wheel of this project; in no image
     worker.lock    JAX, Flax and NumPy
     grading.lock   what the judge needs besides
-    service.lock   the extras that a server needs besides
+    service.lock   every extra but a developer's
 
 One file serves every Python that the project supports and every machine: uv resolves for all.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "requirements"
 WORKER = ("jax", "flax", "numpy")
-SERVICE_EXTRAS = ("docker", "service")
+NOT_SERVED = ("dev",)
 HEADER = "# Made by `make lock`; do not edit.\n"
 
 
@@ -27,7 +27,7 @@ def sets(project: dict[str, dict]) -> dict[str, list[str]]:
     """Return the requirements of each lock, before what others hold is taken out."""
     needed = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
-    served = [item for extra in SERVICE_EXTRAS for item in extras.get(extra, ())]
+    served = [item for extra in extras if extra not in NOT_SERVED for item in extras[extra]]
     return {
         "build": project["build-system"]["requires"],
         "worker": [item for item in needed if name(item) in WORKER],
