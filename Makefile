@@ -20,7 +20,8 @@ test-minimum:  ## run the tests that depend on libraries with the oldest version
 	$(PYTHON) -m venv .venv-minimum
 	.venv-minimum/bin/python -m pip install --quiet --constraint .minimum.txt --editable '.[dev]'
 	.venv-minimum/bin/python tools/minimum.py --verify .minimum.txt
-	.venv-minimum/bin/python -m pytest -n auto -k 'not hostile and not rejected and not accuracy'
+	.venv-minimum/bin/python -m pytest -n auto --ignore tests/images \
+	    -k 'not hostile and not rejected and not accuracy'
 	rm .minimum.txt
 
 check: $(READY)  ## formatting, lint, types
