@@ -14,11 +14,13 @@ def minimums(text: str) -> list[str]:
     wanted = [*project["dependencies"], *(item for extra in extras for item in extra)]
     pinned = []
     for requirement in wanted:
-        match = re.match(r"([A-Za-z0-9_.-]+)>=([0-9][0-9.]*)", requirement)
+        if requirement.startswith(f"{project['name']}["):
+            continue  # extras of our own, which are read anyway
+        match = re.match(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?>=([0-9][0-9.]*)", requirement)
         if match is None:
             raise SystemExit(f"{requirement}: declare a minimum version as name>=version")
-        pinned.append(f"{match[1]}=={match[2]}")
-    return pinned
+        pinned.append(f"{match[1]}=={match[2]}")  # a constraint names no extras
+    return list(dict.fromkeys(pinned))
 
 
 def same_release(left: str, right: str) -> bool:

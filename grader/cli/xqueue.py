@@ -73,7 +73,7 @@ def xqueue(
             from grader.xqueue.client import Client, LoginRefused
         except ModuleNotFoundError as error:
             raise UsageError(f"{error.name} is missing: pip install 'nnx-grader[xqueue]'") from None
-        known = _credentials(credentials)
+        known = credentials_of(credentials)
         chosen = load_exercise(exercise)
         from grader.intake import IntakeLimits
         from grader.xqueue.grading import Grading
@@ -115,7 +115,7 @@ def _refuse_clear_text(url: str, allowed: bool) -> None:
         raise UsageError(f"{url} would get the password without TLS; use https or --allow-http")
 
 
-def _credentials(path: Path | None) -> "Credentials":
+def credentials_of(path: Path | None) -> "Credentials":
     """Read the credentials; never from the command line, which other users can see."""
     if path is None:
         found = {
