@@ -79,6 +79,22 @@ def purge(
         typer.echo(f"{count} submissions are gone")
 
 
+def regrade(
+    exercise: Annotated[str, typer.Argument(help="Name of the exercise.")],
+    source: Annotated[str, typer.Option(help="Only of this sender.")] = "",
+    course: Annotated[str, typer.Option(help="Only of this course.")] = "",
+) -> None:
+    """Grade again whatever the present version of an exercise has not judged, in the background."""
+    with installed():
+        from grader.service import assembly, regrading, settings
+
+        service = assembly.open_service(settings.read())
+        wanted = regrading.outdated(service, exercise, source=source, course=course)
+        count = regrading.regrade_many(service, wanted)
+        service.database.close()
+        typer.echo(f"{count} submissions wait to be graded again")
+
+
 @webhook.command()
 def add(
     name: Annotated[str, typer.Argument(help="Of the sender, such as campus.")],

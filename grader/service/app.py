@@ -18,6 +18,7 @@ from grader import __version__
 from grader.service import access, routes
 from grader.service.core import Service
 from grader.service.database import is_away
+from grader.service.limits import RequestLimit
 from grader.service.log import AccessLog
 from grader.service.lti.handlers import LTI_HANDLERS
 from grader.service.lti.web import close_lti, open_lti
@@ -52,7 +53,7 @@ def create_app(
         state=State({"service": service, "lti": open_lti(service.settings)}),
         on_shutdown=[close_lti],
         lifespan=list(lifespan),
-        middleware=[AccessLog()],
+        middleware=[AccessLog(), RequestLimit(service.settings.requests_per_minute)],
         before_send=[_with_headers],
         after_exception=[_log_ours],
         exception_handlers={DBAPIError: _database_failed, TimeoutError: _database_failed},

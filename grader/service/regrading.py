@@ -1,13 +1,17 @@
 """Let submissions wait for grading once more; what was recorded stays until there is better."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.fairness import BULK, INTERACTIVE, next_turn
-from grader.service.tables import WAITING, Grading, now
+from grader.service.tables import WAITING, Grading, Result, Submission, now
+
+_AT_ONCE = 100
+"""Submissions in one transaction: it holds up deliveries for as long as it takes."""
 
 
 def regrade(service: Service, submission_id: str) -> bool:
@@ -16,24 +20,52 @@ def regrade(service: Service, submission_id: str) -> bool:
     Under an exercise that has not changed, what is judged stays judged: the result is found, and
     nothing runs. A parked one gets new tries.
     """
-    with service.database.transaction() as session:
-        waits = _wait_again(service, session, submission_id, INTERACTIVE)
+    waits = service.database.do(
+        lambda session: _wait_again(service, session, submission_id, INTERACTIVE)
+    )
     service.dispatch.wake()
     return waits
 
 
-def regrade_many(service: Service, submission_ids: Iterable[str]) -> int:
+def regrade_many(service: Service, submission_ids: Sequence[str]) -> int:
     """Let many submissions wait again, behind everything that somebody waits for.
 
     Returns:
         How many now wait that did not.
     """
     total = 0
-    for submission_id in submission_ids:
-        with service.database.transaction() as session:
-            total += _wait_again(service, session, submission_id, BULK)
+    for start in range(0, len(submission_ids), _AT_ONCE):
+        some = submission_ids[start : start + _AT_ONCE]
+        total += service.database.do(
+            lambda session, some=some: sum(  # type: ignore[misc]
+                _wait_again(service, session, one, BULK) for one in some
+            )
+        )
     service.dispatch.wake()
     return total
+
+
+def outdated(service: Service, exercise: str, *, source: str = "", course: str = "") -> list[str]:
+    """Return the submissions of an exercise that this version of it has not judged, oldest first.
+
+    Args:
+        source, course: only of these; "" for all.
+
+    Raises:
+        UsageError: there is no such exercise.
+    """
+    if exercise not in service.exercises:
+        known = ", ".join(sorted(service.exercises))
+        raise UsageError(f"no exercise is called {exercise!r}; there are: {known}")
+    judged = select(Result.submission_id).where(
+        Result.exercise_digest == service.exercises[exercise].digest
+    )
+    rows = select(Submission.id).where(Submission.exercise == exercise)
+    rows = rows.where(Submission.id.not_in(judged))
+    for column, value in ((Submission.source, source), (Submission.course, course)):
+        rows = rows.where(column == value) if value else rows
+    with service.database.reading() as session:
+        return list(session.scalars(rows.order_by(Submission.received_at)))
 
 
 def _wait_again(service: Service, session: Session, submission_id: str, lane: int) -> bool:

@@ -109,6 +109,10 @@ class Settings:
     queue_depth: int = field(
         default=10_000, metadata=_by(_whole, "waiting submissions above which 503 is answered")
     )
+    requests_per_minute: int = field(
+        default=1200,
+        metadata=_by(_whole, "requests from one address in a minute; deliveries are not counted"),
+    )
     grading_s: float = field(
         default=900.0, metadata=_by(_seconds, "seconds after which a judging process is killed")
     )

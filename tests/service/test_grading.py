@@ -10,6 +10,8 @@ from litestar.testing import TestClient
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
+import reference
+from grader.errors import UsageError
 from grader.service import database as database_module
 from grader.service import grading, regrading, submissions
 from grader.service.core import Service
@@ -104,6 +106,19 @@ def test_another_version_of_the_exercise_judges_again(service: Service, accept: 
     assert grader.seen == []
     assert len(found(service, submission)) == 2
     assert state(service, submission).state == DONE
+
+
+def test_what_another_version_judged_is_outdated(service: Service, accept: Accept) -> None:
+    old, new = accept("score=1"), accept("score=2", course="topology")
+    waiting = accept("score=3")
+    grading.grade(service, FakeGrader(digest="0" * 64), old.id, worker="w")
+    grading.grade(service, FakeGrader(), new.id, worker="w")
+    assert regrading.outdated(service, reference.DEFAULT) == [old.id, waiting.id]
+    assert regrading.outdated(service, reference.DEFAULT, course="topology") == []
+    assert regrading.outdated(service, reference.DEFAULT, source="other") == []
+    with pytest.raises(UsageError, match="there are"):
+        regrading.outdated(service, "knitting")
+    assert regrading.regrade_many(service, [old.id, waiting.id]) == 1
 
 
 @pytest.mark.parametrize("word", ["die", "fail", "lie", "internal_error"])
