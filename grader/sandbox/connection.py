@@ -213,7 +213,7 @@ class Connection:
         if ending is None:
             return ProtocolError("It closed its connection to the judge.")
         if ending.out_of_memory:
-            return MemoryLimitExceeded(_TOO_MUCH_MEMORY)
+            return MemoryLimitExceeded("It used more memory than its container has.")
         name = _SIGNALS.get(ending.signal or 0)
         if name is None:
             return RunError(f"It ended its own process (exit code {ending.exit_code}).")

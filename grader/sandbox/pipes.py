@@ -1,9 +1,11 @@
 """Carry bytes to and from a worker on this machine, through pipes."""
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from grader.sandbox import oom
 from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use
 from grader.sandbox.process import Process, start, use
 
@@ -21,6 +23,7 @@ class Pipes:
 
     def __init__(self, process: Process, requests: int, replies: int, log: IO[bytes]) -> None:
         self._process, self._log = process, log
+        self._kills = oom.kills()
         self.requests, self.replies = requests, replies
         os.set_blocking(requests, False)
         os.set_blocking(replies, False)
@@ -59,7 +62,9 @@ class Pipes:
             code = self._process.wait(2.0)
         except TimeoutError:
             return None
-        return Ending(code, -code if code < 0 else None)
+        # A container with less memory than a worker may have: the kernel takes the worker first.
+        starved = code == -signal.SIGKILL and oom.kills() > self._kills
+        return Ending(code, -code if code < 0 else None, out_of_memory=starved)
 
     def close(self) -> None:
         """Kill the process and everything in it, and free the pipes."""
