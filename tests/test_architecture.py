@@ -52,7 +52,7 @@ ALLOWED = {
         *("grader.platforms", "grader.model", "grader.errors", "grader.report", "grader.text"),
     },
     "grader.platforms.child": {"grader.platforms", "grader.model", "grader.report", "reference"}
-    | {"grader.errors"},
+    | {"grader.errors", "grader.sandbox.kernel"},
     "grader.platforms.wheel": {"grader", "reference"},
     "grader.platforms.grading": {
         *("grader.environment", "grader.errors", "grader.examiner", "grader.intake"),

@@ -25,6 +25,8 @@ MOST_BYTES = 1 << 20
 FORMATS = ("text", "html", "simple_format", "md", "ansi")
 VISIBILITIES = ("hidden", "after_due_date", "after_published", "visible")
 _OURS = "not_judged"
+_LONGEST_HOURS = 100_000.0
+"""Eleven years: what is longer than a course, and within what a date can hold."""
 _STATUS = {"passed": "passed", "failed": "failed", "skipped": "failed"}
 _RESULT_KEYS = (
     *("score", "execution_time", "output", "output_format", "test_output_format"),
@@ -136,7 +138,8 @@ def refuse(circumstances: Circumstances) -> Delivery | None:
     now = _time(circumstances.metadata.get("created_at"))
     if not most or now is None:
         return None
-    since = now - timedelta(hours=circumstances.options["hours"])
+    span = timedelta(hours=min(circumstances.options["hours"], _LONGEST_HOURS))
+    since = now - span
     before = [
         at
         for one in _previous(circumstances)
@@ -145,7 +148,7 @@ def refuse(circumstances: Circumstances) -> Delivery | None:
     ]
     if len(before) < most:
         return None
-    again = sorted(before)[-most] + timedelta(hours=circumstances.options["hours"])
+    again = sorted(before)[-most] + span
     hours = f"{circumstances.options['hours']:g} hours"
     limit = (
         f"at most {most} {'submission is' if most == 1 else 'submissions are'} graded in {hours}"
@@ -289,14 +292,14 @@ def _time(text: Any) -> datetime | None:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return time if time.tzinfo is not None else None
+    return time if time.tzinfo is not None and 1980 < time.year < 9000 else None
 
 
 def _number(value: Any) -> float | None:
     """Return a finite number, also from a string such as "20.0"."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and not isinstance(value, bool) else None
 

@@ -67,7 +67,12 @@ def supervise(platform: Platform, order: Order, *, started: float, budget_s: flo
         budget_s: 0 for the settings' or the platform's own.
     """
     metadata = read_metadata(order.metadata)
-    fallback = platform.not_judged(platform.circumstances(metadata=metadata))
+    try:
+        fallback = platform.not_judged(platform.circumstances(metadata=metadata))
+    except Exception as error:  # whatever the platform wrote, a result comes first
+        _say(f"the platform's metadata cannot be used: {type(error).__name__}: {error}")
+        metadata = {}
+        fallback = platform.not_judged(platform.circumstances())
     try:
         if order.result:
             put(fallback, order.result)

@@ -1,6 +1,7 @@
 """Every report becomes a result that its platform takes, whatever text and numbers it holds."""
 
 import json
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 from hostile_reports import reports
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from samples import SAMPLES, accepted, internal_error, score_only, wrong_answer
 
 from grader.model import Finding, Report
@@ -179,6 +181,30 @@ def test_gradescope_does_not_count_what_was_not_judged() -> None:
     last = {"submission_time": "2026-03-02T11:30:00-08:00", "score": 35.5, "results": kept}
     after = {**BEFORE, "previous_submissions": [last]}
     assert limited(1, after) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+TIME = st.datetimes().map(datetime.isoformat) | st.sampled_from(
+    ["2026-03-02T11:30:00-08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+SUBMISSION = st.fixed_dictionaries({"submission_time": TIME | JSON, "score": JSON, "results": JSON})
+
+
+@settings(max_examples=100)
+@given(
+    metadata=st.fixed_dictionaries(
+        {},
+        optional={"created_at": TIME | JSON, "previous_submissions": st.lists(SUBMISSION) | JSON},
+    ),
+    hours=st.floats(0, 9e8),
+)
+def test_gradescope_takes_any_metadata(metadata: dict[str, Any], hours: float) -> None:
+    rendered(internal_error(), "gradescope", metadata=metadata)
+    limited(1, metadata, hours)
 
 
 def test_prairielearn_takes_no_attempt_for_a_file_that_cannot_be_read() -> None:

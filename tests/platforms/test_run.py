@@ -112,6 +112,27 @@ def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path) -> None:
             os.kill(child, 0)
 
 
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", "while True: pass\n")
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    with subprocess.Popen(
+        command("gradescope", tmp_path), env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and not any(map(_children, _children(process.pid))):
+            time.sleep(0.05)  # until a worker runs
+        (child,) = _children(process.pid)
+        process.kill()
+    while Path(f"/proc/{child}").exists() and _state(child) != "Z":
+        time.sleep(0.05)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
 @contextmanager
 def hanging(name: str, root: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a run whose process that judges has started, and never ends."""
