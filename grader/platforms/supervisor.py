@@ -80,8 +80,8 @@ def supervise(platform: Platform, order: Order, *, started: float, budget_s: flo
         fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
         end = started + (budget_s or settings.budget_s or platform.budget_s)
         delivery = _judged(order, started, end) or fallback
-    except (OSError, ValueError) as error:
-        _say(str(error))
+    except Exception as error:  # the one promise of this module: there is a result
+        _say(f"{type(error).__name__}: {error}")
         delivery = fallback
     except Terminated:
         _say("it was told to end before the submission was judged")
@@ -145,10 +145,13 @@ class Child:
             if not part:
                 break
             data += part
-        code = self._process.wait()
-        if not data.endswith(b"\n"):
-            return None, f"the process that judges ended without a result ({_ending(code)})"
-        return unpack(data), ""
+        if data.endswith(b"\n"):  # it may hang when it ends: what it said is said
+            return unpack(data), ""
+        try:
+            code = self._process.wait(max(0.0, self.end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return None, "the time budget is used up"
+        return None, f"the process that judges ended without a result ({_ending(code)})"
 
 
 def pack(delivery: Delivery) -> bytes:

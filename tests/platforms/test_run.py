@@ -27,11 +27,14 @@ CRASHES = {
     "killed": "import os; os.kill(os.getpid(), 9)",
     "ends_silently": "import os; os._exit(0)",
     "half_a_line": "import os; os.write(int(sys.orig_argv[-2]), b'{ '); os._exit(0)",
+    "closes_its_pipe": "import os, time; os.close(int(sys.orig_argv[-2])); time.sleep(600)",
+    "says_nonsense": "import os; os.write(int(sys.orig_argv[-2]), b'[]\\n'); os._exit(0)",
     "prints_a_result": 'import os; print(\'{"scores": {"autograded": 100}}\'); os._exit(1)',
     "hangs": "import time; time.sleep(600)",
     "out_of_memory": "import resource as r; r.setrlimit(r.RLIMIT_AS, (60 << 20, 60 << 20))",
 }
 """What happens to the process that judges, as code that it runs when it starts."""
+ENDS = set(CRASHES) - {"hangs", "closes_its_pipe"}
 
 
 def break_child(folder: Path, code: str) -> dict[str, str]:
@@ -82,7 +85,7 @@ def test_a_crash_of_ours_leaves_the_right_result(name: str, crash: str, tmp_path
     root.mkdir()
     submit(root, name, ACCEPTED)
     variables = break_child(tmp_path, CRASHES[crash])
-    done = run(name, root, "--budget-s", "2" if crash == "hangs" else "60", **variables)
+    done = run(name, root, "--budget-s", "60" if crash in ENDS else "2", **variables)
     expected = find(name).not_judged(find(name).circumstances())
     assert result(name, root, done) == (expected.document or b"")
     assert done.returncode == expected.exit_code
