@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from grader.service.database import Database
 from grader.service.fairness import BULK, INTERACTIVE
+from grader.service.lti.tables import LtiGrade
 from grader.service.tables import PARKED, WAITING, Grading, Notice
 
 _SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -44,6 +45,9 @@ class Metrics:
         return generate_latest(self.registry) + generate_latest(depths)
 
 
+_HELD = ("send", "read", "probe", "parked")
+
+
 class _Depths(Collector):
     """What waits and what was given up on, for the whole service."""
 
@@ -59,6 +63,8 @@ class _Depths(Collector):
             parked = session.scalar(select(func.count()).where(Grading.state == PARKED))
             states = select(Notice.state, func.count()).where(Notice.state.in_([WAITING, PARKED]))
             notices = dict(session.execute(states.group_by(Notice.state)).all())
+            steps = select(LtiGrade.step, func.count()).where(LtiGrade.step.in_(_HELD))
+            grades = dict(session.execute(steps.group_by(LtiGrade.step)).all())
         gauge = GaugeMetricFamily("grader_waiting", "Gradings that wait", labels=["lane"])
         for lane, name in lanes.items():
             gauge.add_metric([name], waiting.get(lane, 0))
@@ -67,4 +73,8 @@ class _Depths(Collector):
         gauge = GaugeMetricFamily("grader_notices_held", "Notices not sent", labels=["state"])
         for state in (WAITING, PARKED):
             gauge.add_metric([state], notices.get(state, 0))
+        yield gauge
+        gauge = GaugeMetricFamily("grader_grades_held", "Grades not in an LMS", labels=["step"])
+        for step in _HELD:
+            gauge.add_metric([step], grades.get(step, 0))
         yield gauge

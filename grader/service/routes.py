@@ -15,6 +15,8 @@ from grader.report.views import for_student
 from grader.service import regrading, results
 from grader.service.access import Access, Reader
 from grader.service.core import Service
+from grader.service.lti.sessions import source_of
+from grader.service.lti.tables import LtiGrade
 from grader.service.tables import DONE, PARKED, Grading, Notice, Result, Submission
 from grader.service.urls import report_url
 from grader.service.webhooks import outbound
@@ -138,14 +140,17 @@ def submission_regrade(
 
 @get("/parked", opt={"access": Access.OPERATOR}, sync_to_thread=True)
 def parked(request: Request[Any, Any, Any]) -> list[Given]:
-    """List what was given up on: gradings, and notices that nobody took."""
+    """List what was given up on: gradings, notices that nobody took, grades that no LMS took."""
     with service_of(request).database.reading() as session:
         rows = select(Grading, Submission.source).join(
             Submission, Submission.id == Grading.submission_id
         )
         gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).all()
         notices = select(Notice).where(Notice.state == PARKED).limit(1000)
+        held = session.scalars(select(LtiGrade).where(LtiGrade.step == PARKED).limit(1000))
+        grades = [Given("grade", str(g.id), source_of(g.platform_id), g.problem) for g in held]
         return [
+            *grades,
             *(Given("grading", one.submission_id, source, one.problem) for one, source in gradings),
             *(Given("notice", n.id, n.source, n.problem) for n in session.scalars(notices)),
         ]

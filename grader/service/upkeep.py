@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from grader.service.core import Service
 from grader.service.database import Database
 from grader.service.loops import Loop
+from grader.service.lti.tables import LtiGrade
 from grader.service.tables import Delivery, Login, Submission, now
 
 KEEP_DELIVERIES = timedelta(days=7)
@@ -42,9 +43,14 @@ def tidy(database: Database) -> None:
 def purge(database: Database, before: datetime) -> int:
     """Delete the submissions that arrived before a moment, with all that hangs on them.
 
+    So are grades at rest since then; what a platform has been told stays there.
+
     Returns:
         How many there were.
     """
+    with database.transaction() as session:  # they name users, and nothing hangs on them
+        rested = (LtiGrade.changed_at < before, LtiGrade.due_at.is_(None))
+        session.execute(delete(LtiGrade).where(*rested))
     total = 0
     old = select(Submission.id).where(Submission.received_at < before).limit(_AT_ONCE)
     while True:

@@ -140,7 +140,7 @@ class LtiGrade(Base):
     line_item: Mapped[str] = mapped_column(String(2000))
     user: Mapped[str] = mapped_column(String(500))
     row: Mapped[str] = mapped_column(default="")
-    step: Mapped[str] = mapped_column(String(10), default="")
+    step: Mapped[str] = mapped_column(String(10), default="", index=True)
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     problem: Mapped[str] = mapped_column(default="")
     lease: Mapped[str] = mapped_column(String(32), default="")
@@ -148,7 +148,7 @@ class LtiGrade(Base):
     changed_at: Mapped[datetime]
     __table_args__ = (
         UniqueConstraint("platform_id", "line_item", "user"),
-        Index(None, "link_id", "step"),
+        Index(None, "link_id"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Serve applications over https on this machine, for a real browser."""
+"""Serve applications on this machine, for real browsers and real processes."""
 
 import datetime
 import ipaddress
@@ -28,7 +28,8 @@ def asgi(respond: Respond) -> Any:
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        url = f"https://{dict(scope['headers'])[b'host'].decode()}{scope['path']}"
+        host = dict(scope["headers"])[b"host"].decode()
+        url = f"{scope['scheme']}://{host}{scope['path']}"
         query = scope["query_string"].decode()
         request = httpx.Request(
             scope["method"],
@@ -52,16 +53,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: Any, port: int, certificate: Path) -> Iterator[None]:
-    """Serve an application until the block ends."""
+def serving(app: Any, port: int, certificate: Path | None = None) -> Iterator[None]:
+    """Serve an application until the block ends; with a certificate over https."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=port,
         log_config=None,
         lifespan="off",
-        ssl_certfile=str(certificate),
-        ssl_keyfile=str(certificate),
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

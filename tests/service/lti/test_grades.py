@@ -3,12 +3,15 @@
 import random
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import select
 
+from grader.service import upkeep
 from grader.service.lti import grades
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
@@ -16,6 +19,8 @@ from grader.service.lti.ags.outbox import Event
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.policy import Attempt, Policy, decide, percent_off
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
+from grader.service.tables import now
+from service.conftest import OPERATOR
 from service.lti.course import DUE, QUICK, Course
 from service.lti.fake_gradebook import Faults
 
@@ -112,6 +117,26 @@ def test_every_step_is_kept_for_whoever_asks_why(course: Course) -> None:
         store.resend(session, grade)
     course.send()
     assert course.column["u1"].given == 70
+
+
+def test_what_was_given_up_on_is_listed_counted_and_purged(
+    course: Course, client: TestClient[Any]
+) -> None:
+    del course.lms.gradebook.columns["7"]
+    course.judge("u1", 70)
+    operator = {"Authorization": f"Bearer {OPERATOR}"}
+    assert 'grader_grades_held{step="send"} 1.0' in client.get("/metrics", headers=operator).text
+    course.send()
+    [parked] = client.get("/parked", headers=operator).json()
+    assert (parked["kind"], parked["source"]) == ("grade", "lti:1")
+    assert "Line item not found" in parked["problem"]
+    assert 'grader_grades_held{step="parked"} 1.0' in client.get("/metrics", headers=operator).text
+    upkeep.purge(course.service.database, now() - timedelta(days=1))
+    assert course.row("u1").step == "parked"
+    upkeep.purge(course.service.database, now() + timedelta(days=1))
+    with course.service.database.reading() as session:
+        assert session.scalars(select(LtiGrade)).all() == []
+        assert session.scalars(select(LtiGradeStep)).all() == []
 
 
 def claim_one(course: Course, at_s: float) -> Claim:

@@ -137,9 +137,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_lti_grade_due_at"), "lti_grade", ["due_at"], unique=False)
     op.create_index(op.f("ix_lti_grade_lease_until"), "lti_grade", ["lease_until"], unique=False)
-    op.create_index(
-        op.f("ix_lti_grade_link_id_step"), "lti_grade", ["link_id", "step"], unique=False
-    )
+    op.create_index(op.f("ix_lti_grade_link_id"), "lti_grade", ["link_id"], unique=False)
+    op.create_index(op.f("ix_lti_grade_step"), "lti_grade", ["step"], unique=False)
     op.create_table(
         "lti_launch",
         sa.Column("id", sa.String(length=32), nullable=False),
