@@ -37,6 +37,7 @@ from grader.examiner import ReferenceExaminer
 from grader.judge import Judge
 from grader.model import Report, Submission
 from grader.oracle import Oracle
+from grader.rehearsal import steps
 from grader.result import refuse
 from grader.runtime import compile_cache
 from grader.sandbox.choice import choose
@@ -95,6 +96,8 @@ class Job:
         compiled = compile_cache(cache_folder())
         if not compiled.is_dir() or not any(compiled.iterdir()):
             self._oracle.warm_up(suite.cases)
+            for step in steps(self._exercise, self._oracle, suite.cases):
+                self._oracle.rehearse(step)
         questions = self._examiner.pose()
         Diagnostician(self._exercise, self._oracle).prepare(questions.asked)
         self._wall()
@@ -103,10 +106,13 @@ class Job:
     def _wall(self) -> Judge:
         """Return the judge; the wall is chosen when it is first needed."""
         if self._judge is None:
-            folder = cache_folder()
+            folder, start = cache_folder(), self._start
             secrets = (folder / "expected.sqlite", self._exercise.folder)
-            sandbox = choose(self._start.sandbox, Setup(compile_cache(folder), secrets))
-            self._judge = Judge(self._exercise, sandbox, self._examiner)
+            suite = recall_or_generate(self._exercise, self._oracle, start.seed, start.cases)
+            rehearsal = tuple(steps(self._exercise, self._oracle, suite.cases))
+            setup = Setup(compile_cache(folder), secrets, rehearsal)
+            wall = choose(start.sandbox, setup, workers=start.workers)
+            self._judge = Judge(self._exercise, wall, self._examiner)
         return self._judge
 
     def _grade(self) -> Answer:

@@ -20,11 +20,13 @@ class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     Attributes:
         exercise: name, or path of a folder.
+        sandbox, workers: as for grader.sandbox.choice.choose.
         source, output: what is graded, and where reports go; bytes of a path.
     """
 
     exercise: str
     sandbox: str
+    workers: str
     seed: str
     cases: int
     source: bytes

@@ -40,6 +40,7 @@ class Order(NamedTuple):
     exercise: Exercise
     exercise_name: str
     sandbox: str
+    workers: str
     seed: str
     cases: int
     feedback: Feedback
@@ -88,6 +89,7 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
     start = Start(
         exercise=order.exercise_name,
         sandbox=order.sandbox,
+        workers=order.workers,
         seed=order.seed,
         cases=order.cases,
         source=os.fsencode(order.source.absolute()),

@@ -21,6 +21,8 @@ from grader.cli.common import (
     FeedbackOption,
     SandboxName,
     SandboxOption,
+    WorkersName,
+    WorkersOption,
     checked_seed,
     load_exercise,
     reporting_errors,
@@ -62,6 +64,7 @@ def batch(
     seed: Annotated[str | None, typer.Option(help="Seed of the suite, hex.")] = None,
     cases: CasesOption = None,
     feedback: FeedbackOption = None,
+    workers: WorkersOption = WorkersName.auto,
 ) -> None:
     """Grade a class. Exit code 0: all graded, whatever the verdicts; 3: some could not be."""
     with reporting_errors():
@@ -77,6 +80,7 @@ def batch(
             exercise=chosen,
             exercise_name=str(chosen.folder),
             sandbox=sandbox.value,
+            workers=workers.value,
             seed=checked_seed(seed) or chosen.default_seed,
             cases=cases or chosen.cases,
             feedback=(feedback or FeedbackName.full).value,

@@ -99,7 +99,8 @@ def test_no_report_differs_from_grading_one_by_one(
     for name, row in rows.items():
         report = from_json((graded / STAFF / f"{row['report']}.json").read_bytes())
         expected = alone(mixed / name, judge, oracle)
-        assert differences(report, expected) == [], name
+        # How its worker was started is said, and changes nothing else.
+        assert set(differences(report, expected)) <= {"confined_by"}, name
         assert (row["verdict"], row["score"]) == (expected.verdict, expected.score)
         student = from_json((graded / STUDENTS / f"{row['report']}.json").read_bytes())
         assert student.shown.view == "student" and student.cases == []

@@ -45,7 +45,7 @@ def test_a_process_that_is_gone_takes_nothing() -> None:
     assert tree_bytes(pid) == 0
 
 
-@pytest.mark.parametrize(("gibibytes", "jobs"), [(1, 1), (2.5, 2), (3, 3), (100, 4)])
+@pytest.mark.parametrize(("gibibytes", "jobs"), [(1, 1), (3.5, 2), (5, 3), (100, 4)])
 def test_jobs_fit_into_memory_and_cores(
     monkeypatch: pytest.MonkeyPatch, gibibytes: float, jobs: int
 ) -> None:

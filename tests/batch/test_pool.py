@@ -32,7 +32,14 @@ from grader.batch.reports import make_folders
 from grader.errors import InternalError
 
 START = Start(
-    exercise="x", sandbox="auto", seed="s", cases=1, source=b"", output=b"", feedback="full"
+    exercise="x",
+    sandbox="auto",
+    workers="auto",
+    seed="s",
+    cases=1,
+    source=b"",
+    output=b"",
+    feedback="full",
 )
 
 
@@ -193,6 +200,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
     start = Start(
         exercise=reference.DEFAULT,
         sandbox="auto",
+        workers="auto",
         seed="5",
         cases=24,
         source=os.fsencode(source),
