@@ -1,7 +1,7 @@
 """Lay out what an instructor would write for the well-known ways of grading, to run as they are.
 
 The reference stands beside the submission and both run in one process, as these tools have it. The
-fixed cases are ten ordinary images of five shapes.
+fixed cases are ten ordinary images of five shapes. Each command ends with 0 when all tests passed.
 """
 
 import shutil
@@ -52,6 +52,7 @@ def compare(student, number):
 """
 
 _GRADESCOPE = """
+import sys
 import unittest
 from gradescope_utils.autograder_utils.decorators import weight
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestRunner
@@ -72,7 +73,8 @@ for number in range(10):
 
 suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestForward)
 with open("results.json", "w") as file:
-    JSONTestRunner(visibility="visible", stream=file).run(suite)
+    result = JSONTestRunner(visibility="visible", stream=file).run(suite)
+sys.exit(not result.wasSuccessful())
 """
 
 _OTTER = """

@@ -63,8 +63,14 @@ def graded(name: str, exercise: Exercise, sandbox: Sandbox, oracle: Oracle) -> R
 
 @pytest.mark.parametrize("name", NAMES)
 def test_report_is_the_same_by_every_way(
-    name: str, exercise: Exercise, warm: WarmForking, oracle: Oracle
+    name: str,
+    exercise: Exercise,
+    warm: WarmForking,
+    oracle: Oracle,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # On a machine that is busy enough even this clock runs out, and reports then differ.
+    monkeypatch.setattr("grader.examiner.SHRINK_S", 3600.0)
     ways = {"warm": warm, "cold": warm.cold, "fresh": sandbox_called("bubblewrap")}
     reports = {way: graded(name, exercise, wall, oracle) for way, wall in ways.items()}
     assert differences(reports["fresh"], reports["cold"]) == []
@@ -128,7 +134,8 @@ def test_rehearsal_names_layers_and_nothing_of_how_they_are_joined(
     assert all(set(step) == {"kind", "settings", "shape"} for step in rehearsal)
     encoded = [msgspec.json.encode(step) for step in rehearsal]
     assert encoded == sorted(set(encoded))
-    bare = dataclasses.replace(exercise, structure=None)
+    rubric = tuple(one for one in exercise.rubric if one.id in ("runs", "result", "values"))
+    bare = dataclasses.replace(exercise, structure=None, rubric=rubric)
     assert steps(bare, oracle, asked) == []
 
 
