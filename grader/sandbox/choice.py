@@ -12,6 +12,7 @@ from grader.sandbox.docker import Docker, DockerRunsc
 from grader.sandbox.forking import Forking
 from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
+from grader.sandbox.spares import Spares
 from grader.sandbox.standing import Launcher
 from grader.sandbox.warm import WarmForking
 
@@ -39,6 +40,8 @@ def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
             once; "fork" from one that has compiled the setup's rehearsal, where there is one and
             that passes its preflight, else cold; "auto" as "fork", and starts each by itself where
             no fork passes. What was tried in vain is in a warning and among the report's layers.
+            Containers do not fork: "auto" keeps the next one starting while one is used. What it
+            returns wants to be closed.
 
     Raises:
         UsageError: there is no launcher of this name, or it cannot fork.
@@ -56,7 +59,9 @@ def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
         _logger.warning("%s", problem)
     if workers != "auto":
         raise SandboxError("; ".join(problems) or f"{sandbox.name} forks no workers")
-    return Remarked(sandbox, problems) if problems else sandbox
+    if sandbox.name not in FORKING:
+        return Spares(sandbox)
+    return Remarked(sandbox, problems)
 
 
 def _ways_to_fork(sandbox: Sandbox, setup: Setup, workers: str) -> Iterator[Sandbox]:

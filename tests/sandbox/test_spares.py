@@ -4,16 +4,20 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 from conftest import sandbox_called
-from test_leftovers import children_of, is_alive, traces
+from processes import children_of, is_alive
+from test_leftovers import traces
 
 from grader.errors import SandboxError
 from grader.model import Deadlines, Sandbox
+from grader.sandbox.choice import choose
+from grader.sandbox.docker import Docker
 from grader.sandbox.session import Session
+from grader.sandbox.setup import Setup
 from grader.sandbox.spares import Spares
 
 SOURCE = (
@@ -35,8 +39,16 @@ def test_each_spare_serves_one_submission_and_none_is_left(sandbox: Sandbox) -> 
             with spares.open(Deadlines()) as worker:
                 assert ask(worker) == 1.0, "a worker that nothing else ran in"
                 assert set(worker.confined_by) >= {sandbox.name}
-        assert len(traces(sandbox, os.getpid())) <= len(before) + 1
     assert traces(sandbox, os.getpid()) == before
+
+
+def test_auto_starts_containers_ahead_for_whoever_grades_many() -> None:
+    setup = Setup(None)
+    with closing(choose("docker", setup, workers="auto")) as wall:
+        assert isinstance(wall, Spares)
+    assert isinstance(choose("docker", setup), Docker)
+    with pytest.raises(SandboxError, match="forks no workers"):
+        choose("docker", setup, workers="fork")
 
 
 class Counting:
