@@ -36,9 +36,9 @@ format: $(READY)
 images: $(READY)  ## build nnx-grader-worker, -grading and -service; needs docker
 	PYTHON=$(BIN)/python tools/build_images.sh
 
-lock: $(READY)  ## resolve anew what the images install
+lock: $(READY)  ## pin what the images install; UPGRADE=--upgrade takes newer versions
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/python tools/lock.py
+	$(BIN)/python tools/lock.py $(UPGRADE)
 
 clean:
 	rm -rf $(VENV) .venv-minimum .cache .minimum.txt

@@ -1,13 +1,15 @@
 """Write requirements/*.lock: what the images install, by exact version and hash.
 
-Run by `make lock`. Each lock adds to those before it, so that images share what they share:
+Run by `make lock`, with newer versions of all by `make lock UPGRADE=--upgrade`. Each lock adds to
+those before it, so that images share what they share:
 
     build.lock     makes the wheel of this project; in no image
     worker.lock    JAX, Flax and NumPy
     grading.lock   what the judge needs besides
     service.lock   every extra but a developer's
 
-One file serves every Python that the project supports and every machine: uv resolves for all.
+One file serves every Python that the project supports, on Linux on every machine: uv resolves for
+all, and what CPython on Linux never installs is left out.
 """
 
 import re
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "requirements"
@@ -65,6 +69,21 @@ def blocks(lock: str) -> dict[str, str]:
     return {f"{pin} \\\n": hashes for pin, hashes in found}
 
 
+def installed(pin: str, pythons: list[str]) -> set[tuple[str, str, str]]:
+    """Return name, version and Python wherever a pinned line is installed on Linux."""
+    line = Requirement(pin.rstrip(" \\\n"))
+    where = {"sys_platform": "linux", "platform_system": "Linux", "implementation_name": "cpython"}
+    where |= {"platform_python_implementation": "CPython", "os_name": "posix"}
+    return {
+        (line.name, str(line.specifier), python)
+        for python in pythons
+        if line.marker is None
+        or line.marker.evaluate(
+            {**where, "python_version": python, "python_full_version": f"{python}.0"}
+        )
+    }
+
+
 def main() -> None:
     """Resolve all together, then each set with the versions that were found."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -72,15 +91,28 @@ def main() -> None:
     wanted = sets(project)
     everything = FOLDER / ".everything"
     FOLDER.mkdir(exist_ok=True)
-    everything.write_text(compiled([*wanted["service"], *wanted["build"]], python))
-    held: set[str] = set()
+    # What is locked already stays, unless it no longer fits or --upgrade is given.
+    if "--upgrade" not in sys.argv:
+        before = [path.read_text() for path in sorted(FOLDER.glob("*.lock"))]
+        everything.write_text("".join(before))
+    compiled([*wanted["service"], *wanted["build"]], python, "--output-file", str(everything))
+    prefix = "Programming Language :: Python :: 3."
+    pythons = [
+        one.removeprefix("Programming Language :: Python :: ")
+        for one in project["project"]["classifiers"]
+        if one.startswith(prefix)
+    ]
+    held: set[tuple[str, str, str]] = set()
+    texts = {}
     for kind, requirements in wanted.items():
         found = blocks(compiled(requirements, python, "--constraint", str(everything)))
-        new = {pin: hashes for pin, hashes in found.items() if pin not in held}
-        held |= set() if kind == "build" else set(new)
-        text = HEADER + "".join(pin + hashes for pin, hashes in sorted(new.items()))
-        (FOLDER / f"{kind}.lock").write_text(text)
+        new = {pin: hashes for pin, hashes in found.items() if installed(pin, pythons) - held}
+        for pin in new if kind != "build" else ():
+            held |= installed(pin, pythons)
+        texts[kind] = HEADER + "".join(pin + hashes for pin, hashes in sorted(new.items()))
     everything.unlink()
+    for kind, text in texts.items():
+        (FOLDER / f"{kind}.lock").write_text(text)
 
 
 if __name__ == "__main__":
