@@ -92,7 +92,8 @@ RUN useradd --uid 1000 --gid 0 --no-create-home --home-dir /nonexistent grader
 COPY --from=libraries /opt/nnx-grader/libraries /opt/nnx-grader/libraries
 COPY --from=judge /opt/nnx-grader/judge /opt/nnx-grader/judge
 COPY --from=warm --chown=1000:0 /warm /var/cache
-COPY --from=commands /commands/grader /usr/local/bin/grader
+COPY --from=commands /commands/grader /commands/grade-on /usr/local/bin/
+COPY --from=commands /commands/run_autograder /autograder/run_autograder
 ARG VERSION=0.1.0
 ARG REVISION=""
 ARG WORKER_DIGEST=""
@@ -102,7 +103,9 @@ LABEL org.opencontainers.image.title="nnx-grader grading" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.nnx-grader.worker-digest="${WORKER_DIGEST}"
-USER 1000:0
+# Platforms start a container as the image's own user, and what they mount belongs to root: another
+# user could not write the result. The worker is uid 65534 then; any other user will do elsewhere.
+USER 0:0
 WORKDIR /work
 # It grades and ends.
 HEALTHCHECK NONE

@@ -11,7 +11,7 @@ from built import docker, image, run
 from conftest import FIXTURES
 
 USERS = ("0:0", "1000:0")
-"""Root, and the image's own."""
+"""Root, the image's own, and the one whom the cache belongs to."""
 STRANGER = "2345:2345"
 """A user that the image has never heard of: nothing may be written, expected values not read."""
 HOSTILE = (
