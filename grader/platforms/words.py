@@ -90,7 +90,8 @@ def example(found: "Counterexample") -> list[str]:
         lines.append(f"  yours     {got}")
     if found.snippet:
         lines += ["", "Repeat it in your own session:", ""]
-        lines += [f"  {printable(line, 4000)}" for line in found.snippet.split("\n")]
+        # Pasted as it is shown: an indentation of ours would be an error of Python's.
+        lines += [printable(line, 4000) for line in found.snippet.rstrip("\n").split("\n")]
     return lines
 
 

@@ -103,6 +103,11 @@ def test_gradescope_shows_one_test_a_finding_and_the_score() -> None:
     assert "leaderboard" not in found
 
 
+def test_the_snippet_can_be_pasted_as_it_is_shown() -> None:
+    shown = document(rendered(wrong_answer(), "gradescope"))["output"]
+    compile(shown.partition("session:\n\n")[2], "snippet", "exec")
+
+
 def test_gradescope_scales_to_the_points_of_the_assignment() -> None:
     found = document(rendered(wrong_answer(), "gradescope", options={"points": 10.0}))
     assert found["score"] == 2.9
