@@ -4,10 +4,9 @@ import hashlib
 import logging
 import os
 import signal
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,11 +19,6 @@ from grader.cli.common import (
 )
 from grader.errors import UsageError
 
-if TYPE_CHECKING:
-    from grader.xqueue.client import Credentials
-
-_USERNAME, _PASSWORD = "GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD"
-_BASIC = "GRADER_XQUEUE_BASIC_AUTH"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -37,8 +31,8 @@ def xqueue(
     credentials: Annotated[
         Path | None,
         typer.Option(
-            help=f"TOML file with username, password, and basic_auth; else {_USERNAME}, "
-            f"{_PASSWORD} and {_BASIC} of the environment."
+            help="TOML file with username, password, and basic_auth; else GRADER_XQUEUE_USERNAME, "
+            "GRADER_XQUEUE_PASSWORD and GRADER_XQUEUE_BASIC_AUTH of the environment."
         ),
     ] = None,
     state: Annotated[
@@ -73,7 +67,9 @@ def xqueue(
             from grader.xqueue.client import Client, LoginRefused
         except ModuleNotFoundError as error:
             raise UsageError(f"{error.name} is missing: pip install 'nnx-grader[xqueue]'") from None
-        known = credentials_of(credentials)
+        from grader.xqueue.credentials import read
+
+        known = read(credentials, os.environ)
         chosen = load_exercise(exercise)
         from grader.intake import IntakeLimits
         from grader.xqueue.grading import Grading
@@ -96,7 +92,7 @@ def xqueue(
         try:
             puller.run()
         except LoginRefused as error:
-            raise UsageError(f"{error}: see --credentials, or set {_PASSWORD}") from None
+            raise UsageError(f"{error}: see --credentials, or set GRADER_XQUEUE_PASSWORD") from None
         finally:
             client.close()
             spool.close()
@@ -113,34 +109,6 @@ def _refuse_clear_text(url: str, allowed: bool) -> None:
         raise UsageError("--url takes no path, query or password: /xqueue/ is added")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allowed:
         raise UsageError(f"{url} would get the password without TLS; use https or --allow-http")
-
-
-def credentials_of(path: Path | None) -> "Credentials":
-    """Read the credentials; never from the command line, which other users can see."""
-    if path is None:
-        found = {
-            "username": os.environ.get(_USERNAME),
-            "password": os.environ.get(_PASSWORD),
-            "basic_auth": os.environ.get(_BASIC),
-        }
-        where = f"{_USERNAME} and {_PASSWORD}, or --credentials FILE"
-    else:
-        try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"cannot read {path}: {error}") from None
-        where = f"username and password in {path}"
-    username, password, basic = map(found.get, ("username", "password", "basic_auth"))
-    if not isinstance(username, str) or not isinstance(password, str):
-        raise UsageError(f"no credentials; set {where}")
-    name, colon, secret = str(basic or "").partition(":")
-    if basic and not colon:
-        raise UsageError("basic_auth has the form name:password")
-    from grader.xqueue.client import Credentials
-
-    return Credentials(
-        username=username, password=password, basic=(name, secret) if basic else None
-    )
 
 
 def _default_state(url: str, queue: str) -> Path:

@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 import httpx
-import msgspec
 
 from grader.text import printable
 from grader.xqueue import protocol
+from grader.xqueue.credentials import Credentials
 from grader.xqueue.protocol import NotUnderstood, Reply, Submission
 
 TIMEOUT_S = 30.0
@@ -35,18 +35,6 @@ class Refused(Exception):
 
 class LoginRefused(Exception):
     """The server does not know these credentials."""
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """How to log in.
-
-    Attributes:
-        basic: name and password for a proxy before the server; None for none.
-    """
-
-    username: str
-    password: str
-    basic: tuple[str, str] | None = None
 
 
 class Client:

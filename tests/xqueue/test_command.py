@@ -1,22 +1,17 @@
 """`grader xqueue` refuses what would send a password astray, and says what to do instead."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from grader.cli import app
-from grader.cli.xqueue import credentials_of
 from grader.errors import UsageError
+from grader.xqueue.credentials import read
 
 HERE = ("--url", "http://127.0.0.1:9", "--queue", "q")
 NAMES = ("GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD", "GRADER_XQUEUE_BASIC_AUTH")
-
-
-@pytest.fixture(autouse=True)
-def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -37,26 +32,24 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_mistyped_command_exits_2_and_names_what_was_wrong(
-    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], said: str
 ) -> None:
+    known = {name: value for name, value in os.environ.items() if name not in NAMES}
     if "--exercise" in arguments:
-        monkeypatch.setenv(NAMES[0], "grader")
-        monkeypatch.setenv(NAMES[1], "secret")
-    done = CliRunner().invoke(app, ["xqueue", *arguments])
-    assert done.exit_code == 2
+        known |= dict.fromkeys(NAMES[:2], "secret")
+    command = [sys.executable, "-m", "grader", "xqueue", *arguments]
+    done = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
+    assert "secret" not in done.stderr
 
 
-def test_credentials_come_from_a_file_or_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_credentials_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
     path = tmp_path / "secrets.toml"
     path.write_text('username = "u"\npassword = "p:w"\nbasic_auth = "proxy:s:t"\n')
-    found = credentials_of(path)
+    found = read(path, {})
     assert (found.username, found.password, found.basic) == ("u", "p:w", ("proxy", "s:t"))
-    monkeypatch.setenv(NAMES[0], "e")
-    monkeypatch.setenv(NAMES[1], "f")
-    found = credentials_of(None)
+    found = read(None, {NAMES[0]: "e", NAMES[1]: "f"})
     assert (found.username, found.password, found.basic) == ("e", "f", None)
 
 
@@ -67,4 +60,4 @@ def test_a_file_of_another_form_is_refused_without_showing_it(text: str, tmp_pat
     path = tmp_path / "secrets.toml"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UsageError, match=r"secrets\.toml"):
-        credentials_of(path)
+        read(path, {})

@@ -16,7 +16,8 @@ from xqueue_parts import CREDENTIALS, OpenEdx, body
 from grader.apart import NotGraded
 from grader.platforms import find
 from grader.xqueue import pace
-from grader.xqueue.client import Client, Credentials, LoginRefused, ServerTrouble, Unanswered
+from grader.xqueue.client import Client, LoginRefused, ServerTrouble, Unanswered
+from grader.xqueue.credentials import Credentials
 from grader.xqueue.protocol import Submission
 from grader.xqueue.puller import MOST_ATTEMPTS, Puller
 from grader.xqueue.spool import Spool

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from grader.xqueue.client import Client, Credentials
+from grader.xqueue.client import Client
+from grader.xqueue.credentials import Credentials
 
 CREDENTIALS = Credentials(username="grader", password="it's a secret")
 
