@@ -8,9 +8,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,14 +20,13 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from grader.service.tables import Base
+from grader.service.writing import Writer
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 BUSY_S = 30
 """How long SQLite waits for another process, such as a command of the operator."""
-_TOGETHER = 64
-"""Pieces of work that share a commit, at most: the others wait no longer than they take."""
 OUTAGE_S = 600.0
 """How long a restart of the database is waited out before a good grade is given up."""
 
@@ -47,7 +44,7 @@ class Database:
         self.engine = _sqlite(url) if self.is_sqlite else _postgresql(url, pool_size)
         self._reader = self.engine.execution_options(only_reads=True)
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
-        self._waiting: deque[tuple[Callable[[Session], Any], Future[Any]]] = deque()
+        self._writer = Writer(self.engine, self._writing) if self.is_sqlite else None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -59,37 +56,15 @@ class Database:
     def do(self, work: Callable[[Session], _T]) -> _T:
         """Do a piece of work in a transaction, and return what it returns.
 
-        SQLite waits for the disk at each commit, 2 to 20 ms, and commits one after the other. So
-        whoever has the lock does what the others wait for as well, each piece in a savepoint of its
-        own, and commits once. PostgreSQL gathers commits itself.
+        On SQLite it shares its commit with what others do meanwhile.
 
         Args:
-            work: fails alone: what others do in the same transaction is kept.
+            work: fails alone.
         """
-        if not self.is_sqlite:
-            with self.transaction() as session:
-                return work(session)
-        future: Future[_T] = Future()
-        self._waiting.append((work, future))
-        with self._writing:
-            while not future.done():
-                self._do_some()
-        return future.result()
-
-    def _do_some(self) -> None:
-        """Do what waits, in one transaction."""
-        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
-        outcomes: list[tuple[Any, BaseException | None]] = []
-        try:
-            with self.engine.begin() as connection:
-                outcomes = [_attempted(connection, work) for work, _ in some]
-        except BaseException as error:  # nothing was committed, for nobody
-            outcomes = [(None, error)] * len(some)
-        for (_, future), (result, failure) in zip(some, outcomes, strict=True):
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+        if self._writer is not None:
+            return self._writer.do(work)
+        with self.transaction() as session:
+            return work(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -98,20 +73,10 @@ class Database:
             yield session
 
     def close(self) -> None:
-        """Close every connection."""
+        """Finish what is being written, and close every connection."""
+        if self._writer is not None:
+            self._writer.stop()
         self.engine.dispose()
-
-
-def _attempted(
-    connection: Connection, work: Callable[[Session], Any]
-) -> tuple[Any, BaseException | None]:
-    """Do a piece of work in a savepoint; return its result, or its error."""
-    session = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-    try:
-        with session, session.begin():
-            return work(session), None
-    except BaseException as error:
-        return None, error
 
 
 def insert(session: Session, row: Base) -> None:

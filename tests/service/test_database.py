@@ -101,7 +101,8 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
         first = pool.submit(database.do, hold)
         assert begun.wait(60)
         rest = [pool.submit(database.do, piece) for _ in range(8)]
-        while len(database._waiting) < 8:
+        assert database._writer is not None
+        while database._writer._pieces.qsize() < 8:
             threading.Event().wait(0.01)
         go.set()
         for job in (first, *rest):
