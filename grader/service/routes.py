@@ -44,7 +44,7 @@ class State(msgspec.Struct, omit_defaults=True):
     problem: str = ""
 
 
-class Given(msgspec.Struct):
+class GivenUp(msgspec.Struct):
     """Something that was given up on, for the operator."""
 
     kind: str
@@ -139,7 +139,7 @@ def submission_regrade(
 
 
 @get("/parked", opt={"access": Access.OPERATOR}, sync_to_thread=True)
-def parked(request: Request[Any, Any, Any]) -> list[Given]:
+def parked(request: Request[Any, Any, Any]) -> list[GivenUp]:
     """List what was given up on: gradings, notices that nobody took, grades that no LMS took."""
     with service_of(request).database.reading() as session:
         rows = select(Grading, Submission.source).join(
@@ -148,11 +148,14 @@ def parked(request: Request[Any, Any, Any]) -> list[Given]:
         gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).all()
         notices = select(Notice).where(Notice.state == PARKED).limit(1000)
         held = session.scalars(select(LtiGrade).where(LtiGrade.step == PARKED).limit(1000))
-        grades = [Given("grade", str(g.id), source_of(g.platform_id), g.problem) for g in held]
+        grades = [GivenUp("grade", str(g.id), source_of(g.platform_id), g.problem) for g in held]
         return [
             *grades,
-            *(Given("grading", one.submission_id, source, one.problem) for one, source in gradings),
-            *(Given("notice", n.id, n.source, n.problem) for n in session.scalars(notices)),
+            *(
+                GivenUp("grading", one.submission_id, source, one.problem)
+                for one, source in gradings
+            ),
+            *(GivenUp("notice", n.id, n.source, n.problem) for n in session.scalars(notices)),
         ]
 
 

@@ -4,11 +4,12 @@ import json
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from grader.cli import app as cli
 from grader.service import migrations
@@ -145,24 +146,41 @@ def test_a_second_process_on_the_same_folder_is_refused(embedded: Embedded) -> N
     assert "already" in embedded.log.read_text()
 
 
+class Done(NamedTuple):
+    """How a command ended."""
+
+    exit_code: object
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Type a command, on a data folder of its own."""
     monkeypatch.setenv("GRADER_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("GRADER_DATABASE_URL", raising=False)
-    return CliRunner()
+
+    def typed(*words: str) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            cli(list(words))
+        return Done(ended.value.code, *capsys.readouterr())
+
+    return typed
 
 
-def test_senders_are_added_rotated_and_listed(runner: CliRunner) -> None:
-    empty = runner.invoke(cli, ["webhook", "list"])
+def test_senders_are_added_rotated_and_listed(run: Callable[..., Done]) -> None:
+    empty = run("webhook", "list")
     assert "no senders yet" in empty.stdout
-    added = runner.invoke(cli, ["webhook", "add", "campus", "--callback", "https://c.example/"])
+    added = run("webhook", "add", "campus", "--callback", "https://c.example/")
     assert "address: http://127.0.0.1:8000/hooks/submissions/campus" in added.stdout
     secret = added.stdout.split()[-1]
     assert secret.startswith("whsec_")
-    rotated = runner.invoke(cli, ["webhook", "rotate", "campus"])
+    rotated = run("webhook", "rotate", "campus")
     newer = rotated.stdout.split()[-1]
     assert newer != secret
-    listed = runner.invoke(cli, ["webhook", "list"])
+    listed = run("webhook", "list")
     assert "campus  standard, 2 live secrets" in listed.stdout
     assert "https://c.example/" in listed.stdout
     assert "whsec_" not in listed.stdout
@@ -180,20 +198,22 @@ def test_senders_are_added_rotated_and_listed(runner: CliRunner) -> None:
         (["worker"], "GRADER_DATABASE_URL"),
     ],
 )
-def test_a_mistaken_command_says_what_to_do(runner: CliRunner, words: list[str], says: str) -> None:
-    done = runner.invoke(cli, words)
+def test_a_mistaken_command_says_what_to_do(
+    run: Callable[..., Done], words: list[str], says: str
+) -> None:
+    done = run(*words)
     assert done.exit_code == 2
     assert says in done.stderr
 
 
-def test_a_name_is_taken_once(runner: CliRunner) -> None:
-    runner.invoke(cli, ["webhook", "add", "campus"])
-    again = runner.invoke(cli, ["webhook", "add", "campus"])
+def test_a_name_is_taken_once(run: Callable[..., Done]) -> None:
+    run("webhook", "add", "campus")
+    again = run("webhook", "add", "campus")
     assert again.exit_code == 2
     assert "rotate" in again.stderr
 
 
-def test_purge_deletes_what_is_old(runner: CliRunner, tmp_path: Path) -> None:
+def test_purge_deletes_what_is_old(run: Callable[..., Done], tmp_path: Path) -> None:
     embedded = Embedded(tmp_path)
     with embedded.process():
         answers(embedded.url)
@@ -207,7 +227,7 @@ def test_purge_deletes_what_is_old(runner: CliRunner, tmp_path: Path) -> None:
             "(SELECT submission_id FROM delivery WHERE webhook_id = 'msg_0')"
         )
     connection.close()
-    done = runner.invoke(cli, ["purge", "--older-than", "180"])
+    done = run("purge", "--older-than", "180")
     assert "1 submissions are gone" in done.stdout
     for table in ("submission", "grading", "result", "delivery"):
         assert embedded.ask(f"SELECT count(*) FROM {table}") == [(1,)], table
