@@ -1,6 +1,7 @@
 """Decide what a student's grade is now, and hand it to the outbox."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import func, select
@@ -10,6 +11,7 @@ from grader.service.core import Service
 from grader.service.database import insert_once
 from grader.service.lti import policy
 from grader.service.lti.ags import store
+from grader.service.lti.ags.score import Score
 from grader.service.lti.policy import Attempt, Policy
 from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
 from grader.service.tables import Result, Submission, now
@@ -41,7 +43,7 @@ def settle(session: Session, link: LtiLink, user: str) -> bool:
 
     The row is locked before attempts are read: of two results at once, the later one sees both.
     """
-    if not link.line_item:
+    if not link.line_item or link.held:
         return False
     key = {"platform_id": link.platform_id, "line_item": link.line_item, "user": user}
     insert_once(session, LtiGrade, **key, link_id=link.id, changed_at=now())
@@ -61,6 +63,40 @@ def settle_all(session: Session, link: LtiLink) -> int:
     users = select(LtiAttempt.user).where(LtiAttempt.link_id == link.id).distinct()
     in_order = sorted(session.scalars(users))  # of two at once, none waits for the other's lock
     return sum(settle(session, link, user) for user in in_order)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What publishing would change for a student; `before` is None where nothing was sent."""
+
+    user: str
+    before: Score | None
+    after: Score
+
+
+def changes(session: Session, link: LtiLink) -> list[Change]:
+    """Return whose grades would change if the held ones of a placement were let go."""
+    users = select(LtiAttempt.user).where(LtiAttempt.link_id == link.id).distinct()
+    rows = select(LtiGrade).where(
+        LtiGrade.platform_id == link.platform_id, LtiGrade.line_item == link.line_item
+    )
+    sent = {one.user: store.read(one).wanted for one in session.scalars(rows) if one.row}
+    found = []
+    for user in sorted(session.scalars(users)):
+        score, before = (
+            policy.decide(attempts(session, link, user), policy_of(link)),
+            sent.get(user),
+        )
+        if score is not None and (before is None or not score.same_grade(before)):
+            found.append(Change(user=user, before=before, after=score))
+    return found
+
+
+def publish(session: Session, link: LtiLink) -> int:
+    """Let held grades go, and return how many that changes."""
+    link.held = False
+    session.flush()
+    return settle_all(session, link)
 
 
 def attempts(session: Session, link: LtiLink, user: str) -> Sequence[Attempt]:

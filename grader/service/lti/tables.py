@@ -73,6 +73,7 @@ class LtiLink(Base):
         line_item: its column in the gradebook; "" for none.
         scopes: what its services may be asked for, with spaces.
         policy: JSON, see policy.Policy.
+        held: whether decided grades wait for staff to have seen what they change.
     """
 
     __tablename__ = "lti_link"
@@ -86,6 +87,7 @@ class LtiLink(Base):
     line_item: Mapped[str] = mapped_column(default="")
     scopes: Mapped[str] = mapped_column(default="")
     policy: Mapped[str] = mapped_column(default="{}")
+    held: Mapped[bool] = mapped_column(default=False)
     seen_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("platform_id", "course", "link"),)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session, object_session
 
 from grader.service import upkeep
 from grader.service.lti import grades
@@ -65,6 +66,34 @@ def test_a_regrade_may_lower_a_grade(course: Course) -> None:
     course.record(submission, 60, digest="d2")
     course.send()
     assert course.column["u1"].given == 60
+
+
+def test_a_held_regrade_is_seen_before_it_is_published(course: Course) -> None:
+    first, second = course.judge("u1", 80), course.judge("u2", 50)
+    course.send()
+    with course.link() as link:
+        link.held = True
+    course.record(first, 60, digest="d2")
+    course.record(second, 50, digest="d2")
+    course.judge("u3", 10)
+    course.send()
+    assert course.column["u1"].given == 80 and "u3" not in course.column
+    with course.link() as link:
+        seen = grades.changes(session_of(link), link)
+        told = [(c.user, c.before and c.before.given, c.after.given) for c in seen]
+        assert told == [("u1", 80, 60), ("u3", None, 10)]
+        assert grades.publish(session_of(link), link) == 2
+        assert grades.changes(session_of(link), link) == []
+    course.send()
+    assert {user: cell.given for user, cell in course.column.items()} == {
+        **{"u1": 60, "u2": 50, "u3": 10}
+    }
+
+
+def session_of(link: LtiLink) -> Session:
+    session = object_session(link)
+    assert session is not None
+    return session
 
 
 def test_a_new_policy_and_a_new_column_reach_everybody(course: Course) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.service.lti.ags.outbox import (
+    MOST_TOKEN_REFUSALS,
     Event,
     Kind,
     Row,
@@ -123,11 +124,15 @@ def test_rule_6_pauses_grow_and_differ_by_jitter() -> None:
     assert next_due(without) == NOW + TIMING.base_s / 2
 
 
-def test_rule_7_one_new_token_then_parked_with_the_platforms_text() -> None:
-    row = came(sent(), "unauthorized", text="HTTP 401 bad token")
-    assert (row.step, row.due_s) == ("send", NOW)
-    parked = came(begin(row, NOW), "unauthorized", text="HTTP 401 bad token")
-    assert (parked.step, parked.problem) == ("parked", "HTTP 401 bad token")
+def test_rule_7_one_new_token_at_once_then_pauses_then_parked_with_the_platforms_text() -> None:
+    row, text = sent(), "HTTP 401 bad token"
+    for _ in range(MOST_TOKEN_REFUSALS - 1):
+        row = came(row, "unauthorized", text=text)
+        assert (row.step, row.due_s) == ("send", NOW)
+        row = came(begin(row, NOW), "unauthorized", text=text)
+        assert row.step == "send" and next_due(row) > NOW
+    row = came(came(row, "unauthorized", text=text), "unauthorized", text=text)
+    assert (row.step, row.problem) == ("parked", text)
 
 
 def test_rule_7_a_refusal_parks_with_the_platforms_text() -> None:

@@ -35,6 +35,8 @@ Kind = Literal[
 
 MOST_RESTAMPS = 3
 MOST_LOCKED = 5
+_LET_IN: tuple[Kind, ...] = ("accepted", "conflict", "shown", "unreadable", "healthy")
+"""What only a token that was good brings."""
 MOST_TOKEN_REFUSALS = 8
 """A platform that cannot fetch our keys for a moment refuses us for as long."""
 _LOCK_RETRIES_S = (3_600.0, 86_400.0)
@@ -166,6 +168,8 @@ def after(row: Row, event: Event, now_s: float, timing: Timing, jitter: float) -
         jitter: 0 to 1, drawn by the caller: retries of many rows must not come together.
     """
     settled = row if event.kind == "unauthorized" else replace(row, renewed=False)
+    if event.kind in _LET_IN:
+        settled = replace(settled, token_refusals=0)
     return _AFTER[event.kind](settled, event, now_s, _Waits(timing, jitter))
 
 
@@ -213,10 +217,14 @@ def _refused(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
 
 
 def _unauthorized(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
+    """Nothing was stored. A new token at once; a platform that refuses that too may be starting."""
     if not row.renewed:
         return replace(row, renewed=True, due_s=now_s, problem=event.text)
+    refused = replace(row, renewed=False, token_refusals=row.token_refusals + 1)
+    if refused.token_refusals < MOST_TOKEN_REFUSALS:
+        return _later(refused, event, now_s, waits)
     rules: dict[Step, _Rule] = {"send": _refused, "read": _unreadable, "probe": _unhealthy}
-    return rules[row.step](replace(row, renewed=False), event, now_s, waits)
+    return rules[row.step](refused, event, now_s, waits)
 
 
 def _not_sent(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("line_item", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
         sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("seen_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
             ["platform_id"],
