@@ -124,6 +124,14 @@ def test_rule_6_pauses_grow_and_differ_by_jitter() -> None:
     assert next_due(without) == NOW + TIMING.base_s / 2
 
 
+def test_rule_6_failed_reads_pause_by_their_own_number() -> None:
+    row = came(came(sent(), "unknown"), "read_failed")
+    assert next_due(row) == NOW + TIMING.base_s
+    assert next_due(came(row, "read_failed")) == NOW + 2 * TIMING.base_s
+    row = came(came(row, "shown", shown=ANOTHER), "not_sent")
+    assert next_due(row) == NOW + 2 * TIMING.base_s, "one send has failed before"
+
+
 def test_rule_7_one_new_token_at_once_then_pauses_then_parked_with_the_platforms_text() -> None:
     row, text = sent(), "HTTP 401 bad token"
     for _ in range(MOST_TOKEN_REFUSALS - 1):

@@ -91,6 +91,7 @@ class Row:
         floor_s: the next timestamp is later than this one of the platform's clock.
         uncertain: whether a send without a known outcome came since the grade was last read.
         quiet_until_s: before this a send could overtake one whose outcome is not known.
+        failures: in a row, of sends; reads_failed: of reads since one came through.
         resends: sends of this decision since the gradebook was seen to show another grade.
         problem: why it waits or is parked.
     """
@@ -109,6 +110,7 @@ class Row:
     restamps: int = 0
     resends: int = 0
     failures: int = 0
+    reads_failed: int = 0
     locked: int = 0
     lock_parks: int = 0
     token_refusals: int = 0
@@ -256,6 +258,7 @@ def _unknown(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
 
 def _shown(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
     assert event.shown is not None
+    row = replace(row, reads_failed=0)
     if event.shown.is_grade(row.wanted):
         return replace(_answered(row), step="done", due_s=None, doubt="", uncertain=False)
     if row.superseded:
@@ -285,7 +288,8 @@ def _unreadable(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
 
 
 def _read_failed(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
-    return _later(row, event, now_s, waits)
+    later = _later(replace(row, failures=row.reads_failed), event, now_s, waits)
+    return replace(later, failures=row.failures, reads_failed=row.reads_failed + 1)
 
 
 def _healthy(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
@@ -338,7 +342,9 @@ def _later(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
 
 
 def _answered(row: Row) -> Row:
-    return replace(row, failures=0, failing_since_s=None, token_refusals=0, problem="")
+    return replace(
+        row, failures=0, reads_failed=0, failing_since_s=None, token_refusals=0, problem=""
+    )
 
 
 def _park(row: Row, problem: str) -> Row:
