@@ -133,9 +133,13 @@ def survey_of() -> Callable[[Exercise], Survey]:  # type: ignore[type-arg]
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """Debian's Chromium; without one the test skips on a laptop and fails in CI."""
+    """Debian's Chromium; without one the test skips on a laptop and fails in CI.
+
+    For a module only: while it is open, an event loop of Playwright's runs in this thread, and no
+    test can run one of its own.
+    """
     chromium = shutil.which("chromium")
     if chromium is None and os.environ.get("CI") == "true":
         pytest.fail("chromium: not installed")

@@ -4,12 +4,12 @@ Pure: claims, platform, expected nonce and the time in; a launch or a refusal ou
 checked before (tokens.py), the state and the browser before that (login.py).
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from grader.service.lti import names
+from grader.service.lti.claims import address_of, number_of, object_of, origin, shown, text_of
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
 
@@ -18,10 +18,6 @@ SKEW_S = 30
 """How far a platform's clock may be ahead of ours."""
 _TYPES = (names.RESOURCE_LINK_REQUEST, names.DEEP_LINKING_REQUEST, names.REVIEW_REQUEST)
 _STAFF = ("Instructor", "Administrator", "ContentDeveloper")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?(?=[/?#]|$)")
-"""What may stand in a Content-Security-Policy."""
-_MOST = 500
-"""Longest id that is kept; the documents allow 255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,25 +90,25 @@ def check(claims: Mapping[str, Any], platform: Platform, *, nonce: str, now_s: f
     _fresh(claims, nonce, now_s)
     _known_kind(claims)
     _from_known_deployment(claims, platform)
-    if not _text(claims, "sub"):
+    if not text_of(claims, "sub"):
         raise LaunchRefused("subject", "the platform did not say who the user is")
     return _read(claims, platform)
 
 
 def _addressed_to_us(claims: Mapping[str, Any], platform: Platform) -> None:
     if claims.get("iss") != platform.issuer:
-        raise LaunchRefused("issuer", f"issued by {_shown(claims.get('iss'))}")
+        raise LaunchRefused("issuer", f"issued by {shown(claims.get('iss'))}")
     audience = claims.get("aud")
     listed = audience if isinstance(audience, list) else [audience]
     if platform.client_id not in listed:
-        raise LaunchRefused("audience", f"made for {_shown(audience)}")
+        raise LaunchRefused("audience", f"made for {shown(audience)}")
     party = claims.get("azp")
     if (len(listed) > 1 and party is None) or party not in (None, platform.client_id):
-        raise LaunchRefused("authorized_party", f"azp is {_shown(party)}")
+        raise LaunchRefused("authorized_party", f"azp is {shown(party)}")
 
 
 def _fresh(claims: Mapping[str, Any], nonce: str, now_s: float) -> None:
-    expires, issued, begins = (_number(claims, name) for name in ("exp", "iat", "nbf"))
+    expires, issued, begins = (number_of(claims, name) for name in ("exp", "iat", "nbf"))
     if expires is None or issued is None:
         raise LaunchRefused("malformed", "exp or iat is missing, or is no number")
     if expires <= now_s:
@@ -128,54 +124,48 @@ def _fresh(claims: Mapping[str, Any], nonce: str, now_s: float) -> None:
 
 def _known_kind(claims: Mapping[str, Any]) -> None:
     if claims.get(names.VERSION_CLAIM) != names.VERSION:
-        raise LaunchRefused("version", f"LTI version {_shown(claims.get(names.VERSION_CLAIM))}")
+        raise LaunchRefused("version", f"LTI version {shown(claims.get(names.VERSION_CLAIM))}")
     if claims.get(names.MESSAGE_TYPE) not in _TYPES:
-        raise LaunchRefused("message_type", f"message {_shown(claims.get(names.MESSAGE_TYPE))}")
+        raise LaunchRefused("message_type", f"message {shown(claims.get(names.MESSAGE_TYPE))}")
 
 
 def _from_known_deployment(claims: Mapping[str, Any], platform: Platform) -> None:
-    deployment = _text(claims, names.DEPLOYMENT)
+    deployment = text_of(claims, names.DEPLOYMENT)
     if not deployment or not (platform.any_deployment or deployment in platform.deployments):
-        raise LaunchRefused("deployment", f"deployment {_shown(deployment)} is not registered")
+        raise LaunchRefused("deployment", f"deployment {shown(deployment)} is not registered")
 
 
 def _read(claims: Mapping[str, Any], platform: Platform) -> Launch:
     message = claims[names.MESSAGE_TYPE]
-    context, link = _object(claims, names.CONTEXT), _object(claims, names.RESOURCE_LINK)
-    if message == names.RESOURCE_LINK_REQUEST and not _text(link, "id"):
+    context, link = object_of(claims, names.CONTEXT), object_of(claims, names.RESOURCE_LINK)
+    if message == names.RESOURCE_LINK_REQUEST and not text_of(link, "id"):
         raise LaunchRefused("resource_link", "the message names no resource link")
-    for_user = _text(_object(claims, names.FOR_USER), "user_id")
+    for_user = text_of(object_of(claims, names.FOR_USER), "user_id")
     if message == names.REVIEW_REQUEST and not for_user:
         raise LaunchRefused("message", "the message does not say whose submission to review")
-    grades = _grades(_object(claims, names.ENDPOINT))
+    grades = _grades(object_of(claims, names.ENDPOINT))
     deep = _deep_linking(claims) if message == names.DEEP_LINKING_REQUEST else None
     shown_by = (
         *(platform.issuer, platform.login_url, grades.line_item, grades.line_items),
-        _address(_object(claims, names.PRESENTATION), "return_url"),
+        address_of(object_of(claims, names.PRESENTATION), "return_url"),
         "" if deep is None else deep.return_url,
     )
     return Launch(
         message=message,
-        deployment=_text(claims, names.DEPLOYMENT),
-        user=_text(claims, "sub"),
+        deployment=text_of(claims, names.DEPLOYMENT),
+        user=text_of(claims, "sub"),
         role=role(claims.get(names.ROLES)),
-        course=_text(context, "id"),
-        course_title=_text(context, "title") or _text(context, "label"),
-        link=_text(link, "id"),
-        link_title=_text(link, "title"),
+        course=text_of(context, "id"),
+        course_title=text_of(context, "title") or text_of(context, "label"),
+        link=text_of(link, "id"),
+        link_title=text_of(link, "title"),
         exercise=_custom(claims, "exercise"),
         for_user=for_user if message == names.REVIEW_REQUEST else "",
-        family=_text(_object(claims, names.PLATFORM), "product_family_code").lower(),
+        family=text_of(object_of(claims, names.PLATFORM), "product_family_code").lower(),
         frames=tuple(sorted({origin(url) for url in shown_by} - {""})),
         grades=grades,
         deep_linking=deep,
     )
-
-
-def origin(url: str) -> str:
-    """Return scheme, host and port of an address; "" where they are not plain."""
-    match = _ORIGIN.match(url.lower())
-    return match[0] if match else ""
 
 
 def role(roles: Any) -> Role:
@@ -203,16 +193,16 @@ def _context_role(uri: str) -> str:
 def _grades(endpoint: Mapping[str, Any]) -> Grades:
     scopes = endpoint.get("scope")
     return Grades(
-        line_item=_address(endpoint, "lineitem"),
-        line_items=_address(endpoint, "lineitems"),
+        line_item=address_of(endpoint, "lineitem"),
+        line_items=address_of(endpoint, "lineitems"),
         scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
     )
 
 
 def _deep_linking(claims: Mapping[str, Any]) -> DeepLinking:
-    settings = _object(claims, names.DEEP_SETTINGS)
+    settings = object_of(claims, names.DEEP_SETTINGS)
     kinds = settings.get("accept_types")
-    return_url = _address(settings, "deep_link_return_url")
+    return_url = address_of(settings, "deep_link_return_url")
     if not return_url or not isinstance(kinds, list) or "ltiResourceLink" not in kinds:
         raise LaunchRefused("message", "the platform does not take a link to an exercise here")
     return DeepLinking(
@@ -224,38 +214,5 @@ def _deep_linking(claims: Mapping[str, Any]) -> DeepLinking:
 
 def _custom(claims: Mapping[str, Any], name: str) -> str:
     """Return a custom parameter; "$Something" is a variable that the platform did not fill in."""
-    value = _text(_object(claims, names.CUSTOM), name)
+    value = text_of(object_of(claims, names.CUSTOM), name)
     return "" if value.startswith("$") else value
-
-
-def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = claims.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    """Return a text, "" for anything else; numbers as text: some platforms send ids as such."""
-    value = claims.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > _MOST or "\0" in value:
-        return ""
-    return value.encode("utf-8", "replace").decode()  # a lone surrogate fits no database
-
-
-def _address(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str) or len(value) > 2000 or not value.isascii():
-        return ""
-    return value if value.startswith(("https://", "http://")) else ""
-
-
-def _number(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-        return None
-    return float(value)
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:100]

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from grader.service.access import COOKIE, Access, Reader
 from grader.service.core import Service
 from grader.service.lti import deep_linking, key_store, pages, registry, sessions
-from grader.service.lti.launch import DeepLinking, origin
+from grader.service.lti.claims import origin
+from grader.service.lti.launch import DeepLinking
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.registration import Tool
 from grader.service.lti.tables import LtiAttempt, LtiLaunch, LtiLink

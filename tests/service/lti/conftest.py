@@ -31,9 +31,8 @@ def lms(request: pytest.FixtureRequest, service: Service) -> FakePlatform:
     return FakePlatform(Gradebook(request.param), tool_keys=tool_keys)
 
 
-@pytest.fixture
-def platform(lms: FakePlatform, service: Service) -> Platform:
-    """The fake platform's registration."""
+def describe(lms: FakePlatform, **changes: Any) -> Platform:
+    """Return the registration of the fake platform."""
     described = Platform(
         id="",
         issuer=lms.issuer,
@@ -45,6 +44,13 @@ def platform(lms: FakePlatform, service: Service) -> Platform:
         family=lms.gradebook.dialect,
         deployments=frozenset([lms.deployment]),
     )
+    return replace(described, **changes)
+
+
+@pytest.fixture
+def platform(lms: FakePlatform, service: Service) -> Platform:
+    """The fake platform's registration."""
+    described = describe(lms)
     with service.database.transaction() as session:
         return registry.get(session, registry.add(session, described))
 

@@ -16,7 +16,7 @@ from grader.service.dispatch import NoDispatch
 from grader.service.lti import grades, key_store
 from grader.service.lti.ags.gateway import Gateway
 from grader.service.lti.ags.loop import Outbox
-from grader.service.lti.ags.outbox import Timing
+from grader.service.lti.ags.row import Timing
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.service_token import ServiceTokens
 from grader.service.lti.tables import LtiGrade, LtiLink

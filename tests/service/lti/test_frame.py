@@ -15,9 +15,9 @@ from litestar import Litestar
 import reference
 from grader.service.core import Service
 from grader.service.lti import registry
-from grader.service.lti.platform import Platform
 from grader.service.lti.platform_keys import PlatformKeys
 from grader.service.lti.web import Lti
+from service.lti.conftest import describe
 from service.lti.fake_platform import LTI, FakePlatform
 from service.lti.served import asgi, certificate, free_port, serving
 
@@ -46,18 +46,8 @@ def served(
             LTI + "custom": {"exercise": reference.DEFAULT}
         }
     )
-    described = Platform(
-        id="",
-        issuer=lms.issuer,
-        client_id=lms.client_id,
-        login_url=f"{lms.issuer}/auth",
-        token_url=f"{lms.issuer}/token",
-        token_audience=f"{lms.issuer}/token",
-        keys_url=f"{lms.issuer}/keys",
-        any_deployment=True,
-    )
     with service.database.transaction() as session:
-        registry.add(session, described)
+        registry.add(session, describe(lms))
     calls = httpx.AsyncClient(transport=httpx.MockTransport(lms.respond))
     app.state.lti = Lti(calls, PlatformKeys(calls))
     pem = certificate(tmp_path)

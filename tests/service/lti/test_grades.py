@@ -16,7 +16,7 @@ from grader.service import upkeep
 from grader.service.lti import grades
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
-from grader.service.lti.ags.outbox import Event
+from grader.service.lti.ags.row import Event
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.policy import Attempt, Policy, decide, percent_off
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink

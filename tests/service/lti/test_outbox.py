@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 
 from grader.service.lti.ags.outbox import (
     MOST_TOKEN_REFUSALS,
-    Event,
-    Kind,
-    Row,
-    Timing,
     after,
     begin,
     decide,
     interrupted,
     send_again,
 )
+from grader.service.lti.ags.row import Event, Kind, Row, Timing
 from grader.service.lti.ags.score import Score, Shown
 
 NOW = 1_790_000_000.0

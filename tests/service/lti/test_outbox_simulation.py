@@ -11,16 +11,8 @@ import pytest
 
 from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S, Gateway, Target
 from grader.service.lti.ags.loop import LEASE_S, Claim, Outbox
-from grader.service.lti.ags.outbox import (
-    Event,
-    Row,
-    Timing,
-    after,
-    begin,
-    decide,
-    interrupted,
-    send_again,
-)
+from grader.service.lti.ags.outbox import after, begin, decide, interrupted, send_again
+from grader.service.lti.ags.row import Event, Row, Timing
 from grader.service.lti.ags.score import Score, body
 from grader.service.lti.platform import Platform
 from service.lti.fake_gradebook import Cell, Dialect, Faults, Gradebook

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from grader.service.lti import names
-from grader.service.lti.ags.outbox import Event, Kind, Row
+from grader.service.lti.ags.row import Event, Kind, Row
 from grader.service.lti.ags.score import Shown, body, read_results, results_url, scores_url
 from grader.service.lti.fetching import Unanswered, exchange, json_of, words_of
 from grader.service.lti.platform import Platform

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from grader.service.lti.ags.gateway import Gateway, Target
-from grader.service.lti.ags.outbox import Event, Row
+from grader.service.lti.ags.row import Event, Row
 
 _log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from grader.service.core import Service
 from grader.service.lti import key_store, transport
 from grader.service.lti.ags.gateway import Gateway
 from grader.service.lti.ags.loop import STEP_S, Outbox
-from grader.service.lti.ags.outbox import Timing
+from grader.service.lti.ags.row import Timing
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.service_token import ServiceTokens
 

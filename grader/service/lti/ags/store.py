@@ -15,16 +15,8 @@ from grader.service.database import Database
 from grader.service.lti import names, registry
 from grader.service.lti.ags.gateway import Target
 from grader.service.lti.ags.loop import LEASE_S, PER_PLATFORM, Claim
-from grader.service.lti.ags.outbox import (
-    Event,
-    Row,
-    Timing,
-    after,
-    begin,
-    decide,
-    interrupted,
-    send_again,
-)
+from grader.service.lti.ags.outbox import after, begin, decide, interrupted, send_again
+from grader.service.lti.ags.row import Event, Row, Timing
 from grader.service.lti.ags.score import Score
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
 from grader.service.tables import now
