@@ -56,6 +56,9 @@ def put(text: str, target: Path | None) -> None:
         return
     temporary = target.with_name(f".{target.name}.partial")
     try:
+        if target.exists() and not target.is_file():  # renamed over, /dev/null would be a file
+            target.write_text(text, encoding="utf-8")
+            return
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
     except OSError as error:
