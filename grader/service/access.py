@@ -6,6 +6,7 @@ answered as if it were not there.
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,8 @@ from grader.service.core import Service
 from grader.service.tables import Login, Submission, now
 
 COOKIE = "grader_login"
+_NOT_YOURS = "there is no such submission, or it is not yours"
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 Role = Literal["student", "staff", "operator"]
 
 
@@ -100,16 +103,20 @@ def find_reader(
         NotAuthorizedException: nobody is known who may do this.
         NotFoundException: the submission is not there for them.
     """
+    of_submission = access in (Access.SUBMISSION, Access.SUBMISSION_STAFF)
+    # PostgreSQL takes no NUL in a text, so it is not asked about what is no id.
+    if of_submission and not _ID.fullmatch(submission_id):
+        raise NotFoundException(_NOT_YOURS)
     operator = service.settings.operator_token
     if operator and _same(operator.reveal(), token):
         return Reader("operator")
     with service.database.reading() as session:
         login = _login(session, cookie)
-        if access in (Access.SUBMISSION, Access.SUBMISSION_STAFF):
+        if of_submission:
             submission = session.get(Submission, submission_id)
             reader = _of_submission(submission, login, token)
             if reader is None or (access is Access.SUBMISSION_STAFF and not reader.is_staff):
-                raise NotFoundException("there is no such submission, or it is not yours")
+                raise NotFoundException(_NOT_YOURS)
             return reader
     if login is None or access is Access.OPERATOR:
         raise NotAuthorizedException("this needs a login")

@@ -30,9 +30,9 @@ def serve(settings: Settings, *, does_all: bool) -> None:
     Raises:
         UsageError: the settings do not fit, or another process has the embedded database.
     """
-    configure()
     if settings.is_embedded and not does_all:
         raise UsageError("--role web needs GRADER_DATABASE_URL: SQLite serves one process")
+    configure()
     with _alone(settings):
         service = assembly.open_service(settings)
         beside: list[assembly.Running] = []
@@ -58,9 +58,9 @@ def work(settings: Settings) -> None:
     Raises:
         UsageError: the settings are the embedded service's, which does this itself.
     """
-    configure()
     if settings.is_embedded:
         raise UsageError("a worker needs GRADER_DATABASE_URL; on SQLite, grader serve does it all")
+    configure()
     service, grading = assembly.graded_here(assembly.open_service(settings))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

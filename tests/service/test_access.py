@@ -15,6 +15,7 @@ from grader.service.core import Service
 from grader.service.dispatch import NoDispatch
 from grader.service.submissions import Incoming, accept
 from grader.service.tables import Submission
+from service.conftest import OPERATOR
 
 
 @pytest.fixture
@@ -89,6 +90,17 @@ def test_a_submissions_token_opens_no_other_submission(
         {"params": {"token": bobs.token}},
     ):
         assert set(ask(client, app, alices, Access.SUBMISSION, **how).values()) == {404}
+
+
+def test_what_is_no_id_is_not_there(client: TestClient[Any]) -> None:
+    headers = {"authorization": f"Bearer {OPERATOR}"}
+    for name in ("0%00", "%00", "%ff", "x" * 300, "%F0%9F%92%A9", "'", "0" * 33):
+        whos: tuple[Any, ...] = ({}, {b"authorization": "Bearer \u00e9".encode()})
+        for who in whos:
+            assert client.get(f"/submissions/{name}", headers=who).status_code == 404, name
+        notice = client.post(f"/notices/{name}/resend", headers=headers)
+        assert notice.status_code == 404, name
+        assert client.get(f"/submissions/{name}", headers=headers).status_code == 404, name
 
 
 def test_its_owner_and_staff_do_read_it(

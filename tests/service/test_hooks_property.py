@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 from schemathesis.core.transport import Response
@@ -140,6 +140,8 @@ def test_any_genuine_body_gets_a_promised_answer(app: Litestar, secrets: dict[st
     assert ask(app, b"/hooks/submissions/campus", known, [first])[0] == 202
 
     @EXAMPLES
+    @example(body(exercise="knitting"), [], "")
+    @example(body(user=5), [], "")
     @given(
         deliveries() | st.binary(max_size=100),
         st.lists(st.tuples(names, header_values), max_size=3),

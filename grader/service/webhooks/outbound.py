@@ -113,6 +113,8 @@ def send(service: Service, notice_id: str) -> str:
 
 def resend(service: Service, notice_id: str) -> bool:
     """Start a notice's schedule anew; return whether there is such a notice, not sent yet."""
+    if not notice_id.removeprefix("msg_").isalnum():
+        return False  # no id; PostgreSQL takes no NUL in a text
     with service.database.transaction() as session:
         notice = session.get(Notice, notice_id)
         if notice is None or notice.state == SENT:
