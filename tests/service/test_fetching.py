@@ -17,7 +17,7 @@ from grader.service.webhooks import sources
 from service.fakes import FakeGrader
 
 Answer = Callable[[httpx.Request], httpx.Response]
-URL = "https://files.example.org/hw.py"
+URL = "https://uploads.example.org/hw.py"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def uploads(data: bytes = b"x = 1", status: int = 200, most_bytes: int = 100) ->
         headers = {"Location": "http://169.254.169.254/"}
         return httpx.Response(status, content=data, headers=headers)
 
-    hosts = ["files.example.org", "files.example.org:8080"]
+    hosts = ["uploads.example.org", "uploads.example.org:8080"]
     transport = httpx.MockTransport(answer)
     return Uploads("https://lms.example.org", hosts, most_bytes, transport=transport)
 
@@ -60,10 +60,10 @@ def test_a_folder_serves_one_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://files.example.org/a.py?X-Amz-Signature=abc",
-        "https://files.example.org:8080/a.py",
-        "https://files.example.org:443/a.py",
-        "https://FILES.example.org/a.py",
+        "https://uploads.example.org/a.py?X-Amz-Signature=abc",
+        "https://uploads.example.org:8080/a.py",
+        "https://uploads.example.org:443/a.py",
+        "https://UPLOADS.example.org/a.py",
         "/media/queue/1234",
     ],
 )
@@ -76,17 +76,17 @@ def test_files_of_allowed_hosts_are_fetched(url: str, tmp_path: Path) -> None:
     "url",
     [
         "https://evil.example.org/a.py",
-        "http://files.example.org/a.py",
-        "https://files.example.org:22/a.py",
-        "https://files.example.org@evil.example.org/a.py",
-        "https://files.example.org\\@evil.example.org/a.py",
-        "https://files.example.org.evil.example.org/",
+        "http://uploads.example.org/a.py",
+        "https://uploads.example.org:22/a.py",
+        "https://uploads.example.org@evil.example.org/a.py",
+        "https://uploads.example.org\\@evil.example.org/a.py",
+        "https://uploads.example.org.evil.example.org/",
         "http://169.254.169.254/latest/meta-data/",
         "//evil.example.org/a.py",
         "file:///etc/passwd",
-        "ftp://files.example.org/a.py",
+        "ftp://uploads.example.org/a.py",
         "https://[",
-        "https://user:secret@files.example.org/a.py",
+        "https://user:secret@uploads.example.org/a.py",
     ],
 )
 def test_files_of_no_other_place_are_fetched(url: str, tmp_path: Path) -> None:
