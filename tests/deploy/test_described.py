@@ -1,0 +1,152 @@
+"""What deploy/ names exists: settings, commands, images, ports and paths."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from conftest import ROOT
+from described import DEPLOY, OURS, Process, compose, manifests, pods, processes
+
+from grader.cli import app
+from grader.environment import cache_folder
+from grader.errors import UsageError
+from grader.sandbox.choice import LAUNCHERS
+from grader.service import settings
+from grader.service.routes import healthz, metrics, readyz
+
+EVERY = pytest.mark.parametrize("process", processes(), ids=str)
+_READ = {settings.variable(name) for name in settings.Settings.__dataclass_fields__}
+_DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def unknown(process: Process) -> set[str]:
+    """Return the variables of a process that nothing of ours reads."""
+    names = {name.removesuffix("_FILE") for name in process.environment}
+    return names - _READ - {"GRADER_CACHE"}
+
+
+def chosen(process: Process, folder: Path) -> settings.Settings:
+    """Return the settings that a process would read, its secrets laid out in a folder."""
+    environment = dict(process.environment)
+    for name in [name for name in environment if name.endswith("_FILE")]:
+        secret = folder / name
+        secret.write_text("postgresql+psycopg://grader@db/grader" if "DATABASE" in name else "x")
+        environment[name] = str(secret)
+    return settings.read(environment)
+
+
+def parsed(words: tuple[str, ...]) -> None:
+    """Parse a command as the command line would, and do nothing.
+
+    Raises:
+        typer's own UsageError: there is no such command, option or choice.
+    """
+    command, context = typer.main.get_command(app), None
+    name, rest = words[0], list(words[1:])
+    while True:
+        context = command.make_context(name, rest, parent=context)
+        if not hasattr(command, "get_command"):
+            return
+        name, command, rest = command.resolve_command(
+            context, context._protected_args + context.args
+        )
+
+
+def test_every_way_to_deploy_has_a_web_side_a_worker_and_a_migration() -> None:
+    for way in ("compose.yaml", "nnx-grader", "kubernetes"):
+        ways = [one for one in processes() if one.where.startswith(way)]
+        said = {one.command[1:] for one in ways}
+        assert {("serve", "--role", "web"), ("worker",), ("migrate",)} <= said, way
+
+
+@EVERY
+def test_every_variable_is_one_that_is_read(process: Process) -> None:
+    assert unknown(process) == set()
+
+
+@EVERY
+def test_every_value_is_understood(process: Process, tmp_path: Path) -> None:
+    found = chosen(process, tmp_path)
+    assert found.sandbox in {"auto", *LAUNCHERS}
+    assert found.is_embedded == (process.where == "nnx-grader.service")
+
+
+@EVERY
+def test_every_command_is_one_that_there_is(process: Process) -> None:
+    assert process.command[0] == "grader"
+    parsed(process.command)
+
+
+@EVERY
+def test_what_grades_is_given_the_time_to_drain(process: Process, tmp_path: Path) -> None:
+    grades = process.command[1:] in (("worker",), ("serve",))
+    # The queue's thread has 30 s more; three loops have 10 s each.
+    assert not grades or process.stop_s >= chosen(process, tmp_path).drain_s + 60
+
+
+def test_these_checks_refuse(tmp_path: Path) -> None:
+    wrong = Process("here", ("grader", "worker"), {"GRADER_SLOT": "1"}, 10)
+    assert unknown(wrong) == {"GRADER_SLOT"}
+    with pytest.raises(UsageError, match="GRADER_SLOTS"):
+        chosen(Process("here", ("grader",), {"GRADER_SLOTS": "none"}, 10), tmp_path)
+    for words in (
+        ("grader", "work"),
+        ("grader", "serve", "--role", "worker"),
+        ("grader", "worker", "-n"),
+    ):
+        with pytest.raises(Exception, match=r"No such|not one of|nvalid"):
+            parsed(words)
+
+
+def test_the_cache_is_where_the_units_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADER_CACHE", "/var/cache/nnx-grader")
+    assert cache_folder() == Path("/var/cache/nnx-grader")
+
+
+def images() -> list[str]:
+    from_compose = [one["image"] for one in compose()["services"].values()]
+    return from_compose + [container["image"] for _, container in pods().values()]
+
+
+def test_every_image_of_ours_is_a_target_of_the_dockerfile() -> None:
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", _DOCKERFILE, re.MULTILINE))
+    ours = {name for name in images() if name.startswith(OURS)}
+    assert {name.removeprefix(OURS) for name in ours} <= targets
+    assert set(images()) - ours == {"postgres:16"}
+
+
+def test_no_file_names_a_registry_or_holds_a_secret() -> None:
+    for path in DEPLOY.rglob("*"):
+        if path.is_file():
+            text = path.read_text()
+            assert not re.search(r"\b(docker\.io|ghcr\.io|quay\.io|gcr\.io|amazonaws)\b", text), (
+                path
+            )
+            assert not re.search(r"whsec_|://\w+:\w", text), path
+            assert "kind: Secret" not in text, f"{path}: secrets go by reference"
+
+
+def test_ports_and_paths_are_those_of_the_web_side() -> None:
+    port = int(re.findall(r"GRADER_PORT=(\d+)", _DOCKERFILE)[0])
+    assert f"EXPOSE {port}\n" in _DOCKERFILE
+    assert compose()["services"]["web"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    _, web = pods()["nnx-grader-web"]
+    assert web["ports"] == [{"name": "http", "containerPort": port}]
+    assert web["startupProbe"]["httpGet"] == {"path": only(healthz.paths), "port": "http"}
+    assert web["livenessProbe"]["httpGet"] == {"path": only(healthz.paths), "port": "http"}
+    assert web["readinessProbe"]["httpGet"] == {"path": only(readyz.paths), "port": "http"}
+    (service,) = [one for one in manifests() if one["kind"] == "Service"]
+    assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+
+
+def test_a_workers_metrics_are_where_it_is_told_to_have_them() -> None:
+    _, worker = pods()["nnx-grader-worker"]
+    (port,) = [one["value"] for one in worker["env"] if one["name"] == "GRADER_METRICS_PORT"]
+    assert worker["ports"] == [{"name": "metrics", "containerPort": int(port)}]
+    assert worker["livenessProbe"]["httpGet"] == {"path": only(metrics.paths), "port": "metrics"}
+
+
+def only(paths: set[str]) -> str:
+    (path,) = paths
+    return path
