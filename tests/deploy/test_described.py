@@ -1,10 +1,12 @@
 """What deploy/ names exists: settings, commands, images, ports and paths."""
 
+import ipaddress
 import re
 from pathlib import Path
 
 import pytest
 import typer
+import uvicorn
 from conftest import ROOT
 from described import DEPLOY, OURS, Process, compose, manifests, pods, processes
 
@@ -23,7 +25,8 @@ _DOCKERFILE = (ROOT / "Dockerfile").read_text()
 def unknown(process: Process) -> set[str]:
     """Return the variables of a process that nothing of ours reads."""
     names = {name.removesuffix("_FILE") for name in process.environment}
-    return names - _READ - {"GRADER_CACHE"}
+    serves = process.command[1:2] == ("serve",)
+    return names - _READ - {"GRADER_CACHE"} - ({"FORWARDED_ALLOW_IPS"} if serves else set())
 
 
 def chosen(process: Process, folder: Path) -> settings.Settings:
@@ -102,6 +105,20 @@ def test_these_checks_refuse(tmp_path: Path) -> None:
 def test_the_cache_is_where_the_units_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADER_CACHE", "/var/cache/nnx-grader")
     assert cache_folder() == Path("/var/cache/nnx-grader")
+
+
+@EVERY
+def test_the_proxy_that_is_believed_is_of_a_private_network(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = process.environment.get("FORWARDED_ALLOW_IPS")
+    behind_a_network = process.command[1:2] == ("serve",) and not process.where.endswith("service")
+    assert (networks is not None) == behind_a_network
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", networks or "127.0.0.1")
+    said = uvicorn.Config("grader").forwarded_allow_ips
+    assert isinstance(said, str)
+    # "*" would believe the first address of the header, which whoever asks writes.
+    assert all(ipaddress.ip_network(one).is_private for one in said.split(","))
 
 
 def images() -> list[str]:
