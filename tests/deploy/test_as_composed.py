@@ -5,6 +5,7 @@ variables: Compose itself need not be here. PostgreSQL is this machine's, on loo
 containers use the host's network; so addresses and ports differ, and nothing else.
 """
 
+import json
 import os
 import shutil
 import time
@@ -22,10 +23,10 @@ from described import MANIFESTS, compose
 from service import postgresql
 from service.processes import answers, free_port
 from service.senders import body, deliver
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from grader.service.database import Database
-from grader.service.tables import DONE
+from grader.service.tables import DONE, Grading, Result, Submission
 from grader.service.webhooks import sources
 
 _GRADED_S = 240.0
@@ -35,12 +36,19 @@ _FLAGS = {
     "mem_limit": "--memory",
     "memswap_limit": "--memory-swap",
 }
-_EACH = {"tmpfs": "--tmpfs", "cap_drop": "--cap-drop", "security_opt": "--security-opt"}
+_EACH = {
+    "tmpfs": "--tmpfs",
+    "cap_drop": "--cap-drop",
+    "security_opt": "--security-opt",
+    "volumes": "--volume",
+    "group_add": "--group-add",
+}
+_SOCKET = Path("/var/run/docker.sock")
 _SWITCHES = {"init": "--init", "read_only": "--read-only"}
 _OTHERWISE = {
     *("image", "command", "environment", "secrets"),  # given below
     *("pull_policy", "restart", "networks", "ports", "depends_on", "logging"),  # Compose's own
-    *("stop_grace_period", "scale"),
+    *("stop_grace_period", "scale", "profiles"),
 }
 
 
@@ -76,6 +84,8 @@ class Composed:
     def start(self, name: str, *more: str) -> str:
         """Start a service; return the container's name, or what it printed when it ended."""
         service = compose()["services"][name]
+        if "group_add" in service:  # DOCKER_GID
+            service["group_add"] = [str(_SOCKET.stat().st_gid)]
         words = ["run", "--network=host", *options(service), *more]
         for secret in service["secrets"]:
             words += ["--volume", f"{self._secrets / secret}:/run/secrets/{secret}:ro"]
@@ -112,9 +122,10 @@ def composed(tmp_path: Path, server: postgresql.PostgreSQL) -> Iterator[Composed
     found.end()
 
 
-def test_a_submission_is_graded_by_what_compose_starts(
+def test_submissions_are_graded_by_what_compose_starts(
     composed: Composed, server: postgresql.PostgreSQL
 ) -> None:
+    image("worker")
     with pytest.raises(pytest.fail.Exception, match="grader migrate"):
         composed.start("web")  # nothing migrated: it says so and ends
     assert "revision" in composed.start("migrate")
@@ -123,27 +134,36 @@ def test_a_submission_is_graded_by_what_compose_starts(
     database = Database(server.url)
     secret = sources.add(database, "campus")
     source = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
-    with httpx.Client(base_url=composed.url, trust_env=False) as client:
-        assert deliver(client, secret, body(source)).status_code == 202
-    assert keda_counts(database) == 1
-    worker = composed.start("worker", "--detach")
+    for name, wall in (("worker", "confined"), ("worker-docker", "docker")):
+        with httpx.Client(base_url=composed.url, trust_env=False) as client:
+            delivered = deliver(client, secret, body(source, user=name))
+        assert delivered.status_code == 202
+        assert keda_counts(database) == 1
+        worker = composed.start(name, "--detach")
+        wait_for_results(database, worker)
+        assert graded(database, name) == (DONE, "accepted", wall)
+        metrics = httpx.get(composed.metrics_url, trust_env=False).text
+        assert 'grader_results_total{verdict="accepted"} 1.0' in metrics
+        ends_by_itself(worker)
+    metrics = httpx.get(f"{composed.url}/metrics", trust_env=False).text
+    assert 'grader_waiting{lane="interactive"} 0.0' in metrics
+    ends_by_itself(web)
+    database.close()
+
+
+def wait_for_results(database: Database, worker: str) -> None:
     end = time.monotonic() + _GRADED_S
     while keda_counts(database):
         assert time.monotonic() < end, docker("logs", worker).stderr[-3000:]
         time.sleep(0.5)
-    assert verdict(database) == (DONE, "accepted")
-    metrics = httpx.get(composed.metrics_url, trust_env=False).text
-    assert 'grader_results_total{verdict="accepted"} 1.0' in metrics
-    assert (
-        'grader_waiting{lane="interactive"} 0.0'
-        in httpx.get(f"{composed.url}/metrics", trust_env=False).text
-    )
-    for container in (web, worker):
-        assert docker("exec", container, "healthy", check=False).returncode == 0
-        docker("stop", "--time=60", container)
-        code = docker("inspect", "--format={{.State.ExitCode}}", container).stdout.strip()
-        assert code in ("0", "143"), "it was killed: SIGTERM did not end it"
-    database.close()
+
+
+def ends_by_itself(container: str) -> None:
+    """Hold a container to be well, and to end on SIGTERM."""
+    assert docker("exec", container, "healthy", check=False).returncode == 0
+    docker("stop", "--time=60", container)
+    code = docker("inspect", "--format={{.State.ExitCode}}", container).stdout.strip()
+    assert code in ("0", "143"), "it was killed: SIGTERM did not end it"
 
 
 def keda_counts(database: Database) -> int:
@@ -156,8 +176,11 @@ def keda_counts(database: Database) -> int:
     return count
 
 
-def verdict(database: Database) -> tuple[str, str]:
+def graded(database: Database, user: str) -> tuple[str, str, str]:
+    """Return a user's state, verdict and the wall that stood around the submission."""
     with database.reading() as session:
-        query = "SELECT state, verdict FROM grading JOIN result USING (submission_id)"
-        state, found = session.execute(text(query)).one()
-    return state, found
+        rows = select(Grading.state, Result.verdict, Result.report)
+        rows = rows.join(Submission, Submission.id == Grading.submission_id)
+        rows = rows.join(Result, Result.submission_id == Submission.id)
+        state, verdict, report = session.execute(rows.where(Submission.user == user)).one()
+    return state, verdict, json.loads(report)["confined_by"][0]

@@ -73,6 +73,11 @@ def start() -> tuple[PostgreSQL, Path]:
     return PostgreSQL(folder), folder
 
 
+def program(name: str) -> Path:
+    """Return a program of PostgreSQL's."""
+    return _binaries() / name
+
+
 def _binaries() -> Path:
     found = _binaries_or_none()
     assert found is not None
