@@ -86,7 +86,7 @@ def _list(target: Target) -> object:
 
 def _write_in(folder: str) -> Callable[[Target], object]:
     def attempt(_: Target) -> object:
-        path = Path(folder, f"probe-{os.getpid()}")
+        path = Path(folder, f"probe-{os.urandom(8).hex()}")  # pids return, files stay
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with suppress(OSError):  # a filter refuses it; the file is there all the same
             path.unlink()
