@@ -252,7 +252,7 @@ def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis() -> None:
     code = """
 import sys
 from grader import cli
-sys.argv = ["grader", "grade", sys.argv[1], "--cases", "24"]
+sys.argv = ["grader", "grade", sys.argv[1], "--cases", "24", "--sandbox", "bubblewrap"]
 try:
     cli.app()
 except SystemExit as end:
