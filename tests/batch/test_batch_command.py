@@ -206,6 +206,8 @@ def test_a_stop_keeps_what_is_done_and_says_how_to_go_on(
     broken: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     output, mark = tmp_path / "out", uuid.uuid4().hex
+    for late in range(30, 500):  # enough that it is still at work when it is told to stop
+        (broken / f"s{late}.py").write_text(f"x{late} = (\n")
     with subprocess.Popen(
         command(broken, "-o", output, "--jobs", 1),
         env=environment(MARK=mark),
