@@ -17,9 +17,6 @@ from grader.service.webhooks import sources
 from service.processes import Process, answers, free_port
 from service.senders import body, deliver, signed
 
-# The oldest Typer that we take imports what the newest Click calls old.
-pytestmark = pytest.mark.filterwarnings("ignore:'click:DeprecationWarning")
-
 
 class Embedded:
     """The embedded service: one process on SQLite, its address and its database."""
