@@ -22,6 +22,8 @@ MOST_BYTES = 64 << 10
 """Output is cut at 1000 KiB, end first; the grade is its end, so little is printed."""
 CUT_AT_BYTES = 1000 << 10
 _REWRITTEN = re.compile(r"([A-Za-z0-9]):")
+_REWRITTEN_AS_JSON = re.compile(r"([A-Za-z0-9\x00-\x1f]|[^\x00-\x7f]):")
+"""In JSON a line end is `\\n` and an accented letter `\\u00e9`: both end in what is rewritten."""
 _STAGE = "Findings"
 
 OPTIONS: Mapping[str, Any] = {
@@ -61,7 +63,7 @@ def not_judged(circumstances: Circumstances) -> Delivery:
 
 def unquoted(text: str) -> str:
     """Return a text that Autolab's parser leaves alone."""
-    return _REWRITTEN.sub(r"\1 :", text)
+    return _REWRITTEN_AS_JSON.sub(r"\1 :", text)
 
 
 def validate(document: bytes, beside: Mapping[str, bytes]) -> list[str]:

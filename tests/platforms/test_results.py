@@ -1,6 +1,7 @@
 """Every report becomes a result that its platform takes, whatever text and numbers it holds."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from samples import SAMPLES, accepted, internal_error, score_only, wrong_answer
 
 from grader.model import Finding, Report
-from grader.platforms import NAMES, find
+from grader.platforms import NAMES, autolab, find
 from grader.platforms.platform import NOT_JUDGED, Delivery
 from grader.report.views import LEVELS
 from grader.report.views import for_student as as_student
@@ -271,3 +272,9 @@ def test_an_error_of_ours_is_never_a_grade(name: str) -> None:
     else:
         assert delivery.document is not None
         assert b"not your fault" in delivery.document or name == "github"
+
+
+@pytest.mark.parametrize("before", ["a", "7", "é", "\n", "\u0007", "語"])
+def test_no_letter_or_digit_stands_before_a_colon_in_json_either(before: str) -> None:
+    line = json.dumps(autolab.unquoted(f"{before}: told"))
+    assert re.search("[A-Za-z0-9]:", line) is None

@@ -152,7 +152,10 @@ def hanging(name: str, root: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:  # it ended between two looks
+        return []
     return [int(child) for child in text.split()]
 
 
