@@ -96,7 +96,7 @@ def test_rejected_fixture_fails_where_it_is_wrong(folder: Path, judges: Judges) 
 CONTAINERS = ("docker+runsc", "docker")
 """Walls that cost more CPU: 1.4 and 2.2 times."""
 THROUGH_CONTAINERS = {
-    "resources": "fork memory_made_read_only memory_shared threads loop_in_call"
+    "resources": "fork memory_private memory_made_read_only memory_shared threads loop_in_call"
     " loop_holding_the_lock stdout_flood native_crash kills_itself closes_its_pipes_and_loops",
     "forging": "frames_ahead_of_calls write_to_every_descriptor patch_worker exit_in_call"
     " late_writer_thread",
