@@ -54,11 +54,8 @@ ALLOWED = {
     "grader.platforms.child": {"grader.platforms", "grader.model", "grader.report", "reference"}
     | {"grader.errors", "grader.sandbox.kernel"},
     "grader.platforms.wheel": {"grader", "reference"},
-    "grader.platforms.grading": {
-        *("grader.environment", "grader.errors", "grader.examiner", "grader.intake"),
-        *("grader.judge", "grader.model", "grader.oracle", "grader.result", "grader.runtime"),
-        *("grader.sandbox", "grader.text"),
-    },
+    "grader.platforms.grading": {"grader.bench", "grader.environment", "grader.model"},
+    "grader.peer": {"grader", "grader.errors", "grader.peer", "grader.sandbox.kernel"},
     "grader.diagnosis": {
         "grader.diagnosis",
         *("grader.model", "grader.errors", "grader.text", "grader.checker", "grader.explain"),
@@ -68,8 +65,8 @@ ALLOWED = {
     "grader.batch": {
         "grader.batch",
         *("grader.model", "grader.errors", "grader.text", "grader.report", "grader.intake"),
+        "grader.peer",
     },
-    "grader.batch.process": {"grader", "grader.batch"},
     "grader.batch.job": {"grader", "reference"},
     "grader.apart": {"grader.errors", "grader.model", "grader.report", "grader.text"},
     "grader.xqueue": {
@@ -143,6 +140,7 @@ def test_worker_folder_imports_no_parent_and_nothing_else_of_ours() -> None:
         ("import grader", HEAVY | {"numpy"}),
         ("import reference; reference.load('resnet_classifier')", HEAVY),
         ("import grader.judge", HEAVY),
+        ("import grader.bench", {*HEAVY, "grader.judge", "grader.sandbox.choice"}),
         ("import grader.intake", HEAVY),
         ("import grader.diagnosis", HEAVY),
         ("import grader.public", HEAVY),

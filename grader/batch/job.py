@@ -1,14 +1,12 @@
 """Grade submissions in a process of its own: `python -P -m grader.batch.job`.
 
-A job has a judge and an oracle, and starts one worker at a time. It takes questions from standard
-input, see messages.py, and ends with it: when the command dies, however, so do its jobs, and with a
-job its workers. A crash of a job costs the submission that it held one more try.
+A job has a judge and an oracle, and starts one worker at a time. It takes questions, see
+messages.py, until the command is gone. A crash of a job costs the submission that it held one more
+try.
 """
 
 import os
-import threading
 from pathlib import Path
-from queue import Queue
 
 import msgspec
 
@@ -30,21 +28,11 @@ from grader.batch.messages import (
 from grader.batch.naming import report_name
 from grader.batch.reading import Reader
 from grader.batch.reports import read_report, write_reports
-from grader.diagnosis import Diagnostician
+from grader.bench import ReferenceBench
 from grader.environment import cache_folder
-from grader.errors import GraderError, SubmissionError, UsageError
-from grader.examiner import ReferenceExaminer
-from grader.judge import Judge
+from grader.errors import GraderError, UsageError
 from grader.model import Report, Submission
-from grader.oracle import Oracle
-from grader.rehearsal import steps
-from grader.result import refuse
-from grader.runtime import compile_cache
-from grader.sandbox.choice import choose
-from grader.sandbox.kernel import become_undumpable
-from grader.sandbox.setup import Setup
-from grader.suites import recall_or_generate
-from grader.text import printable
+from grader.peer.answering import serve
 
 
 class Job:
@@ -52,12 +40,18 @@ class Job:
 
     def __init__(self, start: Start) -> None:
         self._start = start
-        self._exercise = reference.load(start.exercise)
+        exercise = reference.load(start.exercise)
         self._output = Path(os.fsdecode(start.output))
-        self._reader = Reader(Path(os.fsdecode(start.source)), self._exercise)
-        self._oracle = Oracle(self._exercise, cache_folder())
-        self._examiner = ReferenceExaminer(self._exercise, self._oracle, start.seed, start.cases)
-        self._judge: Judge | None = None
+        self._reader = Reader(Path(os.fsdecode(start.source)), exercise)
+        self._bench = ReferenceBench(
+            exercise,
+            cache_folder(),
+            sandbox=start.sandbox,
+            workers=start.workers,
+            seed=start.seed,
+            cases=start.cases,
+        )
+        self.close = self._bench.close
         self._entry: Entry | None = None
         self._submission: Submission | None = None
 
@@ -79,45 +73,20 @@ class Job:
 
     def _read(self, entry: Entry) -> Answer:
         self._entry, self._submission = entry, None
-        meter = self._examiner.meter()
-        try:
-            self._submission = self._reader.read(entry)
-        except SubmissionError as error:
-            name = printable(entry.pieces[0].name)
-            report = refuse(self._exercise, name, error, meter.usage(), self._start.seed)
-            return self._done(report)
-        return Readable(self._submission.sha256)
+        read = self._bench.read_by(lambda: self._reader.read(entry), entry.pieces[0].name)
+        if isinstance(read, Report):
+            return self._done(read)
+        self._submission = read
+        return Readable(read.sha256)
 
     def _prepare(self) -> Answer:
-        """Fill what all jobs share on disk, so that none of them does it twice."""
-        suite = recall_or_generate(
-            self._exercise, self._oracle, self._start.seed, self._start.cases
-        )
-        compiled = compile_cache(cache_folder())
-        if not compiled.is_dir() or not any(compiled.iterdir()):
-            self._oracle.warm_up(suite.cases)
-            for step in steps(self._exercise, self._oracle, suite.cases):
-                self._oracle.rehearse(step)
-        questions = self._examiner.pose()
-        Diagnostician(self._exercise, self._oracle).prepare(questions.asked)
-        self._wall()
+        self._bench.prepare()
+        self._bench.open_wall()
         return Ready()
-
-    def _wall(self) -> Judge:
-        """Return the judge; the wall is chosen when it is first needed."""
-        if self._judge is None:
-            folder, start = cache_folder(), self._start
-            secrets = (folder / "expected.sqlite", self._exercise.folder)
-            suite = recall_or_generate(self._exercise, self._oracle, start.seed, start.cases)
-            rehearsal = tuple(steps(self._exercise, self._oracle, suite.cases))
-            setup = Setup(compile_cache(folder), secrets, rehearsal)
-            wall = choose(start.sandbox, setup, workers=start.workers)
-            self._judge = Judge(self._exercise, wall, self._examiner)
-        return self._judge
 
     def _grade(self) -> Answer:
         assert self._submission is not None
-        return self._done(self._wall().grade(self._submission))
+        return self._done(self._bench.grade(self._submission))
 
     def _copy(self, report: str) -> Answer:
         """Take another's report; its name is all that may differ for the same source."""
@@ -161,34 +130,27 @@ def row_of(entry: Entry, report: Report, name: str) -> Row:
     )
 
 
-def _questions(stream: int, waiting: "Queue[bytes]") -> None:
-    """Read questions until the command is gone; then this process has no reason to live."""
-    with open(stream, "rb", closefd=False) as lines:
-        for line in lines:
-            waiting.put(line)
-    os._exit(0)
+class Answering:
+    """The job that the first question starts, and those after it."""
 
+    def __init__(self) -> None:
+        self._job: Job | None = None
 
-def main() -> None:
-    """Answer questions until end of file."""
-    become_undumpable()  # before there are answers in this process
-    answers = os.dup(1)
-    os.dup2(2, 1)  # nothing that prints may break a line
-    waiting: Queue[bytes] = Queue()
-    threading.Thread(target=_questions, args=(0, waiting), daemon=True).start()
-    job: Job | None = None
-    while True:
-        question = msgspec.json.decode(waiting.get(), type=Question)
-        if isinstance(question, Start):
-            job = Job(question)
-            answer: Answer = Ready()
-        else:
-            assert job is not None
-            answer = job.answer(question)
-        data = memoryview(msgspec.json.encode(answer) + b"\n")
-        while data:
-            data = data[os.write(answers, data) :]
+    def answer(self, question: bytes) -> bytes:
+        """Answer one."""
+        asked: Question = msgspec.msgpack.decode(question, type=Question)
+        if isinstance(asked, Start):
+            self._job = Job(asked)
+            return msgspec.msgpack.encode(Ready())
+        assert self._job is not None
+        return msgspec.msgpack.encode(self._job.answer(asked))
+
+    def close(self) -> None:
+        """End what stands ready."""
+        if self._job is not None:
+            self._job.close()
 
 
 if __name__ == "__main__":
-    main()
+    answering = Answering()
+    serve(answering.answer, answering.close)

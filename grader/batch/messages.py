@@ -1,4 +1,4 @@
-"""Say what the command and its jobs tell each other: a line of JSON each, both ways.
+"""Say what the command and its jobs tell each other: MessagePack both ways.
 
     Start                               Ready
     Read(entry)                         Readable, or Done with the row of what cannot be read

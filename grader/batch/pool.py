@@ -12,8 +12,9 @@ from queue import SimpleQueue
 from grader.batch.entry import Entry, Row
 from grader.batch.memory import Watch, budget_of
 from grader.batch.messages import Copy, Done, Failed, Grade, Prepare, Read, Readable, Start
-from grader.batch.process import JobEnded, JobProcess
+from grader.batch.process import JobProcess
 from grader.errors import InternalError
+from grader.peer.asking import PeerEnded
 
 _TRIES = 2
 Result = Row | BaseException
@@ -116,9 +117,9 @@ class Pool:
         for _ in range(_TRIES):
             try:
                 row = self._try(entry, holder.job())
-            except (JobEnded, _CannotDo) as error:
+            except (PeerEnded, _CannotDo) as error:
                 problem = str(error)
-                if isinstance(error, JobEnded) and self._was_sent_away(holder.close()):
+                if isinstance(error, PeerEnded) and self._was_sent_away(holder.close()):
                     self._greedy.append(entry)
                     return None
                 if self._stopped:

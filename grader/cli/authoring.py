@@ -20,7 +20,6 @@ from grader.cli.common import (
     load_exercise,
     progress_bar,
     reporting_errors,
-    setup,
 )
 from grader.errors import UsageError
 from grader.report.format import Format
@@ -171,6 +170,7 @@ def _check(
 ) -> "Adequacy":
     """Gather programs and suites, and see how they fare."""
     from grader.authoring import adequacy, programs, sightings, suites
+    from grader.bench import setup
     from grader.environment import cache_folder
     from grader.sandbox.choice import choose
 
@@ -178,7 +178,7 @@ def _check(
     bank = [one for one in right if one.settings == programs.AS_GRADED]
     bank += programs.misconceptions(exercise)
     bank += programs.fixtures(exercise, _existing(fixtures) or exercise.fixtures)
-    wall = choose(sandbox.value, setup(exercise), workers="auto")
+    wall = choose(sandbox.value, setup(cache_folder(), exercise), workers="auto")
     seeds = suites.seeds(exercise, count)
     with progress_bar("expected values") as progress:
         asked = suites.prepare(

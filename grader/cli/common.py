@@ -15,7 +15,6 @@ from grader.report.format import Format
 
 if TYPE_CHECKING:
     from grader.model import Exercise, Report, Shown
-    from grader.sandbox.setup import Setup
     from grader.trial import Progress
 
 ACCEPTED, NOT_ACCEPTED, USAGE, INTERNAL = 0, 1, 2, 3
@@ -108,17 +107,6 @@ def load_exercise(name: str | None) -> "Exercise":
     import reference
 
     return reference.load(name or reference.DEFAULT)
-
-
-def setup(exercise: "Exercise | None" = None) -> "Setup":
-    """Return what workers get; neither expected values nor the exercise may be readable."""
-    from grader.environment import cache_folder
-    from grader.runtime import compile_cache
-    from grader.sandbox.setup import Setup
-
-    folder = cache_folder()
-    secrets = [folder / "expected.sqlite", *([] if exercise is None else [exercise.folder])]
-    return Setup(compile_cache(folder), secrets=tuple(secrets))
 
 
 def shown(view: ViewName | None, feedback: FeedbackName | None) -> "Shown":

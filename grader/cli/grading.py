@@ -1,6 +1,5 @@
 """Grade one submission, try it, grade it again, or show once more what came of it."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,15 +27,14 @@ from grader.cli.common import (
     load_exercise,
     progress_bar,
     reporting_errors,
-    setup,
     shown,
 )
 from grader.cli.platforms import MetadataOption, PlatformOption, SettingsOption
-from grader.errors import SubmissionError, UsageError
+from grader.errors import UsageError
 from grader.report.format import Format
 
 if TYPE_CHECKING:
-    from grader.examiner import Examiner
+    from grader.bench import Bench
     from grader.model import Exercise, Report
 
 PathArgument = Annotated[Path, typer.Argument(help="A .py, .ipynb or .zip file, or a folder.")]
@@ -86,6 +84,8 @@ def try_(
 ) -> None:
     """Try one submission on the public examples, as a student. Exit codes: those of grade."""
     with reporting_errors():
+        from grader.bench import Bench
+        from grader.environment import cache_folder
         from grader.public import PublicExaminer
         from grader.report.output import write
         from grader.report.views import for_student
@@ -93,7 +93,9 @@ def try_(
         _refuse_one_file_twice(output, html)
         chosen = load_exercise(exercise)
         examiner = PublicExaminer(chosen)
-        report, source = _judge(chosen, path, sandbox, examiner)
+        report, source = _judge(
+            Bench(chosen, examiner, cache_folder(), sandbox=sandbox.value), path
+        )
         # A report on standard output may be JSON: what is no part of it goes beside it.
         typer.echo(examiner.note, err=format is not Format.text)
         document = for_student(report, "full")
@@ -205,48 +207,37 @@ def _grade(
     workers: WorkersName = WorkersName.auto,
 ) -> tuple["Report", str | None]:
     """Read and judge one submission by the reference; see _judge."""
+    from grader.bench import ReferenceBench
     from grader.environment import cache_folder
-    from grader.examiner import ReferenceExaminer
-    from grader.oracle import Oracle
 
-    with Oracle(exercise, cache_folder()) as oracle:
-        suite = seed or exercise.default_seed, cases or exercise.cases
-        examiner = ReferenceExaminer(exercise, oracle, *suite)
-        return _judge(exercise, path, sandbox, examiner, workers)
+    if workers is WorkersName.auto:  # a template costs as much as the one worker it would fork
+        workers = WorkersName.fresh
+    bench = ReferenceBench(
+        exercise,
+        cache_folder(),
+        sandbox=sandbox.value,
+        workers=workers.value,
+        seed=seed,
+        cases=cases,
+    )
+    return _judge(bench, path)
 
 
-def _judge(
-    exercise: "Exercise",
-    path: Path,
-    sandbox: SandboxName,
-    examiner: "Examiner",
-    workers: WorkersName = WorkersName.auto,
-) -> tuple["Report", str | None]:
+def _judge(bench: "Bench", path: Path) -> tuple["Report", str | None]:
     """Read and judge one submission, showing progress where somebody watches.
 
     Returns:
         The report and the text that was judged; None when it could not be read.
     """
-    from grader.intake import read_submission
-    from grader.result import refuse
-    from grader.sandbox.kernel import become_undumpable
-    from grader.text import printable
+    from grader.model import Report
 
-    become_undumpable()  # before there are answers in this process
-    try:
-        submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
-    except SubmissionError as error:
-        usage = examiner.meter().usage()
-        return refuse(exercise, printable(path.name), error, usage, examiner.seed), None
-    from grader.judge import Judge  # neither is needed for a file that cannot be read
-    from grader.sandbox.choice import choose
-
-    if workers is WorkersName.auto:  # a template costs as much as the one worker it would fork
-        workers = WorkersName.fresh
-    wall = choose(sandbox.value, setup(exercise), workers=workers.value)
-    with closing(wall), progress_bar(exercise.name) as progress:
-        report = Judge(exercise, wall, examiner).grade(submission, progress)
-    return report, submission.source.decode("utf-8", "replace")
+    with bench:
+        read = bench.read(path)
+        if isinstance(read, Report):
+            return read, None
+        bench.open_wall()  # what is wrong with it is no part of the progress
+        with progress_bar(bench.exercise.name) as progress:
+            return bench.grade(read, progress), read.source.decode("utf-8", "replace")
 
 
 def _exit_code(report: "Report") -> int:

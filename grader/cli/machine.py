@@ -11,7 +11,6 @@ from grader.cli.common import (
     SandboxName,
     load_exercise,
     reporting_errors,
-    setup,
 )
 from grader.errors import UsageError
 
@@ -46,21 +45,13 @@ def warm(
 
 
 def _warm(chosen: "Exercise") -> None:
-    from grader.diagnosis import Diagnostician
+    from grader.bench import ReferenceBench
     from grader.environment import cache_folder
-    from grader.oracle import Oracle
-    from grader.questions import pose
-    from grader.rehearsal import steps
-    from grader.suites import recall_or_generate
 
-    with Oracle(chosen, cache_folder()) as oracle:
-        suite = recall_or_generate(chosen, oracle, chosen.default_seed, chosen.cases)
-        oracle.warm_up(suite.cases)
-        questions = pose(chosen, oracle, chosen.default_seed, chosen.cases)
-        Diagnostician(chosen, oracle).prepare(questions.asked)
-        for step in steps(chosen, oracle, suite.cases):
-            oracle.rehearse(step)
-    typer.echo(f"{chosen.name}: {len(suite.cases)} cases are ready in {cache_folder()}")
+    folder = cache_folder()
+    with ReferenceBench(chosen, folder, sandbox="auto") as bench:
+        count = bench.prepare(anew=True)
+    typer.echo(f"{chosen.name}: {count} cases are ready in {folder}")
 
 
 def doctor(
@@ -72,7 +63,9 @@ def doctor(
     with reporting_errors():
         from rich.console import Console
 
+        from grader.bench import setup
         from grader.doctor import examine
+        from grader.environment import cache_folder
 
-        whole = examine(sandbox.value, setup(), Console())
+        whole = examine(sandbox.value, setup(cache_folder()), Console())
         raise typer.Exit(ACCEPTED if whole else NOT_ACCEPTED)

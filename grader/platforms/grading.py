@@ -9,19 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grader.bench import ReferenceBench
 from grader.environment import cache_folder
-from grader.errors import SubmissionError
-from grader.examiner import ReferenceExaminer
-from grader.intake import read_submission
-from grader.judge import Judge
 from grader.model import Exercise, Report
-from grader.oracle import Oracle
-from grader.result import refuse
-from grader.runtime import compile_cache
-from grader.sandbox.choice import choose
-from grader.sandbox.kernel import become_undumpable
-from grader.sandbox.setup import Setup
-from grader.text import printable
 
 _AFTER_EXPLAINING = 0.3
 _MOST_AFTER_EXPLAINING_S = 15.0
@@ -41,18 +31,15 @@ def grade(exercise: Exercise, path: Path, *, sandbox: str, end: float) -> Report
         SandboxError: no wall works here.
         OracleError: the cache cannot be used.
     """
-    become_undumpable()  # before there are answers in this process
     kept = min(_MOST_AFTER_EXPLAINING_S, _AFTER_EXPLAINING * (end - time.monotonic()))
-    with usable_cache() as folder, Oracle(exercise, folder, variants_until=end - kept) as oracle:
-        examiner = ReferenceExaminer(exercise, oracle, exercise.default_seed, exercise.cases)
-        try:
-            read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
-        except SubmissionError as error:
-            usage = examiner.meter().usage()
-            return refuse(exercise, printable(path.name), error, usage, examiner.seed)
-        secrets = (folder / "expected.sqlite", exercise.folder)
-        wall = choose(sandbox, Setup(compile_cache(folder), secrets=secrets))
-        return Judge(exercise, wall, examiner, end=end).grade(read)
+    with (
+        usable_cache() as folder,
+        ReferenceBench(
+            exercise, folder, sandbox=sandbox, end=end, variants_until=end - kept
+        ) as bench,
+    ):
+        read = bench.read(path)
+        return read if isinstance(read, Report) else bench.grade(read)
 
 
 @contextmanager

@@ -57,7 +57,9 @@ def ensure_tables(settings: Settings, database: Database) -> None:
 
 def make_grader(settings: Settings) -> Grader:
     """Return a grader that judges behind the wall."""
-    return JudgingProcess(sandbox=settings.sandbox, deadline_s=settings.grading_s)
+    return JudgingProcess(
+        sandbox=settings.sandbox, workers=settings.workers, deadline_s=settings.grading_s
+    )
 
 
 def graded_here(service: Service) -> tuple[Service, Running]:

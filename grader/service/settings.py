@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from grader.errors import UsageError
 from grader.model.report import Feedback
 
+WORKERS = ("auto", "fork", "cold", "fresh")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -68,6 +69,12 @@ def _feedback(text: str) -> Feedback:
     raise ValueError(f"there are: {', '.join(known)}")
 
 
+def _workers(text: str) -> str:
+    if text not in WORKERS:
+        raise ValueError(f"there are: {', '.join(WORKERS)}")
+    return text
+
+
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
@@ -105,6 +112,13 @@ class Settings:
     )
     slots: int = field(default=1, metadata=_by(_whole, "submissions graded at once by one process"))
     sandbox: str = field(default="auto", metadata=_by(str, "the wall, as for `grader grade`"))
+    workers: str = field(
+        default="auto",
+        metadata=_by(
+            _workers,
+            "how workers start: auto, fork, cold or fresh, as for `grader grade --workers`",
+        ),
+    )
     feedback: Feedback = field(default="full", metadata=_by(_feedback, "how much students see"))
     queue_depth: int = field(
         default=10_000, metadata=_by(_whole, "waiting submissions above which 503 is answered")

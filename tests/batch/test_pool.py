@@ -10,7 +10,7 @@ import pytest
 from rows import row
 
 import reference
-from grader.batch import pool
+from grader.batch import memory, pool
 from grader.batch.entry import Entry, Piece, Row
 from grader.batch.gathering import gather
 from grader.batch.messages import (
@@ -27,9 +27,9 @@ from grader.batch.messages import (
     Start,
 )
 from grader.batch.pool import Pool
-from grader.batch.process import JobEnded
 from grader.batch.reports import make_folders
 from grader.errors import InternalError
+from grader.peer.asking import PeerEnded
 
 START = Start(
     exercise="x",
@@ -85,13 +85,13 @@ class Fake:
         times = self.jobs.count(self.entry.id)
         if self.entry.id.startswith("greedy") and times == 1:
             self.jobs.send_away(self.pid)
-            raise JobEnded("signal 9")
+            raise PeerEnded("signal 9")
         if self.entry.id.startswith("greedy"):
             assert self.jobs.started - self.jobs.ended == 1, "it is not alone"
         what, _, bad = self.entry.id.partition(" copy")[0].partition(" ")
         if bad.isdigit() and times <= int(bad):
             if what == "crashes":
-                raise JobEnded("signal 9")
+                raise PeerEnded("signal 9")
             return Failed("disk full")
         copied = question.report if isinstance(question, Copy) else ""
         assert isinstance(question, Copy | Grade)
@@ -193,9 +193,10 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
 ) -> None:
     source, output = tmp_path / "class", tmp_path / "out"
     source.mkdir()
-    for number in range(6):
+    for number in range(20):  # so many that both jobs are at work together
         (source / f"s{number}.py").write_text(f"x{number} = (\n")
     make_folders(output)
+    monkeypatch.setattr(memory, "_LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(pool, "budget_of", lambda jobs: 1)  # whoever is not alone has to go
     start = Start(
         exercise=reference.DEFAULT,

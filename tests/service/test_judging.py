@@ -24,7 +24,7 @@ def grader(monkeypatch: pytest.MonkeyPatch) -> Iterator[JudgingProcess]:
     sandbox_called("bubblewrap")
     monkeypatch.setenv("GRADER_CACHE", str(CACHE))
     monkeypatch.setenv("GRADER_DATABASE_URL", "postgresql+psycopg://x:hunter2@db/grader")
-    opened = JudgingProcess(sandbox="bubblewrap", deadline_s=300)
+    opened = JudgingProcess(sandbox="bubblewrap", workers="auto", deadline_s=300)
     yield opened
     opened.close()
 
@@ -39,7 +39,7 @@ def fixture(name: str) -> bytes:
 
 def test_fixtures_get_their_verdicts_one_after_the_other(grader: JudgingProcess) -> None:
     right = grader.grade(work(("submission.py", fixture("accepted/plain"))))
-    first = grader._process
+    first = grader._peer
     assert from_json(right.report).verdict == "accepted"
     hostile = grader.grade(work(("hw.py", fixture("hostile/exit_in_call"))))
     assert from_json(hostile.report).verdict != "accepted"
@@ -49,7 +49,7 @@ def test_fixtures_get_their_verdicts_one_after_the_other(grader: JudgingProcess)
         work(("submission.py", fixture("accepted/plain")), ("notes.py", b"x = 1\n"))
     )
     assert from_json(several.report).verdict == "accepted"
-    assert grader._process is first  # kept from one to the next
+    assert grader._peer is first  # kept from one to the next
 
 
 def test_an_exercise_that_is_not_there_is_our_error(grader: JudgingProcess) -> None:
@@ -63,8 +63,8 @@ def test_a_file_name_that_is_a_path_is_never_written(grader: JudgingProcess) -> 
 
 def test_no_secret_of_the_service_reaches_it(grader: JudgingProcess) -> None:
     grader.grade(Work("/nowhere", (("hw.py", b""),)))
-    assert grader._process is not None
-    environment = Path(f"/proc/{grader._process.pid}/environ")
+    assert grader._peer is not None
+    environment = Path(f"/proc/{grader._peer.pid}/environ")
     try:
         assert b"hunter2" not in environment.read_bytes()
     except PermissionError:  # it has closed its memory, and so its environment, to us too
@@ -73,18 +73,17 @@ def test_no_secret_of_the_service_reaches_it(grader: JudgingProcess) -> None:
 
 def test_a_process_that_is_killed_is_told_and_replaced(grader: JudgingProcess) -> None:
     grader.grade(Work("/nowhere", (("hw.py", b""),)))
-    assert grader._process is not None
-    grader._process.kill()
-    grader._process.wait()
-    with pytest.raises(GraderDied, match="-9"):
+    assert grader._peer is not None
+    grader._peer.kill()
+    with pytest.raises(GraderDied, match="signal 9"):
         grader.grade(work(("hw.py", b"")))
     assert "no exercise.py" in grader.grade(Work("/nowhere", (("hw.py", b""),))).error
 
 
 def test_a_process_that_does_not_answer_is_ended(grader: JudgingProcess) -> None:
     grader.grade(Work("/nowhere", (("hw.py", b""),)))
-    assert grader._process is not None
-    pid = grader._process.pid
+    assert grader._peer is not None
+    pid = grader._peer.pid
     os.kill(pid, signal.SIGSTOP)
     grader._deadline_s = 0.5
     with pytest.raises(GraderDied, match="no answer in time"):
@@ -96,9 +95,9 @@ def test_it_ends_when_its_parent_is_killed() -> None:
     code = (
         "from grader.service.judging.process import JudgingProcess as J\n"
         "from grader.service.judging.work import Work\n"
-        "j = J(sandbox='auto', deadline_s=60)\n"
+        "j = J(sandbox='auto', workers='auto', deadline_s=60)\n"
         "j.grade(Work('/nowhere', (('a', b''),)))\n"
-        "print(j._process.pid, flush=True)\n"
+        "print(j._peer.pid, flush=True)\n"
         "import time; time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as one:

@@ -1,81 +1,72 @@
-"""The judging process: read submissions from standard input, judge, write reports to its output.
+"""The judging process: take submissions, judge, answer with reports.
 
-It is trusted, as every judge is, and holds no secret of the service. It ends with its parent.
+It is trusted, as every judge is, and holds no secret of the service.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 import reference
+from grader.bench import ReferenceBench
 from grader.environment import cache_folder
-from grader.errors import SubmissionError
-from grader.intake import read_submission
-from grader.judge import Judge
-from grader.meter import Meter
-from grader.model import Exercise, Report, Sandbox
-from grader.oracle import Oracle
+from grader.model import Report
+from grader.peer.answering import serve
 from grader.report.document import to_json
-from grader.result import refuse
-from grader.runtime import compile_cache
-from grader.sandbox.choice import choose
-from grader.sandbox.kernel import become_undumpable
-from grader.sandbox.setup import Setup
-from grader.sandbox.worker import syscalls
 from grader.service.judging.work import Reply, Work
-from grader.text import printable
 
-_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
-_LENGTH_BYTES = 8
-
-
-class _Bench:
-    """One exercise with its wall and its oracle, kept from submission to submission."""
-
-    def __init__(self, exercise: Exercise, sandbox: Sandbox, oracle: Oracle) -> None:
-        self.exercise, self.oracle = exercise, oracle
-        self.judge = Judge(exercise, sandbox, oracle)
-
-    def grade(self, files: tuple[tuple[str, bytes], ...]) -> Report:
-        with _laid_out(files) as path:
-            try:
-                exercise = self.exercise
-                names, entry = exercise.file_names, exercise.entry
-                submission = read_submission(path, file_names=names, entry=entry)
-            except SubmissionError as error:
-                name = printable(files[0][0] if len(files) == 1 else "submission")
-                return refuse(self.exercise, name, error, Meter(self.oracle).usage())
-        return self.judge.grade(submission)
+_MOST_BENCHES = 2
+"""Exercises that stay ready: each keeps an oracle and a template, about 1 GiB together."""
 
 
-class _Benches:
-    """The benches by exercise."""
+class Benches:
+    """The benches by exercise, the one used last at the end."""
 
-    def __init__(self, sandbox: str) -> None:
-        self._sandbox, self._benches = sandbox, dict[str, _Bench]()
+    def __init__(self, sandbox: str, workers: str) -> None:
+        self._sandbox, self._workers = sandbox, workers
+        self._benches = dict[str, ReferenceBench]()
 
-    def grade(self, work: Work) -> Reply:
+    def answer(self, question: bytes) -> bytes:
+        """Judge one submission; what goes wrong comes back as the reply's error."""
+        return msgspec.msgpack.encode(self._grade(msgspec.msgpack.decode(question, type=Work)))
+
+    def close(self) -> None:
+        """End whatever stands ready."""
+        for name in list(self._benches):
+            self._end(name)
+
+    def _grade(self, work: Work) -> Reply:
         try:
-            bench = self._benches.get(work.exercise) or self._open(work.exercise)
-            report = bench.grade(work.files)
+            report = self._report(work)
         except Exception as error:  # a bug of ours is told to the service, which counts it
             return Reply(error=f"{type(error).__name__}: {error}")
         if report.verdict == "internal_error":
-            del self._benches[work.exercise]  # its oracle may be what failed
+            self._end(work.exercise)  # its oracle may be what failed
         return Reply(report=to_json(report))
 
-    def _open(self, name: str) -> _Bench:
-        exercise, cache = reference.load(name), cache_folder()
-        secrets = (cache / "expected.sqlite", exercise.folder)
-        wall = choose(self._sandbox, Setup(compile_cache(cache), secrets=secrets))
-        self._benches[name] = _Bench(exercise, wall, Oracle(exercise, cache))
-        return self._benches[name]
+    def _report(self, work: Work) -> Report:
+        bench = self._benches[work.exercise] = self._take(work.exercise)
+        with _laid_out(work.files) as path:
+            read = bench.read(path, path.name if len(work.files) == 1 else "submission")
+        return read if isinstance(read, Report) else bench.grade(read)
+
+    def _take(self, name: str) -> ReferenceBench:
+        bench = self._benches.pop(name, None)
+        if bench is not None:
+            return bench
+        exercise = reference.load(name)
+        for oldest in list(self._benches)[: 1 - _MOST_BENCHES]:
+            self._end(oldest)
+        return ReferenceBench(
+            exercise, cache_folder(), sandbox=self._sandbox, workers=self._workers
+        )
+
+    def _end(self, name: str) -> None:
+        self._benches.pop(name).close()
 
 
 @contextmanager
@@ -89,23 +80,11 @@ def _laid_out(files: tuple[tuple[str, bytes], ...]) -> Iterator[Path]:
         yield Path(folder) / files[0][0] if len(files) == 1 else Path(folder)
 
 
-def main(sandbox: str) -> None:
+def main(sandbox: str, workers: str) -> None:
     """Judge what comes until the input ends."""
-    syscalls.prctl(_PR_SET_PDEATHSIG, _SIGKILL)
-    become_undumpable()
-    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what anything prints by mistake is no reply
-    benches = _Benches(sandbox)
-    while (length := source.read(_LENGTH_BYTES)) != b"":
-        message = source.read(int.from_bytes(length, "big"))
-        _write(target, benches.grade(msgspec.msgpack.decode(message, type=Work)))
-
-
-def _write(target: IO[bytes], reply: Reply) -> None:
-    data = msgspec.msgpack.encode(reply)
-    target.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
-    target.flush()
+    benches = Benches(sandbox, workers)
+    serve(benches.answer, benches.close)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
