@@ -1,12 +1,29 @@
-"""Look at processes of this machine, as the kernel lists them."""
+"""Look at processes of this machine, as the kernel lists them, and wait for what they do."""
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+PATIENCE_S = 120.0
+"""How long anything may take that happens soon on an idle machine: no test measures speed."""
+
+
+def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+    """Wait until something is true; fail the test when it never is."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, f"it did not come true in {patience_s:.0f} s"
+        time.sleep(0.02)
 
 
 def children_of(pid: int) -> list[int]:
     """Return what any thread of a process started: the kernel lists children by thread."""
-    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(word) for one in lists for word in one.split()]
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # the thread ended between two looks
+            found += map(int, path.read_text().split())
+    return found
 
 
 def descendants(pid: int) -> list[int]:
@@ -14,6 +31,14 @@ def descendants(pid: int) -> list[int]:
     for one in found:
         found += children_of(one)
     return found[1:]
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process; "" of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def is_alive(pid: int) -> bool:

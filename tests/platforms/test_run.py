@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import CACHE, FIXTURES
+from processes import children_of, command_of, descendants, is_alive, until
 
 from grader.platforms import NAMES, find
 from grader.platforms.order import below
@@ -22,6 +22,7 @@ ACCEPTED = FIXTURES / "accepted" / "plain" / "submission.py"
 WRONG = FIXTURES / "rejected" / "pool_max" / "submission.py"
 WITH_A_FILE = [name for name in NAMES if find(name).places.result]
 
+HANG = "time.sleep(600)"
 CRASHES = {
     "import_error": "sys.modules['msgspec'] = None",
     "killed": "import os; os.kill(os.getpid(), 9)",
@@ -30,7 +31,7 @@ CRASHES = {
     "closes_its_pipe": "import os, time; os.close(int(sys.orig_argv[-2])); time.sleep(600)",
     "says_nonsense": "import os; os.write(int(sys.orig_argv[-2]), b'[]\\n'); os._exit(0)",
     "prints_a_result": 'import os; print(\'{"scores": {"autograded": 100}}\'); os._exit(1)',
-    "hangs": "import time; time.sleep(600)",
+    "hangs": f"import time; {HANG}",
     "out_of_memory": "import resource as r; r.setrlimit(r.RLIMIT_AS, (60 << 20, 60 << 20))",
 }
 """What happens to the process that judges, as code that it runs when it starts."""
@@ -108,7 +109,7 @@ def test_the_result_is_there_before_anything_runs(name: str, tmp_path: Path) -> 
 def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path) -> None:
     submit(tmp_path, "gradescope", ACCEPTED)
     with hanging("gradescope", tmp_path) as process:
-        child = _children(process.pid)[0]
+        (child,) = children_of(process.pid)
         process.terminate()
         process.wait(60)
         with pytest.raises(ProcessLookupError):
@@ -117,23 +118,25 @@ def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path) -> None:
 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
     submit(tmp_path, "gradescope", "while True: pass\n")
-    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE), **break_child(tmp_path, UNHURRIED)}
+    arguments = ("--sandbox", "bubblewrap", "--budget-s", "3600")
     with subprocess.Popen(
-        command("gradescope", tmp_path), env=environment, stderr=subprocess.DEVNULL
+        command("gradescope", tmp_path, *arguments), env=environment, stderr=subprocess.DEVNULL
     ) as process:
-        while process.poll() is None and not any(map(_children, _children(process.pid))):
-            time.sleep(0.05)  # until a worker runs
-        (child,) = _children(process.pid)
-        process.kill()
-    while Path(f"/proc/{child}").exists() and _state(child) != "Z":
-        time.sleep(0.05)
+        try:
+            until(lambda: any("bwrap " in command_of(pid) for pid in descendants(process.pid)))
+            found = descendants(process.pid)
+        finally:
+            process.kill()
+    assert len(found) > 1, "the process that judges, and the worker that it started"
+    until(lambda: not any(map(is_alive, found)))
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"
+UNHURRIED = (
+    "from grader.model import Deadlines; from grader.questions import Questions;"
+    " Questions.deadlines = Deadlines(first_s=3600, total_s=3600)"
+)
+"""Code under which no submission runs out of time, however long we take to look at it."""
 
 
 @contextmanager
@@ -144,19 +147,10 @@ def hanging(name: str, root: Path) -> Iterator[subprocess.Popen[bytes]]:
         command(name, root), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            while process.poll() is None and not _children(process.pid):
-                time.sleep(0.05)
+            until(lambda: children_of(process.pid))
             yield process
         finally:
             process.kill()
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except FileNotFoundError:  # it ended between two looks
-        return []
-    return [int(child) for child in text.split()]
 
 
 def _beside(path: Path) -> dict[str, bytes]:
@@ -299,23 +293,19 @@ def test_settings_hold_paths_from_their_own_folder(tmp_path: Path) -> None:
     assert found.options["leaderboard"] is False
 
 
-def terminate_when_judging(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGTERM to the process that judges once it runs."""
-    while not (children := _children(process.pid)):
-        time.sleep(0.05)
-    time.sleep(0.3)
-    os.kill(children[0], signal.SIGTERM)
-
-
 def test_a_judge_that_is_terminated_is_replaced(tmp_path: Path) -> None:
     submit(tmp_path, "prairielearn", "def broken(:\n" + "# " + "x" * 1000)
-    environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
+    mark = tmp_path / "seen"
+    code = f"import os, time; os.path.exists({str(mark)!r}) or (open({str(mark)!r}, 'w'), {HANG})"
+    environment = {**os.environ, "GRADER_CACHE": str(CACHE), **break_child(tmp_path, code)}
     with subprocess.Popen(
-        command("prairielearn", tmp_path, "--budget-s", "200"),
-        env={**environment, **break_child(tmp_path, "import time; time.sleep(2)")},
+        command("prairielearn", tmp_path, "--budget-s", "1200"),
+        env=environment,
         stderr=subprocess.PIPE,
     ) as process:
-        terminate_when_judging(process)
+        until(mark.exists)
+        (child,) = children_of(process.pid)
+        os.kill(child, signal.SIGTERM)
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 0
