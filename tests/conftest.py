@@ -19,6 +19,7 @@ from grader.authoring.programs import SETTINGS
 from grader.authoring.scaffold import lay_out
 from grader.authoring.survey import Survey
 from grader.authoring.trusted import Trusted
+from grader.environment import worker_image
 from grader.judge import Judge
 from grader.model import Exercise, Report, Sandbox, Submission
 from grader.oracle import Oracle
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures" / "resnet_classifier"
 CACHE = Path(os.environ.get("GRADER_CACHE", ROOT / ".cache")).absolute()
+WORKER_IMAGE = worker_image()
 
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
@@ -48,6 +50,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     summary.write(terminalreporter)
+
+
+IMAGE_VARIABLE = "GRADER_WORKER_IMAGE"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_machine() -> Iterator[None]:
+    """Have `auto`, here and in every process that a test starts, mean the bare machine.
+
+    An image that lies on the machine would otherwise decide which wall grades, and how slowly.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IMAGE_VARIABLE, "no-image-of-that-name")
+        yield
+
+
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this test, and the processes that it starts, find the image of workers again."""
+    monkeypatch.setenv(IMAGE_VARIABLE, WORKER_IMAGE)
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +92,11 @@ KINDS: list[Kind] = [
 
 
 def made(kind: Kind, setup: Setup) -> Sandbox:
-    """Return a sandbox of a kind."""
+    """Return a sandbox of a kind; one of containers runs the image that was built."""
     name, start = kind
-    return LAUNCHERS[name](setup) if start == "fresh" else Forking(FORKING[name](setup), setup)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IMAGE_VARIABLE, WORKER_IMAGE)
+        return LAUNCHERS[name](setup) if start == "fresh" else Forking(FORKING[name](setup), setup)
 
 
 def kind_of(sandbox: Sandbox) -> Kind:

@@ -28,6 +28,8 @@ from grader.sandbox.leftovers import LABEL, owner
 from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
 
+pytestmark = pytest.mark.usefixtures("images")
+
 LOOP = b"def f(x):\n    while True: pass"
 ONE = [np.float64(1)]
 

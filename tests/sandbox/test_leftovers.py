@@ -56,6 +56,7 @@ def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
     assert traces(sandbox, os.getpid()) == before
 
 
+@pytest.mark.usefixtures("images")
 def test_a_judge_that_is_killed_takes_its_busy_worker_along(sandbox: Sandbox) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", BUSY_JUDGE, sandbox.name, kind_of(sandbox)[1].removesuffix("ed")],

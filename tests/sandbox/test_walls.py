@@ -191,6 +191,7 @@ def test_a_readable_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> Non
     refuse_readable([str(tmp_path / "other")], [secret])
 
 
+@pytest.mark.usefixtures("images")
 def test_auto_takes_the_best_wall_that_works() -> None:
     setup = Setup(None)
     works = [name for name, launcher in LAUNCHERS.items() if launcher(setup).problem() is None]
