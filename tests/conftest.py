@@ -1,9 +1,11 @@
 """Share what every grading test needs: the exercise, its oracle, each wall."""
 
+import gc
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,11 +105,29 @@ def kind_of(sandbox: Sandbox) -> Kind:
     return sandbox.name, "forked" if isinstance(sandbox, Forking) else "fresh"
 
 
+WALLS = ExitStack()
+"""Closes every wall that was opened once for all tests: a template stands until then."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def walls_closed() -> Iterator[None]:
+    with WALLS:
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Find what a module left open before it ends; later it would be another test's failure."""
+    yield
+    gc.collect()
+
+
 @cache
 def sandbox_called(name: str, start: str = "fresh") -> Sandbox:
     """Return a sandbox; where it cannot work the test skips on a laptop and fails in CI."""
     setup = Setup(compile_cache(CACHE), secrets=(CACHE / "expected.sqlite",))
     sandbox = made((name, start), setup)
+    WALLS.callback(sandbox.close)
     problem = sandbox.problem()
     if problem is not None and os.environ.get("CI") == "true":
         pytest.fail(f"{name}: {problem}")

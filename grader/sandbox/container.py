@@ -129,7 +129,7 @@ class Container:
             with answering("a container was not removed"):
                 self._api.remove_container(self._id, force=True, v=True)
         except SandboxError as error:  # what was learnt still stands; a later judge sweeps
-            _logger.warning("%s", error)
+            _logger.warning("%s", str(error))  # a record that is kept would keep sockets
         if self._attached is not None:
             getattr(self._attached, "_sock", self._attached).close()
             self._attached.close()
