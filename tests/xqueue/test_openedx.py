@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import built
 import pytest
 from conftest import CACHE, FIXTURES
 from xqueue_parts import CREDENTIALS, OpenEdx, body
@@ -97,6 +98,27 @@ def test_the_command_grades_what_is_typed_and_what_is_uploaded(
         assert find("openedx").validate(found["reply"].encode(), {}) == []
     assert "Pools over the height only" in uploaded["reply"]
     assert left(tmp_path) == []
+
+
+def test_the_image_serves_a_queue(openedx: OpenEdx, queue: str, tmp_path: Path) -> None:
+    for name in ("accepted/plain", "rejected/pool_max", "hostile/exit_in_call"):
+        source = (FIXTURES / name / "submission.py").read_text()
+        openedx.submit(f"in image {name}", source, queue=queue)
+    variables = tmp_path / "xqueue.env"
+    variables.write_text(
+        f"GRADER_XQUEUE_USERNAME={CREDENTIALS.username}\n"
+        f"GRADER_XQUEUE_PASSWORD={CREDENTIALS.password}\n"
+    )
+    options = ["--rm", "--network=host", "--no-healthcheck", f"--env-file={variables}"]
+    command = ["grader", "xqueue", "--url", openedx.url, "--queue", queue, "--until-empty"]
+    built.docker("run", *options, built.image("service"), *command, "--state", "/tmp/xqueue")
+    points = {
+        name: openedx.state(f"in image {name}")["points"]
+        for name in ("accepted/plain", "rejected/pool_max", "hostile/exit_in_call")
+    }
+    assert points["accepted/plain"] == 100
+    assert 0 < points["rejected/pool_max"] < 100
+    assert points["hostile/exit_in_call"] < 100
 
 
 def test_many_are_graded_at_once_and_each_once(
