@@ -1,8 +1,9 @@
 """Choose the wall: the best one that passes its preflight, or the one asked for; never a lesser."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from grader.errors import SandboxError, UsageError
 from grader.model import Deadlines, Sandbox
@@ -10,6 +11,7 @@ from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.confined import Confined
 from grader.sandbox.docker import Docker, DockerRunsc
 from grader.sandbox.forking import Forking
+from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
 from grader.sandbox.spares import Spares
@@ -32,7 +34,13 @@ FORKING: dict[str, Callable[[Setup], Launcher]] = {
 _logger = logging.getLogger("grader")
 
 
-def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
+def choose(
+    name: str,
+    setup: Setup,
+    *,
+    workers: str = "fresh",
+    loans: Mapping[str, Loan] = MappingProxyType({}),
+) -> Sandbox:
     """Return the launcher called name; "auto" takes the first whose preflight passes.
 
     Args:
@@ -42,6 +50,7 @@ def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
             no fork passes. What was tried in vain is in a warning and among the report's layers.
             Containers do not fork: "auto" keeps the next one starting while one is used. What it
             returns wants to be closed.
+        loans: templates of another process of ours, see lend; they serve before any of our own.
 
     Raises:
         UsageError: there is no launcher of this name, or it cannot fork.
@@ -51,7 +60,7 @@ def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
     if workers == "fresh":
         return sandbox
     problems: list[str] = []
-    for forking in _ways_to_fork(sandbox, setup, workers):
+    for forking in _ways_to_fork(sandbox, setup, workers, loans):
         problem = forking.problem()
         if problem is None:
             return Remarked(forking, problems) if problems else forking
@@ -64,12 +73,25 @@ def choose(name: str, setup: Setup, *, workers: str = "fresh") -> Sandbox:
     return Remarked(sandbox, problems)
 
 
-def _ways_to_fork(sandbox: Sandbox, setup: Setup, workers: str) -> Iterator[Sandbox]:
+def lend(sandbox: Sandbox) -> dict[str, Lent]:
+    """Return the templates of a sandbox by their kinds, for another process's choose.
+
+    Raises:
+        SandboxError: one does not start.
+    """
+    if isinstance(sandbox, Remarked):
+        return lend(sandbox.sandbox)
+    return sandbox.lend() if isinstance(sandbox, WarmForking | Forking) else {}
+
+
+def _ways_to_fork(
+    sandbox: Sandbox, setup: Setup, workers: str, loans: Mapping[str, Loan]
+) -> Iterator[Sandbox]:
     """Yield what can be tried, the fastest first."""
     if sandbox.name in FORKING:
         if setup.rehearsal and workers != "cold":
-            yield WarmForking(FORKING[sandbox.name](setup), setup)
-        yield Forking(FORKING[sandbox.name](setup), setup)
+            yield WarmForking(FORKING[sandbox.name](setup), setup, loans)
+        yield Forking(FORKING[sandbox.name](setup), setup, loans)
 
 
 class Remarked:
@@ -77,13 +99,13 @@ class Remarked:
 
     def __init__(self, sandbox: Sandbox, problems: Sequence[str]) -> None:
         self.name = sandbox.name
-        self._sandbox, self._problems = sandbox, tuple(problems)
+        self.sandbox, self._problems = sandbox, tuple(problems)
         self.problem, self.close = sandbox.problem, sandbox.close
 
     @contextmanager
     def open(self, deadlines: Deadlines) -> Iterator[Session]:
         """Start a worker; see Sandbox."""
-        with self._sandbox.open(deadlines) as worker:
+        with self.sandbox.open(deadlines) as worker:
             assert isinstance(worker, Session)
             worker.confined_by = (*worker.confined_by, *self._problems)
             yield worker

@@ -1,10 +1,12 @@
 """Fork workers from a template that has imported the libraries, behind any wall of this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from grader.errors import GraderError
 from grader.model import Deadlines
+from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
 from grader.sandbox.standing import Launcher, Standing
@@ -18,12 +20,15 @@ class Forking:
 
     Args:
         launcher: whose wall the template stands behind.
+        loans: templates of another process, by kind.
     """
 
-    def __init__(self, launcher: Launcher, setup: Setup) -> None:
+    def __init__(
+        self, launcher: Launcher, setup: Setup, loans: Mapping[str, Loan] = MappingProxyType({})
+    ) -> None:
         self.name = launcher.name
         self._launcher, self._setup = launcher, setup
-        self._standing = Standing(launcher, "cold")
+        self._standing = Standing(launcher, "cold", loan=loans.get("cold"))
 
     def problem(self) -> str | None:
         """Say why no worker can be forked here; the template that was tried serves from then on."""
@@ -51,6 +56,14 @@ class Forking:
             yield Session(pipes, (*template.layers, FORKED), deadlines)
         finally:
             pipes.close()
+
+    def lend(self) -> dict[str, Lent]:
+        """Return a template by its kind, for another process.
+
+        Raises:
+            SandboxError: it does not start.
+        """
+        return {"cold": self._standing.lend()}
 
     def close(self) -> None:
         """End the template."""

@@ -10,13 +10,15 @@ is there and would wait for ever for anything more. Three things make that hones
 - then nothing that it answered counts: the judge asks a worker that was forked cold, from zero.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from grader.errors import GraderError, MemoryLimitExceeded, Missed, SubmissionError
 from grader.model import Deadlines, Sandbox
 from grader.sandbox.connection import Channel
 from grader.sandbox.forking import Forking
+from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.session import Described, Session
 from grader.sandbox.setup import Setup
 from grader.sandbox.standing import Launcher, Standing
@@ -70,13 +72,16 @@ class WarmForking:
     Args:
         launcher: whose wall the templates stand behind.
         setup: its rehearsal says what is usual.
+        loans: templates of another process, by kind.
     """
 
-    def __init__(self, launcher: Launcher, setup: Setup) -> None:
+    def __init__(
+        self, launcher: Launcher, setup: Setup, loans: Mapping[str, Loan] = MappingProxyType({})
+    ) -> None:
         self.name = launcher.name
         self._setup = setup
-        self.cold = Forking(launcher, setup)
-        self._standing = Standing(launcher, "warm", setup.rehearsal)
+        self.cold = Forking(launcher, setup, loans)
+        self._standing = Standing(launcher, "warm", setup.rehearsal, loans.get("warm"))
 
     def problem(self) -> str | None:
         """Say why a warm fork does not compute here; None when it does."""
@@ -102,6 +107,14 @@ class WarmForking:
             yield WarmSession(pipes, (*template.layers, WARM), deadlines, self.cold)
         finally:
             pipes.close()
+
+    def lend(self) -> dict[str, Lent]:
+        """Return both templates by their kinds, for another process.
+
+        Raises:
+            SandboxError: one does not start.
+        """
+        return {"warm": self._standing.lend(), **self.cold.lend()}
 
     def close(self) -> None:
         """End both templates."""

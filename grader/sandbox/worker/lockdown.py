@@ -121,6 +121,20 @@ def lock_down_fork(
     )
 
 
+def set_template_apart(*, keep_fds: Collection[int]) -> None:
+    """Confine a fork of a template that goes on as a template: all else it has inherited.
+
+    Args:
+        keep_fds: descriptors to keep besides 0, 1 and 2.
+
+    Raises:
+        OSError: a layer could not be built; end this process.
+    """
+    _close_all_but(keep_fds)
+    _die_with_parent()
+    _become_undumpable()
+
+
 def require_single_thread() -> None:
     """Make sure that no other thread runs, native ones included.
 

@@ -7,10 +7,12 @@ reach neither the template nor its siblings, and dies with the template.
 
     judge -> template    {"kind": ..., "settings": ..., "shape": ...}: a layer to rehearse
     judge -> template    {"limits": ...} with requests, replies, log, status
-    template -> status   {"pid": ...} with a pidfd of the worker
-    template -> status   {"status": ..., "cpu_s": ...} when the worker has ended
+    judge -> template    {} with control, log, status: fork another template, for another judge
+    template -> status   {"pid": ...} with a pidfd of the fork
+    template -> status   {"status": ..., "cpu_s": ...} when the fork has ended
 
-The memory of a template is every worker's: it holds nothing secret, only libraries.
+A template that was forked shares the memory of the first one, and ends with it. That memory is
+every worker's: it holds nothing secret, only libraries.
 """
 
 import fcntl
@@ -62,11 +64,14 @@ class Template:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self._forks:
                     self._tell_end(descriptor)
-                elif (fork := self._answer()) is not None:
+                    continue
+                fork = self._answer()
+                if fork is not None:
                     return fork
+                break  # this process may be another one now, which has other descriptors
 
     def _answer(self) -> Fork | None:
-        """Take one request; return what a fork is told, None in the template."""
+        """Take one request; return what a worker is told, None in a template."""
         text, descriptors, _, _ = socket.recv_fds(self._control, _LARGEST_REQUEST, 8)
         if not text:
             os._exit(0)  # the judge is gone, and the kernel takes the forks along
@@ -74,12 +79,17 @@ class Template:
         if not descriptors:
             self._rehearse(asked)
             return None
-        requests, replies, log, status = descriptors
+        *theirs, status = descriptors
         self._settle()
         pid = _fork()
         if pid == 0:
+            self._let_go()
+            if not asked:
+                self._become_template(*theirs)
+                return None
+            requests, replies, log = theirs
             return self._become_worker(requests, replies, log, asked)
-        for descriptor in (requests, replies, log):
+        for descriptor in theirs:
             os.close(descriptor)
         self._watch(pid, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, status))
         return None
@@ -97,13 +107,26 @@ class Template:
             gc.freeze()
             self._is_settled = True
 
+    def _let_go(self) -> None:
+        """In a fork: forget what leads back to the template and to its other forks."""
+        # The lock-down closes them, and their numbers serve again: no finaliser may close them a
+        # second time.
+        for ours in (self._control, *(status for _, status in self._forks.values())):
+            ours.detach()
+
+    def _become_template(self, control: int, log: int) -> None:
+        """Go on as a template of another judge."""
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        lockdown.set_template_apart(keep_fds=(control,))
+        theirs = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, control)
+        self._control, self._forks, self._poll = theirs, {}, select.poll()
+        self._poll.register(theirs, select.POLLIN)
+
     def _become_worker(
         self, requests: int, replies: int, log: int, asked: Mapping[str, Any]
     ) -> Fork:
-        """Give up everything that leads back to the template."""
-        # Closed below, and their numbers serve again: no finaliser may close them a second time.
-        for ours in (self._control, *(status for _, status in self._forks.values())):
-            ours.detach()
+        """Confine this fork as a worker, with its pipes where a worker has them."""
         os.dup2(log, 1)
         os.dup2(log, 2)
         far = [fcntl.fcntl(end, fcntl.F_DUPFD, _OUT_OF_THE_WAY) for end in (requests, replies)]
