@@ -1,10 +1,10 @@
 """Put together what submissions of one exercise are judged with: examiner, judge and wall."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from grader.errors import SubmissionError
@@ -21,6 +21,7 @@ from grader.trial import Progress
 if TYPE_CHECKING:  # neither judge nor wall is needed for a file that cannot be read
     from grader.judge import Judge
     from grader.rehearsal import Step
+    from grader.sandbox.lending import Loan
     from grader.sandbox.setup import Setup
 
 
@@ -46,7 +47,7 @@ class Bench:
 
     Args:
         folder: of the cache.
-        sandbox, workers: see grader.sandbox.choice.choose.
+        sandbox, workers, loans: see grader.sandbox.choice.choose.
         end: on the monotonic clock; see Judge.
     """
 
@@ -58,12 +59,14 @@ class Bench:
         *,
         sandbox: str,
         workers: str = "fresh",
+        loans: "Mapping[str, Loan]" = MappingProxyType({}),
         end: float = math.inf,
     ) -> None:
         become_undumpable()
         self.exercise, self.examiner = exercise, examiner
         self._judge: Judge | None = None
-        self._folder, self._sandbox, self._workers, self._end = folder, sandbox, workers, end
+        self._folder, self._sandbox, self._end = folder, sandbox, end
+        self._workers, self._loans = workers, loans
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -121,7 +124,8 @@ class Bench:
         from grader.judge import Judge
         from grader.sandbox.choice import choose
 
-        wall = choose(self._sandbox, self._setup(), workers=self._workers)
+        setup, workers = self._setup(), self._workers
+        wall = choose(self._sandbox, setup, workers=workers, loans=self._loans)
         self._opened.enter_context(closing(wall))
         return Judge(self.exercise, wall, self.examiner, end=self._end)
 
@@ -144,6 +148,7 @@ class ReferenceBench(Bench):
         *,
         sandbox: str,
         workers: str = "fresh",
+        loans: "Mapping[str, Loan]" = MappingProxyType({}),
         seed: str | None = None,
         cases: int | None = None,
         end: float = math.inf,
@@ -152,7 +157,9 @@ class ReferenceBench(Bench):
         self.oracle = Oracle(exercise, folder, variants_until=variants_until)
         self._suite = seed or exercise.default_seed, cases or exercise.cases
         examiner = ReferenceExaminer(exercise, self.oracle, *self._suite)
-        super().__init__(exercise, examiner, folder, sandbox=sandbox, workers=workers, end=end)
+        super().__init__(
+            exercise, examiner, folder, sandbox=sandbox, workers=workers, loans=loans, end=end
+        )
         self._opened.enter_context(self.oracle)
 
     def prepare(self, *, anew: bool = False) -> int:
@@ -173,12 +180,19 @@ class ReferenceBench(Bench):
         lacking = anew or not compiled.is_dir() or not any(compiled.iterdir())
         return prepare(self.exercise, self.oracle, *self._suite, with_programs=lacking)
 
-    def _setup(self) -> "Setup":
-        """Take the rehearsal along where a template may want it."""
-        if self._workers == "fresh":
-            return super()._setup()
+    def rehearsal(self) -> "list[Step]":
+        """Return what a warm template compiles ahead for this suite.
+
+        Raises:
+            OracleError: the reference could not be run.
+        """
         from grader.rehearsal import steps
         from grader.suites import recall_or_generate
 
         suite = recall_or_generate(self.exercise, self.oracle, *self._suite)
-        return setup(self._folder, self.exercise, steps(self.exercise, self.oracle, suite.cases))
+        return steps(self.exercise, self.oracle, suite.cases)
+
+    def _setup(self) -> "Setup":
+        """Take the rehearsal along where a template may want it."""
+        rehearsal = [] if self._workers == "fresh" else self.rehearsal()
+        return setup(self._folder, self.exercise, rehearsal)

@@ -65,7 +65,7 @@ ALLOWED = {
     "grader.batch": {
         "grader.batch",
         *("grader.model", "grader.errors", "grader.text", "grader.report", "grader.intake"),
-        "grader.peer",
+        *("grader.peer", "grader.sandbox"),
     },
     "grader.batch.job": {"grader", "reference"},
     "grader.apart": {"grader.errors", "grader.model", "grader.report", "grader.text"},

@@ -19,6 +19,7 @@ from grader.batch.messages import (
     Failed,
     Grade,
     Prepare,
+    Prepared,
     Question,
     Read,
     Readable,
@@ -48,6 +49,7 @@ class Job:
             cache_folder(),
             sandbox=start.sandbox,
             workers=start.workers,
+            loans=start.loans,
             seed=start.seed,
             cases=start.cases,
         )
@@ -81,8 +83,7 @@ class Job:
 
     def _prepare(self) -> Answer:
         self._bench.prepare()
-        self._bench.open_wall()
-        return Ready()
+        return Prepared([] if self._start.workers == "fresh" else self._bench.rehearsal())
 
     def _grade(self) -> Answer:
         assert self._submission is not None

@@ -1,35 +1,38 @@
 """Keep a batch within a budget of memory, whatever the submissions do.
 
-The wall lets one submission take 2 GiB before it is stopped, a usual one takes 0.4. So as many jobs
-run as usual submissions fit, and when some take more together, the greediest is sent away, to be
-graded again at the end with the machine to itself. That changes when it is graded, never the
+The wall lets one submission take 1.5 GiB before it is stopped, a usual one takes 0.4. So as many
+jobs run as usual submissions fit, and when some take more together, the greediest is sent away, to
+be graded again at the end with the machine to itself. That changes when it is graded, never the
 verdict: what was sent away left no trace, and no limit of the wall is another one in a batch.
 """
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_OF_A_JOB = 3 << 29
-"""Measured on the first exercise: judge 0.1 GiB, oracle below 0.5, a warm template 0.7 of which its
-fork shares nearly all; a fresh worker takes 0.4 instead."""
+_OF_ALL = 1 << 30
+_OF_A_JOB = 1 << 29
+"""Measured on the first exercise: the command and the templates that all jobs share 0.9 GiB; of
+each job the judge 0.1, the oracle below 0.4, and a fork's own pages 0.1."""
 _LEAST_BUDGET = 2 << 30
 _LOOK_EVERY_S = 0.1
-"""A submission that does nothing but fill memory takes about 0.2 GiB in that time."""
+_GROWN_MEANWHILE = 1 << 28
+"""A submission that does nothing but fill memory takes about 0.2 GiB between two looks."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def affordable_jobs() -> int:
     """Return as many jobs as there are cores, or fewer where memory would run out; at least 1."""
-    return max(1, min(len(os.sched_getaffinity(0)), available_bytes() // _OF_A_JOB))
+    affordable = (available_bytes() - _OF_ALL) // _OF_A_JOB
+    return max(1, min(len(os.sched_getaffinity(0)), affordable))
 
 
 def budget_of(jobs: int) -> int:
     """Return the bytes that all processes of so many jobs may take together."""
-    return max(_LEAST_BUDGET, jobs * _OF_A_JOB)
+    return max(_LEAST_BUDGET, _OF_ALL + jobs * _OF_A_JOB)
 
 
 def available_bytes() -> int:
@@ -44,21 +47,28 @@ def available_bytes() -> int:
     return machine if limit == "max" else min(machine, int(limit) - used)
 
 
+Running = Mapping[int, Sequence[int]]
+"""Those who may be sent away: process id, and the roots of all that belongs to it. The first root
+is itself; each other one is a fork of something that all share, as are all below it."""
+
+
 class Watch:
-    """Looks at what processes take, and says which of them is the greediest when it is too much.
+    """Looks at what this process and all below it take, and says who has to go when it is too much.
 
     Args:
-        running: names the processes that may be sent away, by process id.
+        budget_bytes: for all of them together.
+        running: who may be sent away.
         send_away: is told of one of them.
     """
 
     def __init__(
         self,
         budget_bytes: int,
-        running: Callable[[], Iterable[int]],
+        running: Callable[[], Running],
         send_away: Callable[[int], None],
     ) -> None:
-        self._budget, self._running, self._send_away = budget_bytes, running, send_away
+        self._most = budget_bytes - _GROWN_MEANWHILE
+        self._running, self._send_away = running, send_away
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -78,19 +88,34 @@ class Watch:
 
     def greediest(self) -> int | None:
         """Return who has to go; None while everything fits, or where nobody else would be left."""
-        own = private_bytes(os.getpid())
-        if own + sum(map(tree_bytes, self._running())) <= self._budget:
+        running = self._running()
+        if len(running) < 2 or self._roughly(running) <= self._most:
             return None
-        # Pages that a fork shares were counted for each: count them once, which takes longer.
-        exact = {pid: tree_bytes(pid, proportional_bytes) for pid in self._running()}
-        if len(exact) < 2 or own + sum(exact.values()) <= self._budget:
+        everything = {pid: proportional_bytes(pid) for pid in _tree(os.getpid())}
+        if sum(everything.values()) <= self._most:
             return None
-        return max(exact, key=exact.__getitem__)
+        taken = {
+            one: sum(everything.get(pid, 0) for root in roots for pid in _tree(root))
+            for one, roots in running.items()
+        }
+        return max(taken, key=taken.__getitem__)
+
+    def _roughly(self, running: Running) -> int:
+        """Return what all take: quickly, and without what a fork has changed of shared pages."""
+        everything = set(_tree(os.getpid()))
+        total = 0
+        for _, *forks in running.values():
+            for fork in forks:
+                below = set(_tree(fork))
+                everything -= below
+                shared = private_bytes(fork)
+                total += sum(max(0, private_bytes(pid) - shared) for pid in below)
+        return total + sum(map(private_bytes, everything))
 
 
-def tree_bytes(pid: int, measure: Callable[[int], int] | None = None) -> int:
-    """Return what a process and all below it take; private_bytes unless told otherwise."""
-    return sum(map(measure or private_bytes, _tree(pid)))
+def tree_bytes(pid: int) -> int:
+    """Return what a process and all below it take, see private_bytes."""
+    return sum(map(private_bytes, _tree(pid)))
 
 
 def private_bytes(pid: int) -> int:

@@ -2,7 +2,7 @@
 
     Start                               Ready
     Read(entry)                         Readable, or Done with the row of what cannot be read
-    Prepare                             Ready, or Failed
+    Prepare                             Prepared, or Failed
     Grade                               Done: of what was read last
     Copy(report)                        Done: of what was read last, as that report judged it
 
@@ -13,6 +13,8 @@ import msgspec
 
 from grader.batch.entry import Entry, Row
 from grader.model.report import Feedback
+from grader.sandbox.lending import Loan
+from grader.sandbox.setup import Step
 
 
 class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -21,6 +23,7 @@ class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     Attributes:
         exercise: name, or path of a folder.
         sandbox, workers: as for grader.sandbox.choice.choose.
+        loans: templates of the command's, by kind; their descriptors are inherited.
         source, output: what is graded, and where reports go; bytes of a path.
     """
 
@@ -32,6 +35,7 @@ class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     source: bytes
     output: bytes
     feedback: Feedback
+    loans: dict[str, Loan] = {}
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
@@ -58,6 +62,16 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The job waits for the next question."""
 
 
+class Prepared(msgspec.Struct, frozen=True, tag=True):
+    """What all submissions need is there.
+
+    Attributes:
+        rehearsal: what a warm template compiles ahead; see grader.rehearsal.
+    """
+
+    rehearsal: list[Step]
+
+
 class Readable(msgspec.Struct, frozen=True, tag=True):
     """The submission was read; sha256 names its source."""
 
@@ -77,4 +91,4 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Question = Start | Read | Prepare | Grade | Copy
-Answer = Ready | Readable | Done | Failed
+Answer = Ready | Prepared | Readable | Done | Failed

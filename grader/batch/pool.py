@@ -6,13 +6,26 @@ entry that takes too much memory beside others waits until they are done, and is
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from queue import SimpleQueue
+
+import msgspec
 
 from grader.batch.entry import Entry, Row
 from grader.batch.memory import Watch, budget_of
-from grader.batch.messages import Copy, Done, Failed, Grade, Prepare, Read, Readable, Start
-from grader.batch.process import JobProcess
+from grader.batch.messages import (
+    Copy,
+    Done,
+    Failed,
+    Grade,
+    Prepare,
+    Prepared,
+    Read,
+    Readable,
+    Start,
+)
+from grader.batch.process import Holder, JobProcess
+from grader.batch.templates import OpenWall, Templates
 from grader.errors import InternalError
 from grader.peer.asking import PeerEnded
 
@@ -28,6 +41,7 @@ class Pool:
         entries: what to grade.
         originals: digest of a source that was graded before, to the name of its reports.
         max_score: of the exercise, for what could not be graded.
+        open_wall: returns the wall whose templates are lent to the jobs.
 
     Attributes:
         results: a row for each entry, in the order of finishing; an exception when no job can work.
@@ -41,6 +55,7 @@ class Pool:
         jobs: int,
         originals: Mapping[str, str],
         max_score: int,
+        open_wall: OpenWall,
     ) -> None:
         self.results: SimpleQueue[Result] = SimpleQueue()
         self._start, self._max_score = start, max_score
@@ -49,10 +64,11 @@ class Pool:
         self._in_work: dict[str, list[Entry]] = {}
         self._turn = threading.Condition(threading.RLock())
         self._preparing = threading.Lock()
-        self._prepared, self._stopped, self._busy = False, False, 0
+        self._templates = Templates(open_wall)
+        self._is_prepared, self._stopped, self._busy = False, False, 0
         self._running: dict[int, JobProcess] = {}
         self._sent_away: set[int] = set()
-        self._watch = Watch(budget_of(jobs), self._pids, self._send_away)
+        self._watch = Watch(budget_of(jobs), self._roots, self._send_away)
         count = min(jobs, len(self._waiting))
         self._threads = [threading.Thread(target=self._drive) for _ in range(count)]
 
@@ -67,6 +83,7 @@ class Pool:
         for thread in self._threads:
             thread.join()
         self._watch.__exit__()
+        self._templates.close()
 
     def stop(self) -> None:
         """End every job at once; what they held is not graded."""
@@ -78,7 +95,7 @@ class Pool:
 
     def _drive(self) -> None:
         """Take entries to a job of one's own until there are none."""
-        holder = _Holder(self._open, self._close)
+        holder = Holder(self._open, self._close)
         try:
             while (entry := self._next(holder)) is not None:
                 try:
@@ -93,30 +110,34 @@ class Pool:
         finally:
             holder.close()
 
-    def _next(self, holder: "_Holder") -> Entry | None:
+    def _next(self, holder: Holder) -> Entry | None:
         """Wait for an entry; None when there will be no more."""
         with self._turn:
             if not self._waiting:
                 holder.close()  # its memory may be wanted
             while not self._waiting and self._busy and not self._stopped:
                 self._turn.wait()  # another job's entry may set identical ones free
-            waiting = self._waiting or self._greedy  # the greedy one by one, when none is busy
-            if self._stopped or not waiting:
+            if self._stopped or not (self._waiting or self._greedy):
                 return None
             self._busy += 1
-            return waiting.popleft()
+            if self._waiting:
+                return self._waiting.popleft()
+            # The greedy one by one: none is busy. They may take what templates would take.
+            self._start = msgspec.structs.replace(self._start, workers="fresh")
+            self._templates.close()
+            return self._greedy.popleft()
 
     def _done_with_one(self) -> None:
         with self._turn:
             self._busy -= 1
             self._turn.notify_all()
 
-    def _grade(self, entry: Entry, holder: "_Holder") -> Row | None:
+    def _grade(self, entry: Entry, holder: Holder) -> Row | None:
         """Return the entry's row; None when it has to wait for an identical one."""
         problem = ""
         for _ in range(_TRIES):
             try:
-                row = self._try(entry, holder.job())
+                row = self._try(entry, holder)
             except (PeerEnded, _CannotDo) as error:
                 problem = str(error)
                 if isinstance(error, PeerEnded) and self._was_sent_away(holder.close()):
@@ -128,8 +149,8 @@ class Pool:
                 return row
         return self._not_graded(entry, problem)
 
-    def _try(self, entry: Entry, job: JobProcess) -> Row | None:
-        answer = job.ask(Read(entry))
+    def _try(self, entry: Entry, holder: Holder) -> Row | None:
+        answer = holder.job().ask(Read(entry))
         if isinstance(answer, Done):
             return answer.row
         if isinstance(answer, Failed):
@@ -139,20 +160,29 @@ class Pool:
             return None
         row: Row | None = None
         try:
-            row = self._judge(job, answer.sha256)
+            row = self._judge(entry, answer.sha256, holder)
         finally:
             self._release(answer.sha256, row)
         return row
 
-    def _judge(self, job: JobProcess, sha256: str) -> Row:
+    def _judge(self, entry: Entry, sha256: str, holder: Holder) -> Row:
         original = self._originals.get(sha256)
         if original is None:
-            self._prepare(job)
-        answer = job.ask(Grade() if original is None else Copy(original))
+            self._prepare(holder)
+            answer = self._equipped(entry, holder).ask(Grade())
+        else:
+            answer = holder.job().ask(Copy(original))
         if isinstance(answer, Done):
             return answer.row
         assert isinstance(answer, Failed)
         raise _CannotDo(answer.problem)
+
+    def _equipped(self, entry: Entry, holder: Holder) -> JobProcess:
+        """Return a job that has the entry, and templates where there are any to lend."""
+        if self._templates.are_open and not holder.job().has_templates:
+            holder.close()  # it started before there were any
+            holder.job().ask(Read(entry))
+        return holder.job()
 
     def _claim(self, sha256: str, entry: Entry) -> bool:
         """Return whether to judge a source now; else its entry waits for the one in work."""
@@ -170,15 +200,17 @@ class Pool:
             if row is not None and row.is_graded:
                 self._originals.setdefault(sha256, row.report)
 
-    def _prepare(self, job: JobProcess) -> None:
+    def _prepare(self, holder: Holder) -> None:
         """Let the first job compute what all of them need, while the others wait."""
         with self._preparing:
-            if self._prepared:
+            if self._is_prepared:
                 return
-            answer = job.ask(Prepare())
+            answer = holder.job().ask(Prepare())
             if isinstance(answer, Failed):
                 raise InternalError(answer.problem)
-            self._prepared = True
+            assert isinstance(answer, Prepared)
+            self._templates.open(answer.rehearsal)
+            self._is_prepared = True
 
     def _was_sent_away(self, pid: int | None) -> bool:
         with self._turn:
@@ -200,7 +232,7 @@ class Pool:
         )
 
     def _open(self) -> JobProcess:
-        job = JobProcess(self._start)
+        job = JobProcess(self._start, self._templates.lend())
         with self._turn:
             self._running[job.pid] = job
             if self._stopped:
@@ -212,9 +244,9 @@ class Pool:
             del self._running[job.pid]
         job.close()
 
-    def _pids(self) -> list[int]:
+    def _roots(self) -> dict[int, list[int]]:
         with self._turn:
-            return list(self._running)
+            return {pid: job.roots() for pid, job in self._running.items()}
 
     def _send_away(self, pid: int) -> None:
         """End the job that takes most; its entry is graded when it is alone."""
@@ -227,25 +259,3 @@ class Pool:
 
 class _CannotDo(InternalError):
     """The job answered that it failed."""
-
-
-class _Holder:
-    """A thread's job, started when it is needed and again when it ended."""
-
-    def __init__(self, start: Callable[[], JobProcess], end: Callable[[JobProcess], None]) -> None:
-        self._start, self._end = start, end
-        self._job: JobProcess | None = None
-
-    def job(self) -> JobProcess:
-        """Return a job that runs."""
-        if self._job is None:
-            self._job = self._start()
-        return self._job
-
-    def close(self) -> int | None:
-        """End the job, if there is one; return its process id."""
-        job, self._job = self._job, None
-        if job is None:
-            return None
-        self._end(job)
-        return job.pid

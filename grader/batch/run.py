@@ -16,6 +16,7 @@ from grader.batch.record import Manifest, Record
 from grader.batch.reports import make_folders
 from grader.batch.roster import Roster
 from grader.batch.table import write_table
+from grader.batch.templates import OpenWall
 from grader.errors import InternalError
 from grader.model import Exercise
 from grader.model.report import Feedback
@@ -33,6 +34,7 @@ class Order(NamedTuple):
         source: folder or archive.
         exercise_name: by which a job finds the exercise again: name or path.
         jobs: submissions graded at the same time.
+        open_wall: see Pool.
     """
 
     source: Path
@@ -41,6 +43,7 @@ class Order(NamedTuple):
     exercise_name: str
     sandbox: str
     workers: str
+    open_wall: OpenWall
     seed: str
     cases: int
     feedback: Feedback
@@ -98,7 +101,14 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
     )
     total = sum(criterion.points for criterion in order.exercise.rubric)
     failures = 0
-    with Pool(start, todo, jobs=order.jobs, originals=record.originals, max_score=total) as pool:
+    with Pool(
+        start,
+        todo,
+        jobs=order.jobs,
+        originals=record.originals,
+        max_score=total,
+        open_wall=order.open_wall,
+    ) as pool:
         for _ in todo:
             result = pool.results.get()
             if isinstance(result, BaseException):

@@ -5,8 +5,9 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,8 @@ from grader.errors import UsageError
 
 if TYPE_CHECKING:
     from grader.batch.entry import Row
+    from grader.model import Exercise, Sandbox
+    from grader.sandbox.setup import Step
 
 INTERRUPTED = 130
 """What a shell says of a command that Ctrl-C ended: 128 + SIGINT."""
@@ -81,6 +84,7 @@ def batch(
             exercise_name=str(chosen.folder),
             sandbox=sandbox.value,
             workers=workers.value,
+            open_wall=partial(_wall, chosen, sandbox, workers),
             seed=checked_seed(seed) or chosen.default_seed,
             cases=cases or chosen.cases,
             feedback=(feedback or FeedbackName.full).value,
@@ -112,6 +116,17 @@ def batch(
             )
             raise typer.Exit(INTERNAL)
         raise typer.Exit(ACCEPTED)
+
+
+def _wall(
+    exercise: "Exercise", sandbox: SandboxName, workers: WorkersName, rehearsal: "Sequence[Step]"
+) -> "Sandbox":
+    from grader.bench import setup
+    from grader.environment import cache_folder
+    from grader.sandbox.choice import choose
+
+    wanted = setup(cache_folder(), exercise, rehearsal)
+    return choose(sandbox.value, wanted, workers=workers.value)
 
 
 def _refuse_output_inside(folder: Path, output: Path) -> None:

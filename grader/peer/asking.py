@@ -26,15 +26,22 @@ class Peer:
     Args:
         command: a module of ours, and its arguments.
         environment: what it sees beside the path to this package.
+        inherited: descriptors that it gets under the same numbers.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        inherited: Sequence[int] = (),
+    ) -> None:
         path = str(Path(grader.__file__).parent.parent)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environment, "PYTHONPATH": path},
+            pass_fds=inherited,
             start_new_session=True,  # Ctrl-C is for whoever asks, and may let it end its work
             bufsize=0,
         )

@@ -73,6 +73,12 @@ def choose(
     return Remarked(sandbox, problems)
 
 
+def can_lend(sandbox: Sandbox) -> bool:
+    """Return whether a sandbox has templates."""
+    inner = sandbox.sandbox if isinstance(sandbox, Remarked) else sandbox
+    return isinstance(inner, WarmForking | Forking)
+
+
 def lend(sandbox: Sandbox) -> dict[str, Lent]:
     """Return the templates of a sandbox by their kinds, for another process's choose.
 

@@ -1,5 +1,6 @@
 """The batch keeps within its memory: the greediest job is found, and only where others are left."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from grader.batch import memory
-from grader.batch.memory import Watch, affordable_jobs, budget_of, private_bytes, tree_bytes
+from grader.batch.memory import Running, Watch, affordable_jobs, budget_of, tree_bytes
 
 MIB = 1 << 20
 
@@ -29,14 +30,44 @@ def holding(mebibytes: int) -> Iterator[int]:
 def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> None:
     with ExitStack() as opened:
         small, large = (opened.enter_context(holding(size)) for size in (8, 64))
-        own = private_bytes(memory.os.getpid())
-        both = tree_bytes(small) + tree_bytes(large)
         assert 64 * MIB < tree_bytes(large) < 200 * MIB
-        seen: list[int] = []
-        roomy = Watch(own + both + 64 * MIB, lambda: [small, large], seen.append)
-        assert roomy.greediest() is None
-        assert Watch(32 * MIB, lambda: [small, large], seen.append).greediest() == large
-        assert Watch(32 * MIB, lambda: [large], seen.append).greediest() is None
+        both = {small: [small], large: [large]}
+        assert greediest_of(both, tree_bytes(os.getpid()) + 64 * MIB) is None
+        assert greediest_of(both, 32 * MIB) == large
+        assert greediest_of({large: [large]}, 32 * MIB) is None
+
+
+def greediest_of(running: Running, most: int) -> int | None:
+    return Watch(most + memory._GROWN_MEANWHILE, lambda: running, lambda pid: None).greediest()
+
+
+FORKS = """
+import os, sys
+shared = bytearray(b"1" * (300 << 20))
+for own in (1, 80):
+    if os.fork() == 0:
+        if os.fork() == 0:  # a template that was lent, and its worker
+            mine = bytearray(b"2" * (own << 20))
+        print(os.getpid(), os.getppid(), flush=True)
+        sys.stdin.readline()
+        os._exit(0)
+sys.stdin.readline()
+"""
+
+
+def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pairs = [list(map(int, process.stdout.readline().split())) for _ in range(4)]
+        lent = sorted(pid for pid, parent in pairs if parent == process.pid)
+        assert len(lent) == 2
+        with holding(1) as one, holding(1) as other:
+            running = {one: [one, lent[0]], other: [other, lent[1]]}
+            assert greediest_of(running, tree_bytes(os.getpid()) - 600 * MIB) is None
+            assert greediest_of(running, 200 * MIB) == other
+        process.communicate("\n" * 5)
 
 
 def test_a_process_that_is_gone_takes_nothing() -> None:
@@ -45,7 +76,7 @@ def test_a_process_that_is_gone_takes_nothing() -> None:
     assert tree_bytes(pid) == 0
 
 
-@pytest.mark.parametrize(("gibibytes", "jobs"), [(1, 1), (3.5, 2), (5, 3), (100, 4)])
+@pytest.mark.parametrize(("gibibytes", "jobs"), [(1, 1), (2.1, 2), (2.6, 3), (100, 4)])
 def test_jobs_fit_into_memory_and_cores(
     monkeypatch: pytest.MonkeyPatch, gibibytes: float, jobs: int
 ) -> None:

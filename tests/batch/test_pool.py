@@ -3,9 +3,11 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from rows import row
 
@@ -20,16 +22,20 @@ from grader.batch.messages import (
     Failed,
     Grade,
     Prepare,
+    Prepared,
     Question,
     Read,
     Readable,
-    Ready,
     Start,
 )
 from grader.batch.pool import Pool
 from grader.batch.reports import make_folders
 from grader.errors import InternalError
+from grader.model import Sandbox
 from grader.peer.asking import PeerEnded
+from grader.sandbox.bubblewrap import Bubblewrap
+from grader.sandbox.lending import Lent
+from grader.sandbox.setup import Setup, Step
 
 START = Start(
     exercise="x",
@@ -43,6 +49,10 @@ START = Start(
 )
 
 
+def no_templates(rehearsal: Sequence[Step]) -> Sandbox:
+    return Bubblewrap(Setup(None))
+
+
 class Jobs:
     """Jobs that read an entry's name as what to do: "same", "broken", "fails 1", "crashes 9"..."""
 
@@ -53,11 +63,12 @@ class Jobs:
         self.send_away: Callable[[int], None] = lambda pid: None
         self.lock = threading.Lock()
 
-    def start(self, start: Start) -> "Fake":
-        assert start == START
+    def start(self, start: Start, lent: Mapping[str, Lent]) -> "Fake":
+        assert msgspec.structs.replace(start, workers="auto") == START
+        assert not lent
         with self.lock:
             self.started += 1
-        return Fake(self)
+        return Fake(self, start.workers)
 
     def count(self, what: str) -> int:
         with self.lock:
@@ -68,14 +79,17 @@ class Jobs:
 class Fake:
     """One of them."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    has_templates = False
+
+    def __init__(self, jobs: Jobs, workers: str) -> None:
+        self.workers = workers
         self.jobs, self.pid = jobs, -jobs.count("start")
         self.entry: Entry | None = None
 
     def ask(self, question: Question) -> Answer:
         self.jobs.count(type(question).__name__)
         if isinstance(question, Prepare):
-            return Ready() if self.jobs.prepares else Failed("no wall")
+            return Prepared([]) if self.jobs.prepares else Failed("no wall")
         if isinstance(question, Read):
             self.entry = question.entry
             if self.entry.id.startswith("broken"):
@@ -87,6 +101,7 @@ class Fake:
             self.jobs.send_away(self.pid)
             raise PeerEnded("signal 9")
         if self.entry.id.startswith("greedy"):
+            assert self.workers == "fresh"
             assert self.jobs.started - self.jobs.ended == 1, "it is not alone"
         what, _, bad = self.entry.id.partition(" copy")[0].partition(" ")
         if bad.isdigit() and times <= int(bad):
@@ -97,6 +112,9 @@ class Fake:
         assert isinstance(question, Copy | Grade)
         verdict = "internal_error" if what == "ours" else "wrong_answer"
         return Done(row(self.entry.id, diagnosis=copied, verdict=verdict))
+
+    def roots(self) -> list[int]:
+        return [self.pid]
 
     def kill(self) -> None:
         pass
@@ -112,7 +130,9 @@ def grade(
     monkeypatch.setattr(pool, "JobProcess", jobs.start)
     entries = [Entry(name, [Piece(b"", "")], "s", []) for name in names]
     rows: dict[str, Row] = {}
-    made = Pool(START, entries, jobs=count, originals=originals, max_score=100)
+    made = Pool(
+        START, entries, jobs=count, originals=originals, max_score=100, open_wall=no_templates
+    )
     jobs.send_away = made._send_away
     with made as opened:
         for _ in entries:
@@ -210,7 +230,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
     )
     entries = gather(source).entries
     sent: list[int] = []
-    made = Pool(start, entries, jobs=2, originals={}, max_score=100)
+    made = Pool(start, entries, jobs=2, originals={}, max_score=100, open_wall=no_templates)
 
     def send_away(pid: int) -> None:
         sent.append(pid)
