@@ -28,8 +28,7 @@ from sqlalchemy.orm import Session
 from grader.service.core import Service
 from grader.service.tables import Login, Submission, now
 
-COOKIE = "grader_login"
-_NOT_YOURS = "there is no such submission, or it is not yours"
+NOT_YOURS = "there is no such submission, or it is not yours"
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 Role = Literal["student", "staff", "operator"]
 
@@ -42,20 +41,30 @@ class Access(StrEnum):
     SIGNED = "signed"
     """Whoever signs: the handler itself verifies the message (a webhook, an LTI launch)."""
     SUBMISSION = "submission"
-    """Whoever may read the submission in the path: its token's holder, its user, its staff."""
-    SUBMISSION_STAFF = "submission_staff"
-    """Staff of the course of the submission in the path."""
-    LOGIN = "login"
-    """Anybody who was launched into a course; the handler shows them their own."""
-    STAFF = "staff"
-    """Staff of the course that they were launched into."""
+    """Whoever holds the token of the submission in the path."""
+    LINK = "link"
+    """Whoever was launched into the placement in the path; so for all below."""
+    LINK_STUDENT = "link_student"
+    """Students there."""
+    LINK_STAFF = "link_staff"
+    """Staff there."""
+    LINK_SUBMISSION = "link_submission"
+    """Its user, and staff: of a submission in the path that was made there."""
+    LINK_SUBMISSION_STAFF = "link_submission_staff"
+    """Staff: of a submission in the path that was made there."""
+    CHOICE = "choice"
+    """Staff who were launched to choose an exercise, by the launch in the path."""
     OPERATOR = "operator"
     """Whoever runs the service."""
 
 
+OF_PAGES = frozenset(kind for kind in Access if kind.startswith(("link", "choice")))
+"""Held by pages/visits.py: who comes with the cookie of a launch, and what is posted with it."""
+
+
 @dataclass(frozen=True)
 class Reader:
-    """Who is asking, as the guard found; `source`, `course` and `user` are "" for an operator."""
+    """Who is asking for a submission; `source`, `course` and `user` are "" for an operator."""
 
     role: Role
     source: str = ""
@@ -74,7 +83,7 @@ def open_login(
     """Insert a login and return its cookie's value, which is stored nowhere."""
     cookie = secrets.token_urlsafe(32)
     end = now() + timedelta(hours=hours)
-    login = Login(id=_hashed(cookie), source=source, course=course, user=user, role=role)
+    login = Login(id=hashed(cookie), source=source, course=course, user=user, role=role)
     login.expires_at = end
     session.add(login)
     return cookie
@@ -83,46 +92,39 @@ def open_login(
 async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """Let a request through to its route, with `connection.state.reader` set, or refuse it."""
     access = declared(handler)
-    if access in (Access.PUBLIC, Access.SIGNED):
+    if access in (Access.PUBLIC, Access.SIGNED) or access in OF_PAGES:
         return
     service: Service = connection.app.state.service
-    cookie = connection.cookies.get(COOKIE, "")
     bearer = connection.headers.get("authorization", "").partition(" ")[2]
     token = connection.query_params.get("token", "") or bearer
     wanted = str(connection.path_params.get("submission_id", ""))
-    reader = await run_sync(find_reader, service, access, wanted, token, cookie)
-    connection.state.reader = reader
+    connection.state.reader = await run_sync(find_reader, service, access, wanted, token)
 
 
-def find_reader(
-    service: Service, access: Access, submission_id: str, token: str, cookie: str
-) -> Reader:
+def find_reader(service: Service, access: Access, submission_id: str, token: str) -> Reader:
     """Return who is asking.
 
     Raises:
         NotAuthorizedException: nobody is known who may do this.
         NotFoundException: the submission is not there for them.
     """
-    of_submission = access in (Access.SUBMISSION, Access.SUBMISSION_STAFF)
-    # PostgreSQL takes no NUL in a text, so it is not asked about what is no id.
-    if of_submission and not _ID.fullmatch(submission_id):
-        raise NotFoundException(_NOT_YOURS)
+    if submission_id and not is_id(submission_id):
+        raise NotFoundException(NOT_YOURS)
     operator = service.settings.operator_token
     if operator and _same(operator.reveal(), token):
         return Reader("operator")
+    if access is not Access.SUBMISSION:
+        raise NotAuthorizedException("this is for whoever runs the service")
     with service.database.reading() as session:
-        login = _login(session, cookie)
-        if of_submission:
-            submission = session.get(Submission, submission_id)
-            reader = _of_submission(submission, login, token)
-            if reader is None or (access is Access.SUBMISSION_STAFF and not reader.is_staff):
-                raise NotFoundException(_NOT_YOURS)
-            return reader
-    if login is None or access is Access.OPERATOR:
-        raise NotAuthorizedException("this needs a login")
-    if access is Access.STAFF and login.role != "staff":
-        raise NotAuthorizedException("this is for staff")
-    return _as_reader(login)
+        submission = session.get(Submission, submission_id)
+    if submission is None or not (token and _same(submission.token, token)):
+        raise NotFoundException(NOT_YOURS)
+    return Reader("student", submission.source, submission.course, submission.user)
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of a submission: PostgreSQL takes no NUL, and is not asked."""
+    return _ID.fullmatch(text) is not None
 
 
 def declared(handler: BaseRouteHandler) -> Access:
@@ -153,33 +155,11 @@ def refuse_undeclared(app: Litestar) -> None:
                 declared(handler)
 
 
-def _of_submission(submission: Submission | None, login: Login | None, token: str) -> Reader | None:
-    """Return as whom somebody may read a submission; None when they may not."""
-    if submission is None:
-        return None
-    if token and _same(submission.token, token):
-        return Reader("student", submission.source, submission.course, submission.user)
-    if login is None or (login.source, login.course) != (submission.source, submission.course):
-        return None
-    if login.role == "staff" or login.user == submission.user:
-        return _as_reader(login)
-    return None
-
-
-def _login(session: Session, cookie: str) -> Login | None:
-    login = session.get(Login, _hashed(cookie)) if cookie else None
-    return login if login is not None and login.expires_at > now() else None
-
-
-def _as_reader(login: Login) -> Reader:
-    role: Role = "staff" if login.role == "staff" else "student"
-    return Reader(role, login.source, login.course, login.user)
-
-
 def _same(one: str, other: str) -> bool:
     """Compare in constant time, whatever characters there are."""
     return hmac.compare_digest(one.encode(), other.encode("utf-8", "surrogatepass"))
 
 
-def _hashed(cookie: str) -> str:
+def hashed(cookie: str) -> str:
+    """Return the id of the login that a cookie opens."""
     return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()

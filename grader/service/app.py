@@ -22,11 +22,16 @@ from grader.service.limits import RequestLimit
 from grader.service.log import AccessLog
 from grader.service.lti.handlers import LTI_HANDLERS
 from grader.service.lti.web import close_lti, open_lti
+from grader.service.pages import visits
+from grader.service.pages.handlers import PAGE_HANDLERS
+from grader.service.pages.rendering import Pages
 from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -48,9 +53,9 @@ def create_app(
         lifespan: what is started and stopped with it.
     """
     app = Litestar(
-        [*routes.HANDLERS, *webhook_routes.HANDLERS, *LTI_HANDLERS, *handlers],
-        guards=[access.guard],
-        state=State({"service": service, "lti": open_lti(service.settings)}),
+        [*routes.HANDLERS, *webhook_routes.HANDLERS, *LTI_HANDLERS, *PAGE_HANDLERS, *handlers],
+        guards=[access.guard, visits.guard],
+        state=State(_parts(service)),
         on_shutdown=[close_lti],
         lifespan=list(lifespan),
         middleware=[AccessLog(), RequestLimit(service.settings.requests_per_minute)],
@@ -62,6 +67,11 @@ def create_app(
     )
     access.refuse_undeclared(app)
     return app
+
+
+def _parts(service: Service) -> dict[str, Any]:
+    settings = service.settings
+    return {"service": service, "lti": open_lti(settings), "pages": Pages(settings)}
 
 
 async def _with_headers(message: Message, scope: Scope) -> None:

@@ -11,7 +11,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 _WINDOW_S = 60
-_FREE = ("/hooks/", "/healthz", "/readyz", "/metrics")
+_FREE = ("/hooks/", "/static/", "/healthz", "/readyz", "/metrics")
 
 
 class RequestLimit(ASGIMiddleware):

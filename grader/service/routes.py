@@ -126,7 +126,7 @@ def submission_report(
 
 @post(
     "/submissions/{submission_id:str}/regrade",
-    opt={"access": Access.SUBMISSION_STAFF},
+    opt={"access": Access.OPERATOR},
     sync_to_thread=True,
     status_code=202,
 )

@@ -25,7 +25,7 @@ def environment() -> "Environment":
         loader=PackageLoader("grader.report.html"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_finalized,
+        finalize=finalized,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -40,7 +40,7 @@ def style_of(templates: "Environment") -> dict[str, Markup | str]:
     return {"style": Markup(style), "style_hash": f"sha256-{digest}"}
 
 
-def _finalized(value: object) -> object:
+def finalized(value: object) -> object:
     """Make every text printable on its way into the page; markup of ours passes."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return printable(value, limit=_LONGEST_TEXT)

@@ -138,7 +138,7 @@ def _from_known_deployment(claims: Mapping[str, Any], platform: Platform) -> Non
 def _read(claims: Mapping[str, Any], platform: Platform) -> Launch:
     message = claims[names.MESSAGE_TYPE]
     context, link = object_of(claims, names.CONTEXT), object_of(claims, names.RESOURCE_LINK)
-    if message == names.RESOURCE_LINK_REQUEST and not text_of(link, "id"):
+    if message != names.DEEP_LINKING_REQUEST and not text_of(link, "id"):
         raise LaunchRefused("resource_link", "the message names no resource link")
     for_user = text_of(object_of(claims, names.FOR_USER), "user_id")
     if message == names.REVIEW_REQUEST and not for_user:

@@ -34,11 +34,11 @@ Reason = Literal[
 ]
 
 AGAIN = "Open this again from your course."
-_FRAME = " If your course shows this page inside another, have it open in a new window instead."
+FRAME = " If your course shows this page inside another, have it open in a new window instead."
 _TELL_STAFF = " If that does not help, tell the person who runs your course what stands below."
 
 _ADVICE: dict[Reason, str] = {
-    "other_browser": AGAIN + _FRAME,
+    "other_browser": AGAIN + FRAME,
     "platform_unknown": "This course's platform is not registered here.",
     "platform_not_approved": "This course's platform is registered here, but not approved yet.",
     "deployment": "This course may not use this tool yet.",

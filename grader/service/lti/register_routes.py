@@ -9,15 +9,15 @@ from litestar import Request, Response, get
 from grader.errors import UsageError
 from grader.service.access import Access
 from grader.service.core import Service
-from grader.service.lti import pages, registration, registry
+from grader.service.lti import registration, registry
 from grader.service.lti.fetching import Unanswered, exchange, get_json, json_of, words_of
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.registration import Configuration
 from grader.service.lti.web import Lti, fields_of, lti_of, service_of, tool_of
+from grader.service.pages.rendering import ANYWHERE, Pages, pages_of
 
 _log = structlog.get_logger()
-_TITLE = "Registration"
 
 
 @get("/lti/register", opt={"access": Access.SIGNED}, include_in_schema=False)
@@ -40,13 +40,12 @@ async def register(request: Request[Any, Any, Any]) -> Response[str]:
         platform = await run_sync(_keep, service, found, answer)
     except (UsageError, Unanswered, LaunchRefused) as problem:
         _log.info("registration_failed", problem=str(problem)[:500])
-        return _failed(str(problem))
+        return _failed(pages_of(request.app), str(problem))
     _log.info("registered", platform=platform.id, issuer=platform.issuer)
-    return pages.page(
+    return pages_of(request.app).page(
         "registered",
-        _TITLE,
-        frames=pages.ANYWHERE,
-        script=pages.CLOSE if platform.approved else "",
+        frames=ANYWHERE,
+        script="close.js" if platform.approved else "",
         issuer=platform.issuer,
         client_id=platform.client_id,
         approved=platform.approved,
@@ -71,12 +70,12 @@ def _keep(service: Service, found: Configuration, answer: Any) -> Platform:
         return registry.get(session, registry.add(session, platform))
 
 
-def _failed(problem: str) -> Response[str]:
+def _failed(pages: Pages, problem: str) -> Response[str]:
     return pages.page(
         "refused",
-        _TITLE,
         status=400,
-        frames=pages.ANYWHERE,
+        frames=ANYWHERE,
+        title="Registration",
         advice="This tool could not be registered.",
         detail=problem,
         reason="registration",

@@ -8,14 +8,13 @@ import structlog
 from anyio.to_thread import run_sync
 from litestar import Request, Response, datastructures, get, post, route
 
-from grader.service.access import COOKIE, Access
+from grader.service.access import Access
 from grader.service.core import Service
 from grader.service.lti import (
     key_store,
     keys,
     launch,
     login,
-    pages,
     registration,
     registry,
     sessions,
@@ -24,7 +23,9 @@ from grader.service.lti import (
 from grader.service.lti.login import Cookie, LoginRequest, Start, Ticket
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
+from grader.service.lti.sessions import Opened
 from grader.service.lti.web import fields_of, lti_of, service_of, tool_of
+from grader.service.pages.rendering import ANYWHERE, Pages, pages_of
 from grader.service.tables import now
 
 _log = structlog.get_logger()
@@ -42,7 +43,7 @@ async def begin(request: Asked) -> Response[str]:
         wanted = login.read_request(await fields_of(request))
         start = await run_sync(_begin, service, wanted)
     except LaunchRefused as refusal:
-        return _refused(refusal)
+        return _refused(pages_of(request.app), refusal)
     cookie = login.login_cookie(service.settings.base_url, start.state)
     kept = _SetCookie(cookie, start.browser, max_age_s=int(login.VALID.total_seconds()))
     return _redirect(start.url, kept, status=302)
@@ -67,12 +68,14 @@ async def arrive(request: Asked) -> Response[str]:
         browser = request.cookies.get(state_cookie.name, "")
         ticket, platform = await run_sync(_use_ticket, service, state, browser)
         claims = await lti_of(request.app).keys.verified(token, platform)
-        opened, cookie = await run_sync(_open, service, claims, platform, ticket)
+        opened = await run_sync(_open, service, claims, platform, ticket)
     except LaunchRefused as refusal:
-        return _refused(refusal)
-    ours = _SetCookie(login_cookie(service.settings.base_url), cookie, max_age_s=_LOGIN_S)
+        return _refused(pages_of(request.app), refusal)
+    base_url = service.settings.base_url
+    cookie = login.cookie(base_url, opened.cookie_name)
+    ours = _SetCookie(cookie, opened.cookie, max_age_s=_LOGIN_S)
     used = _SetCookie(state_cookie, "", max_age_s=0)
-    return _redirect(f"{service.settings.base_url}/lti/launches/{opened}", ours, used, status=303)
+    return _redirect(f"{base_url}{opened.path}", ours, used, status=303)
 
 
 def _state_and_token(fields: Mapping[str, str]) -> tuple[str, str]:
@@ -92,7 +95,7 @@ def _use_ticket(service: Service, state: str, browser: str) -> tuple[Ticket, Pla
 
 def _open(
     service: Service, claims: Mapping[str, Any], platform: Platform, ticket: Ticket
-) -> tuple[str, str]:
+) -> Opened:
     with service.database.transaction() as session:
         tickets.refuse_used_nonce(session, claims.get("nonce"), ticket)
         found = launch.check(claims, platform, nonce=ticket.nonce, now_s=time.time())
@@ -113,21 +116,13 @@ def canvas(request: Asked) -> dict[str, Any]:
     return registration.canvas_configuration(tool_of(service_of(request.app)))
 
 
-def login_cookie(base_url: str) -> Cookie:
-    """Return the cookie of a login."""
-    secure = base_url.startswith("https://")
-    return Cookie(
-        name=COOKIE, secure=secure, same_site="none" if secure else "lax", partitioned=secure
-    )
-
-
-def _refused(refusal: LaunchRefused) -> Response[str]:
+def _refused(pages: Pages, refusal: LaunchRefused) -> Response[str]:
     _log.info("launch_refused", reason=refusal.reason, detail=refusal.detail)
     return pages.page(
         "refused",
-        "This did not open",
         status=refusal.status,
-        frames=pages.ANYWHERE,
+        frames=ANYWHERE,
+        title="This did not open",
         advice=refusal.advice,
         detail=refusal.detail,
         reason=refusal.reason,

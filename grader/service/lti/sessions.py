@@ -2,18 +2,19 @@
 
 import json
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from urllib.parse import urlencode
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.service.access import open_login
+from grader.service.access import hashed, open_login
 from grader.service.database import insert_once
 from grader.service.lti import grades, names, registry
 from grader.service.lti.launch import DeepLinking, Launch
-from grader.service.lti.login import hashed
 from grader.service.lti.platform import Platform
 from grader.service.lti.tables import LtiLaunch, LtiLink
+from grader.service.pages.visit import cookie_name, home
 from grader.service.tables import now
 
 
@@ -22,8 +23,17 @@ def source_of(platform_id: int | str) -> str:
     return f"lti:{platform_id}"
 
 
-def open_launch(session: Session, launch: Launch, platform: Platform) -> tuple[str, str]:
-    """Insert a login and its launch; return the launch's id and the cookie's value."""
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Where a launch leads, and the cookie that opens that and nothing else."""
+
+    path: str
+    cookie_name: str
+    cookie: str
+
+
+def open_launch(session: Session, launch: Launch, platform: Platform) -> Opened:
+    """Insert a login and its launch."""
     registry.keep_deployment(session, platform, launch.deployment)
     link = _keep_link(session, launch, platform)
     cookie = open_login(
@@ -47,13 +57,18 @@ def open_launch(session: Session, launch: Launch, platform: Platform) -> tuple[s
         created_at=now(),
     )
     session.add(opened)
-    return opened.id, cookie
+    if link is None or deep is not None:
+        path, key = f"/choices/{opened.id}", opened.id
+    else:
+        path, key = _page(link, launch), str(link.id)
+    return Opened(path=path, cookie_name=cookie_name(key), cookie=cookie)
 
 
-def of_cookie(session: Session, launch_id: str, cookie: str) -> LtiLaunch | None:
-    """Return a launch when it belongs to this login."""
-    opened = session.get(LtiLaunch, launch_id)
-    return opened if opened is not None and opened.login_id == hashed(cookie) else None
+def _page(link: LtiLink, launch: Launch) -> str:
+    """Return the page that a launch opens: for staff who review, that student's."""
+    if launch.for_user and launch.role == "staff":
+        return f"{home(link.id)}/student?{urlencode({'user': launch.for_user})}"
+    return home(link.id)
 
 
 def deep_linking(opened: LtiLaunch) -> DeepLinking | None:

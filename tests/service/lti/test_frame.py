@@ -70,10 +70,11 @@ def page(browser: "Browser") -> "Iterator[Page]":
 def test_a_student_opens_the_exercise_inside_the_course(page: "Page", served: FakePlatform) -> None:
     page.goto(f"{served.issuer}/course?user=u1:Learner")
     frame = page.frame_locator("iframe")
-    frame.get_by_text("You are here as a student").wait_for()
+    frame.get_by_role("heading", name="What to do").wait_for()
     kept = {cookie["name"]: cookie for cookie in page.context.cookies()}
-    assert kept["grader_login"]["sameSite"] == "None" and kept["grader_login"]["secure"]
-    assert kept["grader_login"].get("partitionKey") == "https://localhost"
+    ours = kept["__Host-grader-1"]
+    assert ours["sameSite"] == "None" and ours["secure"]
+    assert ours.get("partitionKey") == "https://localhost"
     assert not [name for name in kept if name.startswith("__Host-lti-")], "used up"
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 800})
@@ -99,7 +100,7 @@ def test_a_teacher_chooses_an_exercise_inside_the_course(
 def test_going_back_reads_what_to_do(page: "Page", served: FakePlatform) -> None:
     page.goto(f"{served.issuer}/course?user=u1:Learner")
     frame = page.frame_locator("iframe")
-    frame.get_by_text("You are here as a student").wait_for()
+    frame.get_by_role("heading", name="What to do").wait_for()
     page.context.clear_cookies()
     answer = page.request.post(f"{served.tool}/lti/launch", form={"state": "s", "id_token": "t"})
     assert "Open this again from your course." in answer.text()

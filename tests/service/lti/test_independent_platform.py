@@ -77,9 +77,8 @@ def test_it_takes_the_exercise_that_a_teacher_chose(
     browser: TestClient[Any], independent: IndependentPlatform
 ) -> None:
     page = launched(browser, independent, choosing=True)
-    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
-    form = {"launch": launch_id, "exercise": reference.DEFAULT}
-    answer = browser.post("/lti/deep-link", data=form)
+    csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+    answer = browser.post(page.url.path, data={"csrf": csrf, "exercise": reference.DEFAULT})
     token = answer.text.split('name="JWT" value="')[1].split('"')[0]
     [item] = independent.library.validate_deeplinking_resp({"JWT": token})
     assert item["custom"] == {"exercise": reference.DEFAULT}

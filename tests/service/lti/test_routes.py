@@ -1,5 +1,6 @@
 """Launches through the whole application, as a browser makes them; the forged ones refused."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,11 +12,11 @@ from litestar.testing import TestClient
 from sqlalchemy import select, update
 
 import reference
-from grader.service.access import COOKIE
 from grader.service.core import Service
 from grader.service.lti import registry
 from grader.service.lti.platform import Platform
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser
 from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
@@ -33,9 +34,9 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
 ) -> None:
     page = tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce)))
     assert page.status_code == 200
-    assert EXERCISE in page.text and "You are here as a student" in page.text
+    assert "What to do" in page.text and "Staff view" not in page.text
     policy = page.headers["content-security-policy"]
-    assert "frame-ancestors https://lms.example" in policy and "script-src" not in policy
+    assert "frame-ancestors https://lms.example" in policy and "script-src 'self';" in policy
     with service.database.reading() as session:
         login = session.scalars(select(Login)).one()
         link = session.scalars(select(LtiLink)).one()
@@ -47,7 +48,7 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
 
 def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
     page = tab.launch(lambda nonce: tab.lms.claims(nonce, "t", "Instructor"))
-    assert "is not installed here" in page.text
+    assert "Staff view" in page.text and "is not installed here" in page.text
     with service.database.reading() as session:
         assert session.scalars(select(Login.role)).one() == "staff"
 
@@ -59,9 +60,8 @@ def test_another_login_does_not_see_a_launch(
     answer = tab.post(asked["state"], tab.lms.sign(tab.lms.claims(asked["nonce"])))
     path = urlsplit(answer.headers["location"]).path
     other = Browser(TestClient(app), tab.lms)
-    other.launch(lambda nonce: tab.lms.claims(nonce, "u2"))
-    assert other.client.get(path).status_code == 404
-    other.client.cookies.clear()
+    elsewhere = {LTI + "resource_link": {"id": "link-2"}}
+    other.launch(lambda nonce: tab.lms.claims(nonce, "u2") | elsewhere)
     assert other.client.get(path).status_code == 401
     assert client.get(path).status_code == 200
 
@@ -69,7 +69,7 @@ def test_another_login_does_not_see_a_launch(
 def refused(answer: httpx.Response, reason: str, status: int = 401) -> None:
     assert answer.status_code == status
     assert f"({reason})" in answer.text, answer.text
-    assert COOKIE not in answer.headers.get("set-cookie", "")
+    assert PREFIX not in answer.headers.get("set-cookie", "")
 
 
 Forgery = Callable[[FakePlatform, dict[str, Any]], str]
@@ -184,29 +184,33 @@ def test_a_platform_without_a_named_deployment_gets_each_kept(
         assert registry.get(session, int(platform.id)).deployments == {"1", "8"}
 
 
+def choosing(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Return where a choice is posted to, and the form with an exercise chosen."""
+    csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+    return page.url.path, {"csrf": csrf, "exercise": EXERCISE}
+
+
 def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(tab: Browser) -> None:
     page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce))
     assert "Which exercise?" in page.text
-    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
-    form = {"launch": launch_id, "exercise": EXERCISE}
-    answer = tab.client.post("/lti/deep-link", data=form)
+    url, form = choosing(page)
+    answer = tab.client.post(url, data=form)
     policy = answer.headers["content-security-policy"]
-    assert "form-action 'self' https://lms.example;" in policy and "script-src 'sha256-" in policy
+    assert "form-action 'self' https://lms.example;" in policy and "script-src 'self'" in policy
     assert 'action="https://lms.example/deep"' in answer.text
     claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
     [item] = claims[DEEP + "content_items"]
     assert item["custom"] == {"exercise": EXERCISE}
     assert item["lineItem"]["scoreMaximum"] == 100
-    for changed in ({"launch": "0" * 32}, {"exercise": "nothing"}):
-        assert tab.client.post("/lti/deep-link", data=form | changed).status_code == 404
+    assert tab.client.post(url, data=form | {"exercise": "nothing"}).status_code == 404
+    assert tab.client.post(f"/choices/{'0' * 32}", data=form).status_code == 401
 
 
 @pytest.mark.parametrize("data", ["opaque", {"a": [1, None]}, 2**80, "\0\ud800", None])
 def test_whatever_the_platform_sent_to_be_returned_is_returned(tab: Browser, data: object) -> None:
     page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce, data=data))
-    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
-    form = {"launch": launch_id, "exercise": EXERCISE}
-    answer = tab.client.post("/lti/deep-link", data=form)
+    url, form = choosing(page)
+    answer = tab.client.post(url, data=form)
     claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
     assert claims.get(DEEP + "data") == data
 
@@ -217,9 +221,7 @@ def test_a_student_may_not_choose(tab: Browser) -> None:
         return tab.lms.deep_linking_claims(nonce) | {LTI + "roles": role}
 
     page = tab.launch(claims)
-    launch_id = page.text.split('name="launch" value="')[1].split('"')[0]
-    form = {"launch": launch_id, "exercise": EXERCISE}
-    assert tab.client.post("/lti/deep-link", data=form).status_code == 401
+    assert page.status_code == 403 and "for the staff of the course" in page.text
 
 
 def test_cookies_over_https_can_live_in_a_frame(
@@ -232,7 +234,7 @@ def test_cookies_over_https_can_live_in_a_frame(
     assert asked["redirect_uri"] == "https://grader.example/lti/launch"
     answer = framed.post(asked["state"], tab.lms.sign(tab.lms.claims(asked["nonce"])))
     sent = answer.headers.get_list("set-cookie")
-    assert len(sent) == 2
+    assert len(sent) == 2 and sent[0].startswith("__Host-grader-1=")
     assert all("SameSite=None; Secure; Partitioned" in cookie for cookie in sent)
 
 
@@ -269,7 +271,7 @@ def test_a_trusted_issuer_is_let_in_and_the_window_closes(
 ) -> None:
     object.__setattr__(service.settings, "lti_issuers", (lms.issuer,))
     page = client.get("/lti/register", params=registering(lms))
-    assert "org.imsglobal.lti.close" in page.text
+    assert re.search(r'<script defer src="/static/close\.[0-9a-f]+\.js">', page.text)
     with service.database.reading() as session:
         assert registry.every(session)[0].approved
 

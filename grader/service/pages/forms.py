@@ -1,0 +1,118 @@
+"""Read what is posted: bounded before anything is parsed, hostile in every part."""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.exceptions import ClientException, HTTPException
+from multipart import (  # type: ignore[import-untyped]
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+MOST_BYTES = 64 * 1024
+"""Of a form that carries no file; a route with files says `most_bytes` in its opt."""
+_MOST_PARTS = 20
+
+
+class TooLong(HTTPException):
+    """More was posted than the route takes."""
+
+    status_code = 413
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it was posted; `name` is whatever the browser said."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Form:
+    """What was posted: of two fields of one name the last."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Upload] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """Return a field, "" where there is none."""
+        return self.fields.get(name, "")
+
+
+async def read_form(connection: ASGIConnection[Any, Any, Any, Any], most_bytes: int) -> Form:
+    """Read the body of a request, once; later calls return the same.
+
+    Raises:
+        TooLong: it is longer than that.
+        ClientException: it cannot be read.
+    """
+    if not isinstance(connection, Request):
+        return Form()
+    if not hasattr(connection.state, "form"):
+        body = await _bounded(connection, most_bytes)
+        try:
+            connection.state.form = parse(connection.headers.get("content-type", ""), body)
+        except ValueError as error:  # MultipartError is one
+            raise ClientException("the form cannot be read") from error
+    return form_of(connection)
+
+
+def form_of(request: Request[Any, Any, Any]) -> Form:
+    """Return the form that the guard has read."""
+    form: Form = request.state.form
+    return form
+
+
+def parse(content_type: str, body: bytes) -> Form:
+    """Return a form.
+
+    Raises:
+        ValueError: it is none.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind == "multipart/form-data":
+        return _multipart(options.get("boundary", ""), body)
+    if kind == "application/x-www-form-urlencoded":
+        text = body.decode("ascii", "replace")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARTS)
+        return Form(fields=dict(pairs))
+    return Form()
+
+
+def _multipart(boundary: str, body: bytes) -> Form:
+    fields: dict[str, str] = {}
+    files: dict[str, Upload] = {}
+    segment: MultipartSegment | None = None
+    content = bytearray()
+    with PushMultipartParser(boundary.encode(), max_segment_count=_MOST_PARTS) as parser:
+        for piece in parser.parse(body):
+            if isinstance(piece, MultipartSegment):
+                segment, content = piece, bytearray()
+            elif piece:
+                content += piece
+            elif segment is not None:  # the end of a part
+                if segment.filename is None:
+                    fields[segment.name] = codecs.decode(content, "utf-8", "replace")
+                elif segment.filename or content:  # a file input that was left empty has neither
+                    files[segment.name] = Upload(segment.filename, bytes(content))
+    return Form(fields, files)
+
+
+async def _bounded(request: Request[Any, Any, Any], most_bytes: int) -> bytes:
+    """Read the body, but no more than this; an announced length only ever ends it sooner."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most_bytes:
+        raise TooLong("this is too long")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most_bytes:
+            raise TooLong("this is too long")
+    return bytes(body)

@@ -1,0 +1,20 @@
+"""List the routes of this room; what they refuse or fail at is answered with a page."""
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from grader.service.pages import choice_routes, errors, exercise_routes, statics, visits
+
+_PAGES = [*choice_routes.HANDLERS, *exercise_routes.HANDLERS]
+
+PAGE_HANDLERS: list[ControllerRouterHandler] = [
+    *statics.HANDLERS,
+    Router(
+        "/",
+        route_handlers=_PAGES,
+        dependencies={"visit": Provide(visits.provide_visit, sync_to_thread=False)},
+        exception_handlers=errors.HANDLERS,
+        include_in_schema=False,
+    ),
+]

@@ -1,0 +1,111 @@
+"""Let nobody through to a page but whoever was launched to it, and nothing posted but from a form.
+
+The cookie opens one placement in a course (or one choice), named in the path. Two courses in two
+tabs have two cookies; the cookie of one opens nothing of the other.
+"""
+
+import hmac
+from typing import Any
+
+from anyio.to_thread import run_sync
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.exceptions import (
+    NotAuthorizedException,
+    NotFoundException,
+    PermissionDeniedException,
+)
+from litestar.handlers import BaseRouteHandler
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from grader.service.access import NOT_YOURS, OF_PAGES, Access, declared, hashed, is_id
+from grader.service.core import Service
+from grader.service.lti.login import cookie as cookie_for
+from grader.service.lti.tables import LtiAttempt, LtiLaunch, LtiLink
+from grader.service.pages.forms import MOST_BYTES, Form, read_form
+from grader.service.pages.visit import Visit, cookie_name, visit_of
+from grader.service.tables import Login, Submission, now
+
+_SAFE = ("GET", "HEAD")
+_OF_STAFF = (Access.LINK_STAFF, Access.LINK_SUBMISSION_STAFF, Access.CHOICE)
+_OF_SUBMISSIONS = (Access.LINK_SUBMISSION, Access.LINK_SUBMISSION_STAFF)
+
+
+async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    """Let a request through to a page, with `connection.state.visit` set, or refuse it."""
+    access = declared(handler)
+    if access not in OF_PAGES:
+        return
+    service: Service = connection.app.state.service
+    where = {name: str(value) for name, value in connection.path_params.items()}
+    key = where["launch_id"] if access is Access.CHOICE else where["link_id"]
+    name = cookie_for(service.settings.base_url, cookie_name(key)).name
+    visit = await run_sync(find, service, access, where, connection.cookies.get(name, ""))
+    connection.state.visit = visit
+    if connection.scope.get("method") not in _SAFE:
+        most_bytes = int(handler.opt.get("most_bytes", MOST_BYTES))
+        _from_our_form(await read_form(connection, most_bytes), visit)
+
+
+def find(service: Service, access: Access, where: dict[str, str], cookie: str) -> Visit:
+    """Return who is visiting.
+
+    Raises:
+        NotAuthorizedException: no launch of this browser opened this, or it was too long ago.
+        PermissionDeniedException: this is for others in the course.
+        NotFoundException: the submission is not there for them.
+    """
+    with service.database.reading() as session:
+        visit = _launched(session, access, where, cookie)
+        if visit is None:
+            raise NotAuthorizedException("open this again from your course")
+        if access in _OF_STAFF and not visit.is_staff:
+            raise PermissionDeniedException("this page is for the staff of the course")
+        if access is Access.LINK_STUDENT and visit.is_staff:
+            raise PermissionDeniedException("this is for the students of the course")
+        if access in _OF_SUBMISSIONS and not _may_see(session, visit, where["submission_id"]):
+            raise NotFoundException(NOT_YOURS)
+        return visit
+
+
+def provide_visit(request: Request[Any, Any, Any]) -> Visit:
+    """Hand a page its visitor; a route that no guard of pages held has none, and fails."""
+    visit: Visit = request.state.visit
+    return visit
+
+
+def _launched(session: Session, access: Access, where: dict[str, str], cookie: str) -> Visit | None:
+    """Return the visit of a cookie, when it was launched to just this placement or choice."""
+    rows = select(LtiLaunch, Login).join(Login, Login.id == LtiLaunch.login_id)
+    rows = rows.where(Login.id == hashed(cookie), Login.expires_at > now())
+    found = session.execute(rows).first() if cookie else None
+    if found is None:
+        return None
+    launch, login = found
+    if access is Access.CHOICE:
+        chooses = bool(launch.deep_linking) and launch.id == where["launch_id"]
+        return visit_of(login, launch, None, cookie) if chooses else None
+    link = None if launch.link_id is None else session.get(LtiLink, launch.link_id)
+    if link is None or launch.deep_linking or str(link.id) != where["link_id"]:
+        return None
+    return visit_of(login, launch, link, cookie)
+
+
+def _may_see(session: Session, visit: Visit, submission_id: str) -> bool:
+    """Whether a submission was made at this placement, by them unless they are staff."""
+    attempt = session.get(LtiAttempt, submission_id) if is_id(submission_id) else None
+    submission = session.get(Submission, submission_id) if attempt is not None else None
+    if attempt is None or submission is None or attempt.link_id != visit.placement.id:
+        return False
+    if (submission.source, submission.course) != (visit.source, visit.course):
+        return False
+    return visit.is_staff or submission.user == visit.user
+
+
+def _from_our_form(form: Form, visit: Visit) -> None:
+    """Refuse what another site, or another login's page, has the browser post."""
+    if not hmac.compare_digest(form.text("csrf").encode("utf-8", "replace"), visit.csrf.encode()):
+        raise PermissionDeniedException(
+            "this form belongs to an earlier visit: load the page again"
+        )

@@ -1,0 +1,202 @@
+"""Nobody gets through a door that is not theirs: every page's, walked from the route table."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar, get
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.testing import TestClient
+
+from grader.service.access import OF_PAGES, Access
+from grader.service.app import create_app
+from grader.service.core import Service
+from grader.service.tables import Submission
+from service.pages.conftest import FRAMES, Person, Place
+
+OF_STAFF = {Access.LINK_STAFF, Access.LINK_SUBMISSION_STAFF, Access.CHOICE}
+OF_SUBMISSIONS = {Access.LINK_SUBMISSION, Access.LINK_SUBMISSION_STAFF}
+
+
+def doors(app: Litestar) -> list[tuple[str, str, Access]]:
+    """Return method, path and access of every route of the pages."""
+    return [
+        (method, route.path, handler.opt["access"])
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if handler.opt.get("access") in OF_PAGES
+        for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+    ]
+
+
+@pytest.fixture
+def knock(
+    client: TestClient[Any], app: Litestar, place: Place, sent: Callable[..., Submission]
+) -> Callable[..., Iterator[tuple[str, Access, httpx.Response]]]:
+    """Knock at every door, as somebody; alice's submission is behind those of submissions."""
+    alices = sent()
+
+    def each(
+        headers: dict[str, str], *, methods: str = "GET POST", **how: Any
+    ) -> Iterator[tuple[str, Access, httpx.Response]]:
+        for method, path, access in doors(app):
+            if method not in methods.split():
+                continue
+            launch_id = how.get("launch_id", "0" * 32)
+            for name, value in {
+                "link_id": str(how.get("link_id", place.link_id)),
+                "submission_id": alices.id,
+                "launch_id": launch_id,
+            }.items():
+                path = path.replace(f"{{{name}:str}}", value)
+            assert "{" not in path, f"say here what stands for the parameter of {path}"
+            data = {"csrf": how["csrf"]} if "csrf" in how and method == "POST" else None
+            yield (
+                f"{method} {path}",
+                access,
+                client.request(method, path, headers=headers, data=data),
+            )
+
+    return each
+
+
+def refused(answer: httpx.Response, status: int, about: object) -> None:
+    assert answer.status_code == status, about
+    assert "x = 1" not in answer.text, about
+    assert answer.headers["content-type"].startswith("text/html"), about
+
+
+def test_every_page_is_behind_a_door(app: Litestar) -> None:
+    pages = [
+        (route.path, handler.opt["access"])
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if route.path.startswith(("/links", "/choices"))
+        and handler.http_methods != {"OPTIONS"}  # Litestar's own
+    ]
+    assert pages
+    for path, access in pages:
+        assert access in OF_PAGES, path
+        assert ("{submission_id:str}" in path) is (access in OF_SUBMISSIONS), path
+
+
+def test_strangers_get_through_no_door(
+    knock: Callable[..., Any], place: Place, service: Service
+) -> None:
+    elsewhere = place.placed("2")
+    topology = place.placed("3", course="topology")
+    strangers = {
+        "nobody": {},
+        "an invented cookie": Person(str(place.link_id), "invented").headers,
+        "a cookie that is no text": {b"cookie": f"grader-{place.link_id}=\xe9".encode("latin-1")},
+        "alice, launched too long ago": place.launched("alice", hours=-1).headers,
+        "alice of another placement": place.launched("alice", link_id=elsewhere).headers,
+        "the same, under this one's name": place.launched("alice", link_id=elsewhere).at(
+            str(place.link_id)
+        ),
+        "staff of another course": place.launched(
+            "eve", "staff", link_id=topology, course="topology"
+        ).at(str(place.link_id)),
+        "staff who were to choose": place.launched("eve", "staff", deep_linking="{}").at(
+            str(place.link_id)
+        ),
+    }
+    for who, headers in strangers.items():
+        for door, _, answer in knock(headers):
+            refused(answer, 401, (who, door))
+            assert "frame-ancestors *" in answer.headers["content-security-policy"]
+
+
+def test_no_student_gets_to_anothers_submission_nor_to_what_is_for_staff(
+    knock: Callable[..., Any], place: Place
+) -> None:
+    bob = place.launched("bob")
+    seen = set()
+    for door, access, answer in knock(bob.headers, csrf=bob.csrf):
+        if access in OF_STAFF - {Access.CHOICE}:
+            refused(answer, 403, door)
+        elif access in OF_SUBMISSIONS:
+            refused(answer, 404, door)
+        seen.add(access)
+    alice = place.launched("alice", "student", deep_linking="{}")
+    for door, access, answer in knock(alice.at(alice.key), launch_id=alice.key, csrf=alice.csrf):
+        if access is Access.CHOICE:
+            refused(answer, 403, door)
+
+
+def test_staff_get_to_no_submission_of_another_placement(
+    knock: Callable[..., Any], place: Place
+) -> None:
+    topology = place.placed("3", course="topology")
+    eve = place.launched("eve", "staff", link_id=topology, course="topology")
+    for door, access, answer in knock(eve.headers, link_id=topology, csrf=eve.csrf):
+        if access in OF_SUBMISSIONS:
+            refused(answer, 404, door)
+
+
+def test_nothing_is_posted_without_the_token_of_ones_own_session(
+    knock: Callable[..., Any], place: Place
+) -> None:
+    bob = place.launched("bob")
+    people = [
+        (place.launched("alice"), {}),
+        (place.launched("alice", "staff"), {}),
+    ]
+    chooser = place.launched("eve", "staff", deep_linking="{}")
+    people.append((chooser, {"launch_id": chooser.key}))
+    tried = 0
+    for person, how in people:
+        for token in ({}, {"csrf": ""}, {"csrf": bob.csrf}, {"csrf": "\udcff\0"}):
+            said = {k: v.encode("utf-8", "replace").decode() for k, v in token.items()}
+            for door, _, answer in knock(person.headers, methods="POST", **how, **said):
+                assert answer.status_code in (401, 403), (door, said)
+                tried += answer.status_code == 403
+    assert tried > 0
+
+
+def test_a_page_names_who_may_frame_it_and_allows_nothing_inline(
+    knock: Callable[..., Any], place: Place
+) -> None:
+    alice = place.launched("alice")
+    shown = 0
+    for door, access, answer in knock(alice.headers, methods="GET"):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy, door
+        if access is not Access.CHOICE:
+            assert policy.endswith(f"frame-ancestors {FRAMES}"), door
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        if answer.status_code == 200 and answer.headers["content-type"].startswith("text/html"):
+            shown += 1
+            assert "<style" not in answer.text and " style=" not in answer.text, door
+            assert "<script>" not in answer.text and " onclick=" not in answer.text, door
+    assert shown > 0
+
+
+def test_a_page_without_a_declared_door_keeps_the_service_from_starting(service: Service) -> None:
+    @get("/links/{link_id:str}/open", sync_to_thread=False)
+    def undeclared() -> None:
+        """Nobody said who may come in."""
+
+    with pytest.raises(ImproperlyConfiguredException, match="does not say who"):
+        create_app(service, handlers=[undeclared])
+
+
+def test_two_courses_in_two_tabs_keep_their_own_sessions(
+    client: TestClient[Any], place: Place
+) -> None:
+    topology = place.placed("3", course="topology")
+    here = place.launched("alice")
+    there = place.launched("alice", "staff", link_id=topology, course="topology")
+    both = {"cookie": f"{here.headers['cookie']}; {there.headers['cookie']}"}
+    assert "Staff view" not in client.get(f"/links/{place.link_id}", headers=both).text
+    assert "Staff view" in client.get(f"/links/{topology}", headers=both).text
+
+
+@pytest.mark.parametrize("name", ["0", "01", "x", "%00", "9" * 400, "-1", "1%0a", "%F0%9F%92%A9"])
+def test_what_is_no_placement_is_not_opened(
+    client: TestClient[Any], place: Place, name: str
+) -> None:
+    alice = place.launched("alice")
+    answer = client.get(f"/links/{name}", headers=alice.headers)
+    assert answer.status_code in (401, 404)
