@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
@@ -22,11 +22,17 @@ from sqlalchemy.orm import Session
 from grader.service.tables import Base
 from grader.service.writing import Writer
 
+if TYPE_CHECKING:
+    import psycopg
+
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 BUSY_S = 30
 """How long SQLite waits for another process, such as a command of the operator."""
+IDLE_S = 60.0
+"""How long PostgreSQL lets a transaction wait for its process before it gives back the rows: one
+that is frozen in the middle would hold them for as long, and no lease runs out on them."""
 OUTAGE_S = 600.0
 """How long a restart of the database is waited out before a good grade is given up."""
 
@@ -131,13 +137,22 @@ def _dialect(session: Session) -> str:
 
 
 def _postgresql(url: str, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args={"connect_timeout": 10, "application_name": "nnx-grader"},
     )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: "psycopg.Connection", record: object) -> None:
+        # Not among the options of the connection: poolers between refuse those.
+        idle_ms = round(IDLE_S * 1000)
+        connection.execute(f"SET idle_in_transaction_session_timeout = {idle_ms}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: str) -> Engine:

@@ -2,14 +2,16 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from grader.service.database import Database, insert_once
+from grader.service.database import Database, insert_once, is_away
+from grader.service.settings import Settings
 from grader.service.tables import Source, now
 
 
@@ -109,6 +111,27 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
             job.result()
     assert len(connections) == 1
     database.close()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_rows_of_a_transaction_whose_process_froze_are_given_back(
+    kind: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.service.database.IDLE_S", 0.2)
+    with closing(Database(settings.url)) as database:
+        database.do(lambda session: session.add(source("one")))
+        row = select(Source).with_for_update()
+
+        def freeze() -> None:
+            with database.transaction() as held:
+                held.scalars(row).one().kind = "frozen"
+                held.flush()
+                with database.transaction() as other:  # waits until the first is ended
+                    assert other.scalars(row).one().kind == "standard"
+
+        with pytest.raises(DBAPIError) as caught:
+            freeze()
+        assert is_away(caught.value), "whoever outlasts an outage tries again"
 
 
 def test_a_row_is_inserted_once(database: Database) -> None:
