@@ -14,6 +14,7 @@ import pytest
 import summary
 from _pytest.terminal import TerminalReporter
 from hypothesis import settings
+from processes import PATIENCE_S
 from tiny_exercise import fill_in
 
 import reference
@@ -23,8 +24,9 @@ from grader.authoring.survey import Survey
 from grader.authoring.trusted import Trusted
 from grader.environment import worker_image
 from grader.judge import Judge
-from grader.model import Exercise, Report, Sandbox, Submission
+from grader.model import Deadlines, Exercise, Report, Sandbox, Submission
 from grader.oracle import Oracle
+from grader.questions import Questions
 from grader.runtime import compile_cache
 from grader.sandbox.choice import FORKING, LAUNCHERS
 from grader.sandbox.forking import Forking
@@ -65,6 +67,23 @@ def bare_machine() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(IMAGE_VARIABLE, "no-image-of-that-name")
+        yield
+
+
+OWN_DEADLINES = Questions.deadlines
+"""As the product sets them: by what the reference took here, ten seconds at least."""
+
+
+def deadlines_of(seconds: float) -> property:
+    """Return deadlines that take the place of the product's."""
+    return property(lambda questions: Deadlines(first_s=seconds, repeat_s=seconds))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """Give what is judged in this process its time: no verdict here tells of a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Questions, "deadlines", deadlines_of(PATIENCE_S))
         yield
 
 
@@ -203,6 +222,7 @@ def page(browser: "Browser") -> "Iterator[Page]":
     """A page that fails its test when anything is refused, raised, logged or fetched."""
     complaints: list[str] = []
     page = browser.new_page()
+    page.set_default_timeout(1000 * PATIENCE_S)
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(dialog.message))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CACHE, FIXTURES, sandbox_called, statuses
+from conftest import CACHE, FIXTURES, OWN_DEADLINES, deadlines_of, sandbox_called, statuses
 from taken import assert_every_platform_takes
 
 import reference
@@ -17,6 +17,7 @@ from grader.judge import Judge
 from grader.meter import Meter
 from grader.model import Exercise, Report, Sandbox
 from grader.oracle import Oracle
+from grader.questions import Questions
 from grader.report.document import to_json
 from grader.result import refuse
 from grader.sandbox.choice import LAUNCHERS
@@ -162,6 +163,9 @@ def test_hostile_fixture_is_contained(
 ) -> None:
     monkeypatch.setenv("CANARY_SECRET", "a worker must not see this")
     expected = expectation(folder)
+    if "time_limit" in expected["verdict"]:
+        alone = expected["verdict"] == ["time_limit"]
+        monkeypatch.setattr(Questions, "deadlines", deadlines_of(3) if alone else OWN_DEADLINES)
     report = grade(folder, Judge(exercise, wall, oracle, cases=40), oracle)
     text = to_json(report).decode()
     facts = {"name": folder.name, "attack": expected["attack"], "verdict": report.verdict}

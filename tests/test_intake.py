@@ -233,7 +233,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=80, deadline=5000)  # milliseconds
+@settings(max_examples=80, deadline=60_000)  # milliseconds
 @given(
     st.sampled_from(["a.py", "a.ipynb", "a.zip"]),
     st.binary(max_size=300) | st.lists(st.sampled_from(PIECES)).map(b"".join),

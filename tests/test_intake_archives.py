@@ -164,7 +164,7 @@ def test_a_folder_member_called_like_the_file_is_no_file(tmp_path: Path) -> None
 VALID = zipped(("hw/solution.py", CODE), ("b.txt", b"b" * 50))
 
 
-@settings(max_examples=150, deadline=5000)  # milliseconds
+@settings(max_examples=150, deadline=60_000)  # milliseconds
 @given(st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), max_size=6))
 def test_a_damaged_archive_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from processes import PATIENCE_S
 from rows import row
 
 import reference
@@ -136,7 +137,7 @@ def grade(
     jobs.send_away = made._send_away
     with made as opened:
         for _ in entries:
-            result = opened.results.get(timeout=20)
+            result = opened.results.get(timeout=PATIENCE_S)
             if isinstance(result, BaseException):
                 raise result
             assert result.id not in rows
@@ -238,7 +239,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
 
     monkeypatch.setattr(made._watch, "_send_away", send_away)
     with made:
-        rows = [made.results.get(timeout=120) for _ in entries]
+        rows = [made.results.get(timeout=PATIENCE_S) for _ in entries]
     assert sent
     assert {one.verdict for one in rows if isinstance(one, Row)} == {"invalid_submission"}
     assert sorted(one.id for one in rows if isinstance(one, Row)) == [one.id for one in entries]

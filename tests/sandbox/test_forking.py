@@ -2,14 +2,13 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import CACHE, FIXTURES, KINDS, Kind, made, sandbox_called
-from processes import descendants, is_alive
+from processes import descendants, is_alive, until
 
 from grader.errors import RunError, SandboxError
 from grader.model import Deadlines, Sandbox
@@ -116,7 +115,7 @@ def test_a_lost_template_is_our_fault_and_is_started_again(forking: Forking) -> 
     with forking.open(Deadlines()) as worker:
         template, pid = youngest()
         os.kill(template, signal.SIGKILL)
-        assert ended([pid])
+        wait_for_end([pid])
         with pytest.raises(SandboxError, match="template"):
             worker.load(b"def f(): pass", "f")
     with forking.open(Deadlines()) as worker:
@@ -128,7 +127,7 @@ def test_closing_takes_the_template_and_its_workers_along(forking: Forking) -> N
     with forking.open(Deadlines()):
         pids = youngest()
         forking.close()
-        assert ended(pids)
+        wait_for_end(pids)
 
 
 class Broken(Confined):
@@ -158,12 +157,8 @@ def youngest() -> list[int]:
     return [int(status.partition("PPid:")[2].split()[0]), worker]
 
 
-def ended(pids: Sequence[int]) -> bool:
-    """Wait, not long, for the end of processes."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end and any(map(is_alive, pids)):
-        time.sleep(0.02)
-    return not any(map(is_alive, pids))
+def wait_for_end(pids: Sequence[int]) -> None:
+    until(lambda: not any(map(is_alive, pids)))
 
 
 def started(pid: int) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from boxed import AS_IS, AS_NOBODY, NOBODY, Who, copied_worker, readable_secret, run, start
 from conftest import sandbox_called
+from processes import PATIENCE_S
 from summary import LOCK_DOWN
 
 from grader.sandbox.bubblewrap import Bubblewrap
@@ -145,7 +146,7 @@ def behind_docker(secret: Path, runtime: str | None) -> dict[str, str]:
 
 def read_to_the_end(container: Container) -> bytes:
     parts: list[bytes] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         part = container.read(1 << 16)
         if part == b"":
@@ -222,9 +223,9 @@ while True: pass
         worker = int(parent.stdout.readline())
         parent.stdin.write("end\n")
         parent.stdin.close()
-        parent.wait(30)
+        parent.wait(PATIENCE_S)
         try:
-            assert lives_for(worker, 0.5) == off
+            assert lives_for(worker, 0.5 if off else PATIENCE_S) == off
         finally:
             if off:
                 os.kill(worker, signal.SIGKILL)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, kind_of, sandbox_called
-from processes import descendants, is_alive
+from processes import descendants, is_alive, until
 
 from grader.model import Deadlines, Sandbox
 from grader.sandbox import leftovers
@@ -76,10 +76,7 @@ def test_a_judge_that_is_killed_takes_its_busy_worker_along(sandbox: Sandbox) ->
             return containers_of(judge.pid, running=True)
         return [pid for pid in below if is_alive(pid)]
 
-    end = time.monotonic() + 5
-    while time.monotonic() < end and left():
-        time.sleep(0.1)
-    assert left() == []
+    until(lambda: not left())
     if is_docker:  # the container itself goes when the next judge starts
         with connected() as client:
             sweep(client)

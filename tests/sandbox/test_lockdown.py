@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from boxed import AS_IS, AS_NOBODY, Who, command, copied_worker, readable_secret, run, start
+from processes import PATIENCE_S
 
 from grader.sandbox.worker import landlock, syscalls
 
@@ -172,12 +173,12 @@ def test_processor_time_ends_an_endless_loop(
     before: str, ending: signal.Signals, box: Path
 ) -> None:
     with start(f"{before}\nlock(cpu_s=1)\nwhile True: pass", box) as process:
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -ending
 
 
 def test_worker_dies_with_its_parent(box: Path) -> None:
-    worker = command("lock(); print('ready', flush=True); import time; time.sleep(50)", box, AS_IS)
+    worker = command("lock(); print('ready', flush=True); import time; time.sleep(900)", box, AS_IS)
     parent = f"""
 import subprocess
 worker = subprocess.Popen({worker!r}, stdout=subprocess.PIPE)
@@ -185,13 +186,15 @@ worker.stdout.readline()
 os._exit(0)
 """
     with start(parent, box) as process:
-        _, err = process.communicate(timeout=30)  # returns when nobody holds stderr any more
+        _, err = process.communicate(
+            timeout=PATIENCE_S
+        )  # returns when nobody holds stderr any more
     assert (process.returncode, err) == (0, "")
 
 
 def test_an_abort_reaches_only_itself(box: Path) -> None:
     with start("lock(); os.abort()", box) as process:
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -signal.SIGABRT
 
 

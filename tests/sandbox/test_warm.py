@@ -103,10 +103,13 @@ LOST = {
 
 @pytest.mark.parametrize("source", LOST.values(), ids=LOST)
 def test_whatever_a_warm_fork_cannot_do_is_asked_of_another(source: str, warm: WarmForking) -> None:
-    with warm.open(Deadlines(first_s=3.0)) as worker:
-        worker.load(source.encode(), "f")
-        with pytest.raises(Missed) as caught:
+    def ask() -> None:
+        with warm.open(Deadlines(first_s=3.0)) as worker:
+            worker.load(source.encode(), "f")
             worker.call([1.0, np.ones((9, 4, 2), np.float32), 3.0], first=True)
+
+    with pytest.raises(Missed) as caught:
+        ask()
     assert caught.value.instead is warm.cold
 
 

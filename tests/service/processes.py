@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
+from processes import PATIENCE_S
 
 TESTS = Path(__file__).parent.parent
 SCRIPT = Path(__file__).parent / "fake_process.py"
@@ -58,7 +59,7 @@ class Process:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = PATIENCE_S) -> int:
         code = self._process.wait(seconds)
         self._log.close()
         return code
@@ -71,7 +72,7 @@ def free_port() -> int:
         return port
 
 
-def answers(url: str, seconds: float = 60.0) -> None:
+def answers(url: str, seconds: float = PATIENCE_S) -> None:
     """Wait until a web process answers."""
     end = time.monotonic() + seconds
     while True:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import until
 from sqlalchemy import func, select, text, update
 
 from grader.service import grading, regrading, submissions
@@ -20,9 +21,9 @@ from grader.service.tables import DONE, Grading, Result, Submission
 from service.fakes import FakeGrader
 from service.postgresql import PostgreSQL
 from service.processes import Process
-from service.test_pool import results, until
+from service.test_pool import results
 
-QUICK = {"GRADER_STALLED_S": "3", "GRADER_RECONCILE_S": "2"}
+QUICK = {"GRADER_STALLED_S": "5", "GRADER_RECONCILE_S": "2"}
 
 
 @pytest.fixture
@@ -163,9 +164,9 @@ def test_a_regrade_of_many_is_announced_to_the_bulk(
 def test_stopping_waits_for_what_is_under_way(
     clustered: Service, accept: Callable[..., str]
 ) -> None:
-    accept("score=1 sleep=1")
+    submission = accept("score=1 sleep=1")
     with working(clustered) as worker:
-        until(lambda: any(status == "doing" for _, status in jobs(clustered)))
+        until(lambda: tries(clustered, submission) == 1)
         worker.stop()
         assert results(clustered) == 1
 
@@ -195,7 +196,7 @@ def test_a_frozen_workers_job_goes_to_another_and_its_waking_changes_nothing(
     clustered: Service, accept: Callable[..., str], tmp_path: Path
 ) -> None:
     url = clustered.settings.url
-    submission = accept("score=42 sleep=2")
+    submission = accept("score=42 sleep=5")
     with Process("worker", tmp_path / "one", GRADER_DATABASE_URL=url, **QUICK) as frozen:
         until(lambda: tries(clustered, submission) == 1)
         frozen.send(signal.SIGSTOP)
@@ -220,10 +221,10 @@ def test_a_restart_of_the_database_is_waited_out(
     server: PostgreSQL, clustered: Service, accept: Callable[..., str]
 ) -> None:
     """The database goes away while a grading is under way, and comes back."""
-    accept("score=1 sleep=1.5")
+    first = accept("score=1 sleep=3")
     accept("score=2")
     with working(clustered):
-        until(lambda: any(status == "doing" for _, status in jobs(clustered)))
+        until(lambda: tries(clustered, first) == 1)
         server.stop()
         time.sleep(2)
         server.start()

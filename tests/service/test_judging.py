@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import CACHE, FIXTURES, sandbox_called
-from processes import descendants, is_alive
+from processes import descendants, is_alive, until
 
 import reference
 from grader.report.document import from_json
@@ -112,14 +111,7 @@ def test_it_ends_when_its_parent_is_killed(source: str, monkeypatch: pytest.Monk
         assert one.stdout is not None
         pid = int(one.stdout.readline())
         if "while" in source:
-            _wait_for(lambda: len(descendants(pid)) > 2)  # a template, or a worker, within its wall
+            until(lambda: len(descendants(pid)) > 2)  # a template, or a worker, within its wall
         family = [pid, *descendants(pid)]
         one.kill()
-    _wait_for(lambda: not any(map(is_alive, family)))
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: not any(map(is_alive, family)))

@@ -2,11 +2,11 @@
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from processes import until
 from sqlalchemy import func, select
 
 from grader.service import submissions
@@ -29,13 +29,6 @@ def running(
         yield service, pool
     finally:
         pool.stop()
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
 
 
 def results(service: Service) -> int:

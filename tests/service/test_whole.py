@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import CACHE, FIXTURES, sandbox_called
+from processes import PATIENCE_S, until
 from standardwebhooks import Webhook
 
 from service.processes import answers, free_port
@@ -82,14 +83,14 @@ def test_a_delivery_becomes_a_grade(campus: Campus, tmp_path: Path) -> None:
         right = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
         files = [{"name": "submission.py", "content": right}]
         base = environment["GRADER_BASE_URL"]
-        with httpx.Client(base_url=base, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=base, trust_env=False, timeout=PATIENCE_S) as client:
             accepted = deliver(client, secret, body(files=files))
             assert accepted.status_code == 202
             state = _done(client, accepted.json()["status_url"])
             page = client.get(f"{state['report_url']}&format=html")
-        _until(lambda: bool(campus.received))
+        until(lambda: campus.received)
         service.send_signal(signal.SIGTERM)
-        service.wait(60)
+        service.wait(PATIENCE_S)
     assert (state["verdict"], state["score"]) == ("accepted", 100)
     assert "100 / 100" in page.text
     ((content, headers),) = campus.received
@@ -107,10 +108,3 @@ def _done(client: httpx.Client, url: str) -> dict[str, Any]:
             return state
         assert time.monotonic() < end
         time.sleep(0.5)
-
-
-def _until(condition: Any) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)

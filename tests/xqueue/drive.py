@@ -1,10 +1,9 @@
-"""Serve a queue with a grading that takes as long as it is told. Run as a process.
+"""Serve a queue with a grading that takes until a line is typed. Run as a process.
 
-`python drive.py URL QUEUE STATE SECONDS` prints "grading NAME" when one begins.
+`python drive.py URL QUEUE STATE` prints "grading NAME" when one begins.
 """
 
 import sys
-import time
 from pathlib import Path
 
 from xqueue_parts import CREDENTIALS, body
@@ -15,12 +14,12 @@ from grader.xqueue.protocol import Submission
 from grader.xqueue.puller import Puller
 from grader.xqueue.spool import Spool
 
-url, queue, state, seconds = sys.argv[1:]
+url, queue, state = sys.argv[1:]
 
 
 def grade(submission: Submission) -> str:
     print("grading", submission.response, flush=True)
-    time.sleep(float(seconds))
+    sys.stdin.readline()
     return body(0.75)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import built
 import pytest
 from conftest import CACHE, FIXTURES
+from processes import PATIENCE_S, until
 from xqueue_parts import CREDENTIALS, OpenEdx, body
 
 from grader.apart import NotGraded
@@ -143,7 +144,9 @@ def test_what_was_pulled_is_graded_after_a_kill_9(
 ) -> None:
     openedx.submit("killed", "first", queue=queue)
     command = [sys.executable, str(HERE / "drive.py"), openedx.url, queue, str(tmp_path)]
-    with subprocess.Popen([*command, "600"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         while process.stdout.readline() != "grading first\n":
             pass
@@ -159,17 +162,26 @@ def test_sigterm_ends_what_is_underway_and_pulls_no_more(
 ) -> None:
     openedx.submit("before", "before", queue=queue)
     openedx.submit("after", "after", queue=queue)
-    command = [sys.executable, str(HERE / "drive.py"), openedx.url, queue, str(tmp_path), "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, str(HERE / "drive.py"), openedx.url, queue, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         while process.stdout.readline() != "grading before\n":
             pass
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
+        until(lambda: not catches(process.pid, signal.SIGTERM))  # a second one ends it at once
+        said, _ = process.communicate("\n", timeout=PATIENCE_S)
     assert (process.returncode, said) == (0, "")
     assert openedx.state("before")["points"] == 75
     assert openedx.state("after")["status"] == "pending"
     assert left(tmp_path) == []
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
 
 
 def test_a_lease_that_runs_out_while_grading_gives_one_grading_and_one_result(
@@ -190,7 +202,7 @@ def test_a_lease_that_runs_out_while_grading_gives_one_grading_and_one_result(
     def grade(submission: Submission) -> str:
         graded.append(submission.id)
         openedx.let_leases_run_out()
-        assert handed_out_again.wait(30)
+        assert handed_out_again.wait(PATIENCE_S)
         return body(1.0)
 
     client = Watched(openedx.url, queue, CREDENTIALS)

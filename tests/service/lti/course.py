@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import httpx
 import msgspec
+from processes import PATIENCE_S
 from sqlalchemy import select
 
 from grader.service import results
@@ -84,7 +85,7 @@ class Course:
                 kept = DatabaseStore(database, QUICK)
                 outbox, stop = Outbox(kept, Gateway(c, tokens), look_s=0.02), asyncio.Event()
                 sending = asyncio.create_task(outbox.run(stop))
-                async with asyncio.timeout(60 + faulty_s):
+                async with asyncio.timeout(PATIENCE_S + faulty_s):
                     while await asyncio.to_thread(self.busy):
                         await asyncio.sleep(0.05)
                 stop.set()

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from litestar import Litestar
+from processes import PATIENCE_S
 
 import reference
 from grader.service.core import Service
@@ -60,6 +61,7 @@ def page(browser: "Browser") -> "Iterator[Page]":
     complaints: list[str] = []
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE_S)
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
