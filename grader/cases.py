@@ -20,6 +20,17 @@ _SPARES = 8
 """Further cases of the first family, which stand in for cases that cannot be judged by."""
 
 
+class _Escaped(BaseException):
+    """Carries what `fails` raised past Hypothesis: it would take an Exception for a failing case.
+
+    It would then ask again, to simplify it, where a worker that is gone answers otherwise.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
     """Return count cases and some spares, the families taking turns.
 
@@ -67,7 +78,8 @@ def shrink(
     price of repeated shapes. What is left of the attempts then goes to smaller shapes.
 
     Args:
-        fails: whether a case fails for the same reason; called once per distinct case.
+        fails: whether a case fails for the same reason; called once per distinct case. What it
+            raises ends the search.
         pool: shapes of the suite, see Exercise.shape.
         attempts: largest number of distinct cases to try.
     """
@@ -90,7 +102,10 @@ def _shrink(
         case = Case(_in_order(exercise, arguments), failing.family)
         if case.digest not in seen and allows(exercise.shape(case)):
             # Out of attempts: everything unseen passes, and Hypothesis ends with its best.
-            seen[case.digest] = len(seen) <= most_seen and fails(case)
+            try:
+                seen[case.digest] = len(seen) <= most_seen and fails(case)
+            except Exception as error:
+                raise _Escaped(error) from None
         return seen.get(case.digest, False)
 
     digest = hashlib.sha256(failing.digest.encode()).digest()
@@ -106,6 +121,8 @@ def _shrink(
         found = find(strategy, still_fails, settings=quiet, random=Random(digest))
     except NoSuchExample:
         return failing
+    except _Escaped as escaped:
+        raise escaped.error from None
     return Case(_in_order(exercise, found), failing.family)
 
 

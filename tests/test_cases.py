@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from grader import cases
+from grader.errors import InternalError
 from grader.model import Case, Exercise
 
 
@@ -96,6 +97,20 @@ def test_shrinking_stays_in_the_pool_where_nothing_smaller_fails(exercise: Exerc
     found = cases.shrink(exercise, failing, is_tall, pool=pool, attempts=60)
     assert exercise.shape(found) == (7, 5, 1, 1)
     assert found.arguments["seed"] == 0.0
+
+
+def test_an_error_of_ours_ends_the_search_at_once_and_as_itself(exercise: Exercise) -> None:
+    """A worker that lacks a program is asked no more: Hypothesis would try to simplify that."""
+    tried = []
+
+    def is_lost(case: Case) -> bool:
+        tried.append(case.digest)
+        raise InternalError("the worker is gone")
+
+    failing = Case(dict(exercise.watched), "ordinary")
+    with pytest.raises(InternalError, match=r"^the worker is gone$"):
+        cases.shrink(exercise, failing, is_lost, pool=(), attempts=60)
+    assert len(tried) == 1
 
 
 def test_arguments_keep_the_order_of_the_function(exercise: Exercise) -> None:
