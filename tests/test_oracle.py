@@ -1,12 +1,14 @@
 """The oracle agrees with an independent float64 evaluation, remembers, and fails as ours."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import reference
-from grader import oracle as oracle_module
 from grader.errors import OracleError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
@@ -36,7 +38,7 @@ def test_answers_are_remembered_across_oracles(
     case = Case(dict(exercise.watched))
     with Oracle(exercise, tmp_path) as first:
         answer = first.expect([case])[0]
-    monkeypatch.setattr(oracle_module.sys, "executable", "/nonexistent")
+    monkeypatch.setattr("grader.oracle.sys.executable", "/nonexistent")
     with Oracle(exercise, tmp_path) as second:
         again = second.expect([case])[0]
     assert np.array_equal(answer.exact, again.exact)
@@ -57,24 +59,68 @@ def test_a_reference_that_raises_is_our_error(exercise: Exercise, tmp_path: Path
         opened.expect([impossible])
 
 
-def test_a_process_that_is_gone_or_has_grown_is_replaced(
-    exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, other, third = (Case({**exercise.watched, "seed": float(seed)}) for seed in range(3))
+def test_a_process_that_is_gone_is_replaced(exercise: Exercise, tmp_path: Path) -> None:
+    case = Case({**exercise.watched, "seed": 0.0})
     with Oracle(exercise, tmp_path) as opened:
         with pytest.raises(OracleError):
             opened.expect([Case({**exercise.watched, "num_classes": -1.0})])
-        opened.expect([one])
-        spent, first = opened.cpu_s, opened._process
-        monkeypatch.setattr(oracle_module, "_MOST_RESIDENT_BYTES", 1)
-        opened.expect([other])
-        assert opened._process is not first
+        spent = opened.cpu_s
+        opened.expect([case])
         assert opened.cpu_s > spent
-        text = (exercise.folder / "solution.py").read_text()
-        answer = opened.answer_of(text, third)
-        assert answer.raised is None
+
+
+FORGETFUL = """
+import sys
+from grader import oracle_process
+oracle_process.MOST_RESIDENT_BYTES = 1
+forget, times = oracle_process._forget_programs, []
+oracle_process._forget_programs = lambda: (forget(), times.append(1))
+try:
+    oracle_process.main(sys.argv[1])
+finally:
+    sys.stderr.write(f"forgot {len(times)} times")
+"""
+
+
+def test_a_process_that_has_grown_forgets_programs_and_answers_as_before(
+    exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, said = subprocess.Popen, tmp_path / "said"
+
+    def forgetful(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        with said.open("ab") as errors:
+            return start([command[0], "-P", "-c", FORGETFUL, command[-1]], stderr=errors, **options)
+
+    one, other = (Case({**exercise.watched, "seed": float(seed)}) for seed in range(2))
+    text = (exercise.folder / "solution.py").read_text()
+    with Oracle(exercise, tmp_path) as usual:
+        expected = [usual.expect([case])[0] for case in (one, other)]
+    (tmp_path / "expected.sqlite").unlink()  # what is compiled stays
+    with monkeypatch.context() as patched, Oracle(exercise, tmp_path) as opened:
+        patched.setattr("grader.oracle.subprocess.Popen", forgetful)
+        for case, known in zip((one, other), expected, strict=True):
+            found = opened.expect([case])[0]
+            assert np.array_equal(found.exact, known.exact)
+            assert np.array_equal(found.reference, known.reference)
+        answer = opened.answer_of(text, one)  # loaded and asked in two requests
         assert answer.array is not None
-        assert np.array_equal(answer.array, opened.expect([third])[0].reference)
+        assert np.array_equal(answer.array, expected[0].reference)
+    # Before two values, a program that is loaded, its answer, and the end of all questions.
+    assert "forgot 5 times" in said.read_text()
+
+
+def test_what_is_forgotten_is_memory_again() -> None:
+    code = """
+import numpy, jax
+from grader import oracle_process as oracle
+for size in range(1, 61):
+    jax.numpy.asarray(numpy.ones(size, numpy.float32)) + 1
+before = oracle._resident_bytes()
+oracle._forget_programs()
+print((before - oracle._resident_bytes()) >> 20)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 40  # MiB, of 120 programs
 
 
 def test_unknown_exercise_is_refused_with_the_names_there_are() -> None:

@@ -24,13 +24,16 @@ from grader.sandbox.worker import wire
 LOG_BYTES = 1 << 20
 """What a worker may print."""
 SHOWN_LOG_BYTES = 4096
-MEMORY_BYTES = 2 << 30
-"""Resident memory of a worker. RLIMIT_DATA is the first belt, but memory that was filled and then
-made read-only leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
+MEMORY_BYTES = 7 << 28
+"""Resident memory of a worker: 1.75 GiB, so that a batch which grades one with nothing beside it
+stays below 2. RLIMIT_DATA is the first belt, but memory that was filled and then made read-only
+leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
+_LOOK_OFTEN_S = 0.02
+"""Between two looks at a worker that has half of it: 0.2 GiB are filled in 0.1 s."""
 MOST_THREADS = 512
 """JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
-_TOO_MUCH_MEMORY = "It used more memory than it may (2 GiB)."
+_TOO_MUCH_MEMORY = "It used more memory than it may (1.75 GiB)."
 _SIGNALS = {one.value: one.name for one in signal.Signals}
 
 
@@ -191,6 +194,8 @@ class Connection:
     def _wait(self, deadline: float) -> None:
         """Wait a little for bytes, looking at what the worker uses while it makes us wait."""
         every_s = self._channel.look_every_s
+        if self._use.memory_bytes > MEMORY_BYTES // 2:
+            every_s = min(every_s, _LOOK_OFTEN_S)
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeLimitExceeded("It did not answer in time.")
