@@ -29,11 +29,10 @@ from grader.sandbox.worker import observe, wire
 from grader.sandbox.worker.calling import Program, describe_error, describe_result
 from grader.sandbox.worker.rehearsal import rehearse
 
-
 MOST_RESIDENT_BYTES = 384 << 20
-"""Memory from which on compiled programs are forgotten. jaxlib keeps 1.3 MiB for each: 0.4 GiB after
-a suite of ten shapes, 1.0 after 180 misconceptions; 0.2 when it has forgotten them. To read one back
-from the compile cache costs 0.005 CPU s."""
+"""Memory from which on compiled programs are forgotten. jaxlib keeps 1.3 MiB for each: 0.4 GiB
+after a suite of ten shapes, 1.0 after 180 misconceptions; 0.2 when it has forgotten them. To read
+one back from the compile cache costs 0.005 CPU s."""
 
 
 class Service:
