@@ -32,7 +32,8 @@ class Bubblewrap:
         found = shutil.which("bwrap")
         if found is None:
             return _MISSING
-        command = [found, "--unshare-all", "--ro-bind", "/", "/", "--", "true"]
+        # Not all of "/": it holds the mounts of other containers, which may end meanwhile.
+        command = [found, *self._options(), str(interpreter()), "--version"]
         tried = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
         )

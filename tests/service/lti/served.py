@@ -14,6 +14,7 @@ import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
+from processes import PATIENCE_S
 
 from service.lti.fake_platform import new_key
 
@@ -72,7 +73,8 @@ def serving(app: Any, port: int, certificate: Path | None = None) -> Iterator[No
         thread.join(0.01)
     yield
     server.should_exit = True
-    thread.join(10)
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
 
 
 def certificate(folder: Path) -> Path:

@@ -57,7 +57,8 @@ def served(
 
 
 @pytest.fixture
-def page(browser: "Browser") -> "Iterator[Page]":
+def page(browser: "Browser", served: FakePlatform) -> "Iterator[Page]":
+    """A page that is gone before the servers are: they wait for its connections."""
     complaints: list[str] = []
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
