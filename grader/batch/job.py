@@ -1,8 +1,8 @@
 """Grade submissions in a process of its own: `python -P -m grader.batch.job`.
 
 A job has a judge and an oracle, and starts one worker at a time. It takes questions, see
-messages.py, until the command is gone. A crash of a job costs the submission that it held one more
-try.
+messages.py, until the command is gone or ends it. A crash of a job costs the submission that it
+held one more try.
 """
 
 import os

@@ -91,7 +91,7 @@ class Pool:
             self._stopped = True
             self._turn.notify_all()
             for job in self._running.values():
-                job.kill()
+                job.end()
 
     def _drive(self) -> None:
         """Take entries to a job of one's own until there are none."""
@@ -236,7 +236,7 @@ class Pool:
         with self._turn:
             self._running[job.pid] = job
             if self._stopped:
-                job.kill()
+                job.end()
         return job
 
     def _close(self, job: JobProcess) -> None:
@@ -254,7 +254,7 @@ class Pool:
             job = self._running.get(pid)
             if job is not None and pid not in self._sent_away:
                 self._sent_away.add(pid)
-                job.kill()
+                job.end()
 
 
 class _CannotDo(InternalError):

@@ -27,7 +27,7 @@ class JobProcess:
         self._peer = Peer(["grader.batch.job"], os.environ, ends)
         for one in lent.values():
             one.hand_over()
-        self.pid, self.kill = self._peer.pid, self._peer.kill
+        self.pid, self.end = self._peer.pid, self._peer.end
         try:
             answer = self.ask(msgspec.structs.replace(start, loans=loans))
         except BaseException:

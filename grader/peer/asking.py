@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grader
 from grader.errors import InternalError
-from grader.peer.answering import LENGTH_BYTES
+from grader.peer.answering import LENGTH_BYTES, TO_TIDY_UP_S
 
 LARGEST_ANSWER_BYTES = 64 << 20
 
@@ -67,17 +67,28 @@ class Peer:
             if length > LARGEST_ANSWER_BYTES:
                 raise EOFError(f"it announced {length} bytes")
             return self._read(length, end)
-        except (OSError, EOFError, TimeoutError) as error:
+        except TimeoutError as error:
+            self.kill()  # it may be stopped, and take no notice of anything else
+            raise PeerEnded(f"a process of ours does not answer: {error}") from error
+        except (OSError, EOFError) as error:
             raise PeerEnded(f"{self._how_it_ended()}: {error}") from error
 
+    def end(self) -> None:
+        """Have the process tidy up and end; may be called from any thread."""
+        self._process.terminate()
+
     def kill(self) -> None:
-        """End the process at once, and with it its workers; may be called from any thread."""
+        """End the process at once: its workers end with it, its containers stay, stopped."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and free its pipes."""
-        self._process.kill()
-        self._process.wait()
+        """End the process, killing it when it takes too long, and free its pipes."""
+        self.end()
+        try:
+            self._process.wait(TO_TIDY_UP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(OSError):  # what was not written yet finds nobody
@@ -110,6 +121,6 @@ class Peer:
         try:
             code = self._process.wait(1.0)  # it may be about to end
         except subprocess.TimeoutExpired:
-            return "a process of ours does not answer"
+            return "a process of ours closed its pipe"
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"a process of ours ended with {how}"

@@ -119,6 +119,9 @@ class Fake:
     def kill(self) -> None:
         pass
 
+    def end(self) -> None:
+        pass
+
     def close(self) -> None:
         with self.jobs.lock:
             self.jobs.ended += 1

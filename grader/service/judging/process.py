@@ -40,7 +40,7 @@ class JudgingProcess:
         """See Grader: what is being graded learns of it by the end of its pipe."""
         peer = self._peer
         if peer is not None:
-            peer.kill()
+            peer.end()
             if not self._is_grading:
                 self._end()
 
