@@ -124,15 +124,16 @@ class Container:
         return Ending(code, code - 128 if code > 128 else None)
 
     def close(self) -> None:
-        """Remove the container with everything in it, and close the socket."""
+        """Close the socket, and remove the container with everything in it."""
+        # First: while nobody reads what a flood has written, the daemon cannot end it (60 s).
+        if self._attached is not None:
+            getattr(self._attached, "_sock", self._attached).close()
+            self._attached.close()
         try:
             with answering("a container was not removed"):
                 self._api.remove_container(self._id, force=True, v=True)
         except SandboxError as error:  # what was learnt still stands; a later judge sweeps
             _logger.warning("%s", str(error))  # a record that is kept would keep sockets
-        if self._attached is not None:
-            getattr(self._attached, "_sock", self._attached).close()
-            self._attached.close()
 
 
 class Demultiplexer:
