@@ -66,11 +66,14 @@ RUN export GRADER_CACHE=/warm/nnx-grader \
  && /opt/nnx-grader/judge/bin/python -m grader.sandbox.image > /opt/nnx-grader/worker.json
 
 # ---- worker: what shares a container with a submission; no reference, no judge ----------------
-FROM base AS worker
-COPY --from=libraries /opt/nnx-grader/libraries /opt/nnx-grader/libraries
-COPY --from=warm /opt/nnx-grader/worker /opt/nnx-grader/worker
-COPY --from=warm /opt/nnx-grader/compile /opt/nnx-grader/compile
-COPY --from=warm /opt/nnx-grader/worker.json /opt/nnx-grader/worker.json
+# Only what a worker may read goes in, all of it in one folder that can serve as a root by itself:
+# see grader/sandbox/worker/root.py. A shell, a password file and the rest of the base stay out.
+FROM warm AS inside
+COPY --from=commands /commands/lay_out.py /
+RUN python3 /lay_out.py /opt/nnx-grader/worker.json /image
+
+FROM scratch AS worker
+COPY --from=inside /image /
 ARG VERSION=0.1.0
 ARG REVISION=""
 ARG WORKER_DIGEST=""

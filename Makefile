@@ -8,9 +8,9 @@ FIXTURES := fixtures/resnet_classifier
 .PHONY: demo test test-minimum check format images lock clean
 
 demo: $(READY)  ## grade one right, one wrong and one hostile submission
-	$(BIN)/grader grade --sandbox bubblewrap $(FIXTURES)/accepted/plain
-	$(BIN)/grader grade --sandbox bubblewrap $(FIXTURES)/rejected/pool_height_only; test $$? -eq 1
-	$(BIN)/grader grade --sandbox bubblewrap $(FIXTURES)/hostile/read_parent_memory; test $$? -eq 1
+	$(BIN)/grader grade $(FIXTURES)/accepted/plain
+	$(BIN)/grader grade $(FIXTURES)/rejected/pool_height_only; test $$? -eq 1
+	$(BIN)/grader grade $(FIXTURES)/hostile/read_parent_memory; test $$? -eq 1
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest -n auto

@@ -11,7 +11,7 @@ from typing import Any
 from _pytest.terminal import TerminalReporter
 
 LOCK_DOWN = ("landlock", "seccomp", "rlimits")
-WALLS = ("bubblewrap", "docker", "docker+runsc")
+WALLS = ("bubblewrap", "docker", "docker+runsc", "docker+runsc+root")
 
 
 def write(terminal: TerminalReporter) -> None:

@@ -97,12 +97,14 @@ def test_rejected_fixture_fails_where_it_is_wrong(folder: Path, judges: Judges) 
 CONTAINERS = ("docker+runsc", "docker")
 """Walls that cost more CPU: 1.4 and 2.2 times."""
 THROUGH_CONTAINERS = {
-    "resources": "fork memory_private memory_made_read_only memory_shared threads loop_in_call"
-    " loop_holding_the_lock stdout_flood native_crash kills_itself closes_its_pipes_and_loops",
+    "resources": "fork memory_private memory_one_array memory_made_read_only memory_shared threads"
+    " loop_in_call loop_holding_the_lock stdout_flood native_crash kills_itself"
+    " closes_its_pipes_and_loops",
     "forging": "frames_ahead_of_calls write_to_every_descriptor patch_worker exit_in_call"
     " late_writer_thread",
     "reading": "read_parent_memory read_reference_by_path read_reference_by_traversal"
-    " read_system_files read_environment poison_compile_cache read_open_descriptors",
+    " read_system_files read_environment poison_compile_cache read_open_descriptors list_folders"
+    " leave_the_root",
     "reaching_out": "tcp_connect unix_socket docker_socket af_vsock io_uring ptrace kill_everyone"
     " namespaces file_locks daemon x32_system_calls undo_the_wall",
     "gaming": "drifts_with_calls decoy_module",
@@ -110,14 +112,6 @@ THROUGH_CONTAINERS = {
 }
 """The submissions whose ending depends on the wall, of every class of attack; --all-walls takes
 every one. Files that cannot be read never reach a wall, and wrong answers pass each alike."""
-_NO_LANDLOCK = "gVisor has no Landlock: /proc and the image's own files can be read; none is ours"
-OPEN_UNDER_GVISOR = {
-    "read_parent_memory": _NO_LANDLOCK,
-    "read_reference_by_traversal": _NO_LANDLOCK,
-    "read_system_files": _NO_LANDLOCK,
-    "x32_system_calls": "gVisor of 2022 hangs where the filter should kill: the deadline ends it",
-}
-"""What does not end as it must yet; each is contained all the same: no points, nothing of ours."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -127,18 +121,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = {name for names in THROUGH_CONTAINERS.values() for name in names.split()}
     every = metafunc.config.getoption("--all-walls")
     pairs = [
-        pytest.param(folder, wall, id=f"{wall}-{identify(folder)}", marks=_known(folder, wall))
+        pytest.param(folder, wall, id=f"{wall}-{identify(folder)}")
         for wall in LAUNCHERS
         for folder in folders("hostile")
         if every or wall not in CONTAINERS or folder.name in chosen
     ]
     metafunc.parametrize(("folder", "wall"), pairs, indirect=["wall"])
-
-
-def _known(folder: Path, wall: str) -> tuple[pytest.MarkDecorator, ...]:
-    """Mark what is known to end otherwise behind a wall; strict, so that a repair is noticed."""
-    reason = OPEN_UNDER_GVISOR.get(folder.name) if wall == "docker+runsc" else None
-    return () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
 
 
 @pytest.fixture
@@ -173,6 +161,7 @@ def test_hostile_fixture_is_contained(
     assert "ESCAPED" not in text
     assert report.verdict in expected["verdict"], text
     assert report.score <= expected["max_score"], text
+    assert expected.get("log_contains", "") in text
     assert_every_platform_takes(report)
 
 

@@ -16,6 +16,7 @@ from grader.sandbox.container import Container
 from grader.sandbox.image import DESCRIPTION, Description, read_description
 from grader.sandbox.session import Session
 from grader.sandbox.setup import CPU_S, MORE_TASKS, NOBODY, Setup, worker_environment
+from grader.sandbox.worker.root import FACTS
 
 _NO_SUCH_FOLDER = "bind source path does not exist"
 _logger = logging.getLogger("grader")
@@ -103,19 +104,15 @@ class Docker:
         setup, cache, mounts = self._setup, description.compile_cache, []
         if setup.has_cache:
             setup.refuse([str(setup.compile_cache)])
-            mounts.append(Mount(cache, str(setup.compile_cache), "bind", read_only=True))
-        config = {
-            "packages": description.packages,
-            "readable": description.readable,
-            "limits": {"cpu_s": CPU_S},
-            "guarded": MOST_THREADS,
-            "supplied": ["files", "memory"],
-        }
+            target = (
+                description.own_root + cache
+            )  # no link on the way: each runtime follows its own
+            mounts.append(Mount(target, str(setup.compile_cache), "bind", read_only=True))
         python = [description.python, "-I", "-S", "-B", description.worker]
         return {
             "image": image,
             "entrypoint": python,
-            "command": [json.dumps(config)],
+            "command": [json.dumps(self._config(description))],
             "environment": worker_environment(None if setup.compile_cache is None else Path(cache)),
             "use_config_proxy": False,  # else the user's proxy, password and all, goes in
             "labels": {leftovers.LABEL: leftovers.owner()},
@@ -143,10 +140,36 @@ class Docker:
             "mounts": mounts,
         }
 
+    def _config(self, description: Description) -> dict[str, Any]:
+        """Return what the worker is told; see worker/boot.py."""
+        return {
+            "packages": description.packages,
+            "readable": description.readable,
+            "limits": {"cpu_s": CPU_S},
+            "guarded": MOST_THREADS,
+            "supplied": ["memory"],
+        }
+
 
 class DockerRunsc(Docker):
-    """The launcher `docker+runsc`: gVisor answers the worker's system calls, not the kernel."""
+    """The launcher `docker+runsc`: gVisor answers the worker's system calls, not the kernel.
+
+    It has no Landlock, so the worker confines itself to a root of its own; see worker/root.py.
+    """
 
     name = "docker+runsc"
     _runtime = "runsc"
     _tasks = 4 * MORE_TASKS  # its own threads, about ten a processor; the guard counts the worker's
+
+    def _options(self, image: str, description: Description) -> dict[str, Any]:
+        options, root = super()._options(image, description), description.own_root
+        # The worker fills it before it reads its source, and then closes it.
+        options["tmpfs"] |= {f"{root}/{FACTS}": f"size=1m,mode=0700,uid={NOBODY},gid={NOBODY}"}
+        options["volumes"] = {
+            "/dev/null": {"bind": f"{root}/dev/null", "mode": "rw"},
+            "/dev/urandom": {"bind": f"{root}/dev/urandom", "mode": "ro"},
+        }
+        return options
+
+    def _config(self, description: Description) -> dict[str, Any]:
+        return super()._config(description) | {"own_root": description.own_root}

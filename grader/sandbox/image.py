@@ -24,6 +24,8 @@ ROOT = Path("/opt/nnx-grader")
 DESCRIPTION = ROOT / "worker.json"
 WORKER_IN_IMAGE = ROOT / "worker"
 CACHE_IN_IMAGE = ROOT / "compile"
+OWN_ROOT = "/inside"
+"""The folder that holds all this, and nothing else: see worker/root.py."""
 DIGEST_LABEL = "org.nnx-grader.worker-digest"
 """Set when the image was built with `--build-arg WORKER_DIGEST=...`, as `make images` does. The
 description always has the digest."""
@@ -41,6 +43,7 @@ class Description(msgspec.Struct, frozen=True):
         compile_cache: compiled programs. JAX names each after the CPU's features as well, so on
             another CPU none is found and all is compiled anew: slower, never wrong.
         versions: Python's and the libraries'.
+        own_root: where all of these lie under the same paths, and nothing else does.
     """
 
     digest: str
@@ -50,6 +53,7 @@ class Description(msgspec.Struct, frozen=True):
     readable: list[str]
     compile_cache: str
     versions: dict[str, str]
+    own_root: str = ""
 
 
 def worker_digest(folder: Path = WORKER_FOLDER) -> str:
@@ -79,6 +83,7 @@ def describe() -> Description:
         readable=[*system_libraries(), str(CACHE_IN_IMAGE)],
         compile_cache=str(CACHE_IN_IMAGE),
         versions=versions(),
+        own_root=OWN_ROOT,
     )
 
 

@@ -31,7 +31,7 @@ def containers_of(pid: int) -> list[str]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def job(images: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A job that grades an endless loop in a container while the next container waits."""
     sandbox_called("docker")
     source, output = tmp_path / "class", tmp_path / "out"

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, WORKER_IMAGE
 
 from grader.sandbox.image import DIGEST_LABEL, worker_digest
 
@@ -67,7 +67,7 @@ def run(image: str, *command: str, options: tuple[str, ...] = (), **more: Any) -
 @cache
 def image(target: str) -> str:
     """Return the name of an image; without it the test skips on a laptop and fails in CI."""
-    name = f"nnx-grader-{target}"
+    name = WORKER_IMAGE if target == "worker" else f"nnx-grader-{target}"
     try:
         found = docker("image", "inspect", name, check=False)
         answers = docker("version", check=False)

@@ -12,11 +12,12 @@ import reference
 from grader.sandbox.image import read_description, worker_digest
 
 MIB = 1 << 20
-LARGEST = {"worker": 870 * MIB, "grading": 1010 * MIB, "service": 1120 * MIB}
-"""Measured: 797, 927 and 1020 MiB. Of that JAX's one shared library has 334."""
+LARGEST = {"worker": 800 * MIB, "grading": 1010 * MIB, "service": 1120 * MIB}
+"""Measured: 734, 927 and 1020 MiB. Of that JAX's one shared library has 334."""
 PLANTED = r"""
-import sys, zlib
+import glob, sys, zlib
 from pathlib import Path
+sys.path += glob.glob("/opt/nnx-grader/libraries/lib/python3.*/site-packages")
 try:
     from zstandard import ZstdDecompressor
     opened = lambda data: ZstdDecompressor().decompress(data, 1 << 28)
@@ -47,18 +48,18 @@ def test_worker_image_holds_no_file_of_the_judge_the_reference_or_the_fixtures()
     found = {judges[file.sha256]: path for path, file in inside.items() if file.sha256 in judges}
     assert set(found) == set(ours.values()), "the worker's folder, whole, and nothing else"
     assert set(found.values()) == {
-        f"opt/nnx-grader/worker/{path.rpartition('/')[2]}" for path in ours.values()
+        f"inside/opt/nnx-grader/worker/{path.rpartition('/')[2]}" for path in ours.values()
     }
 
 
 @pytest.mark.parametrize("word", ["reference", "judge", "oracle", "expected", "fixtures"])
 def test_worker_image_has_no_path_that_speaks_of_answers(word: str) -> None:
-    ours = [path for path in files("worker") if path.startswith(("opt/", "var/cache", "work"))]
-    libraries = "opt/nnx-grader/libraries/"
+    ours = [path for path in files("worker") if not path.startswith("inside/usr/")]
+    libraries = "inside/opt/nnx-grader/libraries/"
     # Others' packages may use the same words; none of ours lies among them.
     said = [path for path in ours if word in path and not path.startswith(libraries)]
     assert said == []
-    site = re.compile(r"^opt/nnx-grader/libraries/lib/python3\.\d+/site-packages/([^/]+)")
+    site = re.compile(r"^inside/opt/nnx-grader/libraries/lib/python3\.\d+/site-packages/([^/]+)")
     packages = {match[1] for match in map(site.match, ours) if match}
     assert {"jax", "flax", "numpy"} <= packages
     assert not {name for name in packages if name.startswith(("grader", "reference", "nnx"))}
@@ -66,13 +67,15 @@ def test_worker_image_has_no_path_that_speaks_of_answers(word: str) -> None:
 
 
 def test_compiled_programs_tell_nothing_of_the_reference() -> None:
-    programs = {path for path in files("worker") if path.startswith("opt/nnx-grader/compile/")}
+    programs = {
+        path for path in files("worker") if path.startswith("inside/opt/nnx-grader/compile/")
+    }
     kinds = {re.sub(r"-[0-9a-f]{64}.*", "", path.rpartition("/")[2]) for path in programs}
     assert len(programs) > 100
     assert {"jit_conv_general_dilated", "jit_dot_general"} <= kinds
     words = names_of_reference()
     assert not [kind for kind in kinds if kind.encode() in words]
-    code = ("--entrypoint", "/opt/nnx-grader/libraries/bin/python")
+    code = ("--user=0", "--entrypoint=python3")  # nobody else may look for packages
     done = run(image("worker"), "-c", PLANTED, options=code, encoding="latin-1")
     text = done.encode("latin-1")
     assert len(text) > 1 * MIB
@@ -80,17 +83,47 @@ def test_compiled_programs_tell_nothing_of_the_reference() -> None:
 
 
 def test_worker_image_describes_itself_to_this_judge() -> None:
-    text = run(
-        image("worker"), "/opt/nnx-grader/worker.json", options=("--entrypoint", "/usr/bin/cat")
-    )
+    code = "print(open('/opt/nnx-grader/worker.json').read())"
+    text = run(image("worker"), "-c", code, options=("--entrypoint=python3",))
     found = read_description(text.encode())
     assert found.digest == worker_digest()
     inside = files("worker")
-    assert {path for path in found.packages.values() if path.lstrip("/") not in inside} == set()
+    root = found.own_root.lstrip("/")
+    assert {path for path in found.packages.values() if root + path not in inside} == set()
     assert {"jax", "jaxlib", "flax", "numpy", "python"} <= set(found.versions)
     assert not {"msgspec", "hypothesis", "grader", "reference"} & set(found.packages)
     assert found.compile_cache in found.readable
-    assert json.loads(text)["python"].lstrip("/") in inside
+    assert root + json.loads(text)["python"] in inside
+
+
+def test_worker_image_holds_python_the_libraries_the_worker_and_nothing_else() -> None:
+    """No shell, no password file, no package manager, nothing of the base that is not needed."""
+    inside = {path: file for path, file in files("worker").items() if not file.is_link}
+    by_docker = {"dev", "etc", "proc", "sys", ".dockerenv"}
+    assert {path.partition("/")[0] for path in inside} <= {"inside", "tmp", *by_docker}
+    roots = {path.split("/")[1] for path in inside if path.startswith("inside/")}
+    assert roots <= {"dev", "etc", "facts", "lib", "lib64", "opt", "usr"}
+    named = {
+        path for path in inside if re.match("inside/(etc|dev|facts|usr/(local/)?s?bin)/", path)
+    }
+    programs = {
+        path for path in named if re.fullmatch(r"inside/usr/(local/)?bin/python3\.\d+", path)
+    }
+    assert len(programs) == 1
+    assert named - programs == {
+        *("inside/etc/ld.so.cache", "inside/dev/null", "inside/dev/urandom"),
+    }
+    ours = {path.split("/")[3] for path in inside if path.startswith("inside/opt/nnx-grader/")}
+    assert ours == {"compile", "libraries", "worker", "worker.json"}
+
+
+def test_only_named_packages_can_be_found_in_the_worker_image() -> None:
+    inside = files("worker")
+    (site,) = (path for path in inside if path.endswith("/site-packages") and "/opt/" in path)
+    closed = ("inside", "inside/dev", "inside/etc", site)
+    assert {path: oct(inside[path].mode & 0o777) for path in closed} == dict.fromkeys(
+        closed, "0o711"
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -32,7 +32,7 @@ def lock(keep_fds=(), without=(), **limit):
 
 
 WORKER = Path(landlock.__file__).parent
-MODULES = ("syscalls", "seccomp", "landlock", "limits", "lockdown", "probe")
+MODULES = ("syscalls", "seccomp", "landlock", "limits", "root", "lockdown", "probe")
 
 
 @dataclass(frozen=True)

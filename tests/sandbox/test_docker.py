@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, sandbox_called, submission
+from conftest import CACHE, ROOT, sandbox_called, submission
 
 from grader.errors import MemoryLimitExceeded, OutputLimitExceeded, RunError, SandboxError
 from grader.judge import Judge
 from grader.model import Deadlines, Exercise, Sandbox
 from grader.oracle import Oracle
+from grader.runtime import compile_cache
 from grader.sandbox import daemon
 from grader.sandbox.container import Demultiplexer
 from grader.sandbox.daemon import connected
@@ -66,7 +67,12 @@ def test_a_container_is_denied_all_that_can_be_denied(container_wall: Sandbox) -
     # Under gVisor its own threads count as well.
     denied = DENIED | {"PidsLimit": 1024 if "runsc" in container_wall.name else 256}
     assert {name: host[name] for name in denied} == denied
-    assert [mount["RW"] for mount in told["Mounts"] if mount["Type"] == "bind"] in ([], [False])
+    binds = {mount["Destination"]: mount for mount in told["Mounts"] if mount["Type"] == "bind"}
+    writable = {one["Source"] for one in binds.values() if one["RW"]}
+    assert writable == ({"/dev/null"} if "runsc" in container_wall.name else set())
+    assert {one["Source"] for one in binds.values()} <= {
+        *("/dev/null", "/dev/urandom", str(compile_cache(CACHE))),
+    }
     assert told["Config"]["User"] == "65534:65534"
     assert not [line for line in told["Config"]["Env"] if "proxy" in line.lower()]
     limits = {one["Name"]: one["Hard"] for one in host["Ulimits"]}

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.container import Container
 from grader.sandbox.daemon import connected
 from grader.sandbox.docker import Docker
+from grader.sandbox.image import OWN_ROOT
 from grader.sandbox.setup import WORKER_FOLDER, interpreter
 
 LAYERS = {
@@ -39,7 +40,10 @@ LAYERS = {
 """Layer to the step of lockdown.py that builds it. Landlock and seccomp set no_new_privs again by
 themselves, because the kernel demands it: that step cannot be taken away."""
 GETS_THROUGH = {
-    "landlock": {"read_secret", "list_secret_folder", "write_tmp"},
+    "landlock": {
+        *("read_secret", "list_secret_folder", "write_tmp"),
+        *("read_system_file", "read_own_memory", "list_processes"),
+    },
     "seccomp": {"fork", "exec", "connect_udp", "memfd", "flock", "setuid", "become_dumpable"},
     "rlimits": {"memory_over_limit"},
 }
@@ -99,8 +103,9 @@ def test_which_layer_stops_which_attempt(
     for layer in LOCK_DOWN:
         note(layer, attempts(box, secret, [name for name in LAYERS if name != layer]))
     note("bubblewrap", behind_bubblewrap(secret))
-    for runtime in (None, "runsc"):
-        note(f"docker{'' if runtime is None else '+' + runtime}", behind_docker(secret, runtime))
+    for wall in ("docker", "docker+runsc"):
+        note(wall, behind_docker(secret, wall))
+    note("docker+runsc+root", behind_docker(secret, "docker+runsc", locked(["own root"])))
     record_property("stopped_by", stopped_by)
     assert [name for name, columns in stopped_by.items() if not set(columns) & set(LOCK_DOWN)] == []
 
@@ -128,14 +133,14 @@ def behind_bubblewrap(secret: Path) -> dict[str, str]:
     return outcomes(json.loads(done.stdout))
 
 
-def behind_docker(secret: Path, runtime: str | None) -> dict[str, str]:
-    """Make every attempt in a container, hardened as ever, without any lock-down."""
-    wall = sandbox_called("docker" if runtime is None else f"docker+{runtime}")
+def behind_docker(secret: Path, name: str, before: str = "") -> dict[str, str]:
+    """Make every attempt in a container, hardened as ever, with no lock-down but what is given."""
+    wall = sandbox_called(name)
     assert isinstance(wall, Docker)
     with connected() as client:
         options = wall._options(*wall._image(client))
         python, folder = options["entrypoint"][0], options["entrypoint"][-1]
-        code = RAW.format(folder=folder) + probing(secret, os.getpid())
+        code = RAW.format(folder=folder) + before + probing(secret, os.getpid())
         options |= {"entrypoint": [python, "-I", "-S", "-B", "-c"], "command": [code]}
         container = Container(client, options)
         try:
@@ -154,6 +159,75 @@ def read_to_the_end(container: Container) -> bytes:
         parts += [part or b""]
         time.sleep(0.0 if part else 0.02)
     raise AssertionError(container.log().decode())
+
+
+def locked(layers: Collection[str]) -> str:
+    """Code that takes steps of the lock-down as it is under gVisor: only these of LAYERS."""
+    off = [step for name, step in (LAYERS | IN_GVISOR).items() if name not in layers]
+    return f"""
+from worker import limits, lockdown
+for step in {off!r}:
+    setattr(lockdown, step, lambda *_, **__: "off")
+lockdown.lock_down(keep_fds=(), readable=[], limits=limits.Limits(), supplied=("memory",),
+                   own_root={OWN_ROOT!r})
+"""
+
+
+IN_GVISOR = {"own root": "_change_root"}
+GETS_THROUGH_GVISOR = {"read_system_file", "list_processes", "read_secret", "list_secret_folder"}
+"""What the container has of its own: Docker's files, and gVisor's /proc."""
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_without_its_own_root_a_worker_in_gvisor_sees_the_container(off: bool) -> None:
+    standing = {*LAYERS, *IN_GVISOR} - ({"own root"} if off else set())
+    found = behind_docker(Path("/etc/hosts"), "docker+runsc", locked(standing))
+    allowed = {name for name, outcome in found.items() if outcome == "allowed"}
+    # RLIMIT_DATA is not held there: the container's memory limit stands for it.
+    assert allowed - {"memory_over_limit"} >= (GETS_THROUGH_GVISOR if off else set())
+    if not off:
+        assert allowed <= {"memory_over_limit"}
+
+
+def test_what_a_worker_in_gvisor_keeps_of_the_machine_is_closed_for_good() -> None:
+    code = (
+        locked([*LAYERS, *IN_GVISOR])
+        + """
+import json, os, sys
+told = {}
+def attempt(name, act):
+    try: act()
+    except OSError as error: told[name] = "refused"
+    else: told[name] = "allowed"
+attempt("read", lambda: open("/proc/cpuinfo").read(1) or 1 / 0)
+attempt("count processors", lambda: open("/sys/devices/system/cpu/online").read(1) or 1 / 0)
+attempt("random", lambda: open("/dev/urandom", "rb").read(1) or 1 / 0)
+attempt("discard", lambda: open("/dev/null", "wb").write(b"x"))
+attempt("write", lambda: open("/proc/cpuinfo", "ab"))
+attempt("create", lambda: open("/facts/more", "wb"))
+attempt("open up", lambda: os.chmod("/facts", 0o700))
+attempt("link", lambda: os.link("/proc/cpuinfo", "/facts/more"))
+attempt("list packages", lambda: os.listdir(os.path.dirname(PACKAGE)))
+for folder in ("/", "/dev", "/etc", "/proc"):
+    attempt("list " + folder, lambda: os.listdir(folder))
+print(json.dumps([{"name": name, "outcome": said, "detail": ""} for name, said in told.items()]))
+sys.stdout.flush()
+os._exit(0)
+"""
+    )
+    found = behind_docker(Path("/"), "docker+runsc", code.replace("PACKAGE", repr(a_package())))
+    kept = {"read", "count processors", "random", "discard"}
+    lists = {"list packages", "list /", "list /dev", "list /etc", "list /proc"}
+    refused = {"write", "create", "open up", "link", *lists}
+    assert {name for name, outcome in found.items() if outcome == "allowed"} == kept
+    assert {name for name, outcome in found.items() if outcome == "refused"} == refused
+
+
+def a_package() -> str:
+    wall = sandbox_called("docker+runsc")
+    assert isinstance(wall, Docker)
+    with connected() as client:
+        return wall._image(client)[1].packages["jax"]
 
 
 @pytest.mark.parametrize("off", [False, True])
@@ -248,17 +322,18 @@ def test_a_kernel_that_lacks_a_layer_is_refused_unless_the_launcher_supplies_it(
 lockdown.landlock.version = lambda: (_ for _ in ()).throw(OSError(38, "no Landlock"))
 lockdown.is_data_limited = lambda: False
 told = []
-for supplied in ((), ("files",), ("memory",)):
-    try: lockdown.lock_down(keep_fds=(), readable=[], limits=limits.Limits(), supplied=supplied)
+lockdown.root.enter = lambda *_: None
+def lock_down(supplied, own_root):
+    return lockdown.lock_down(
+        keep_fds=(), readable=[], limits=limits.Limits(), supplied=supplied, own_root=own_root
+    ).layers
+for lacking in (((), ""), (("memory",), ""), ((), "/inside")):
+    try: lock_down(*lacking)
     except OSError as error: told.append(error.strerror)
-told += [l for l in lockdown.lock_down(
-    keep_fds=(), readable=[], limits=limits.Limits(), supplied=("files", "memory")).layers
-    if lockdown.INSTEAD in l]
-print(json.dumps(told))
+print(json.dumps(told + [l for l in lock_down(("memory",), "/inside") if lockdown.INSTEAD in l]))
 """
-    held = "this kernel does not hold a process to RLIMIT_DATA"
     assert run(code, box) == [
-        *(held, held, "no Landlock"),
-        "rlimits, the container's memory limit instead of RLIMIT_DATA",
-        "read-only root instead of landlock",
+        *("no Landlock", "no Landlock", "this kernel does not hold a process to RLIMIT_DATA"),
+        "rlimits, RLIMIT_AS and the container's memory limit instead of RLIMIT_DATA",
+        "root of its own instead of landlock",
     ]

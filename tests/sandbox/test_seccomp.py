@@ -150,5 +150,25 @@ def test_x32_is_killed() -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_a_kernel_that_cannot_kill_a_process_refuses_with_a_signal(machine: str) -> None:
+    program = seccomp.assemble(machine, PID, foreign=seccomp.TRAP)
+    native = syscalls.AUDIT_ARCH[machine]
+    assert answer(program, 0x40000003, 0) == seccomp.TRAP
+    assert answer(program, native, syscalls.table(machine)["getpid"]) == seccomp.ALLOW
+    if machine == "x86_64":
+        assert answer(program, native, 0x40000000 | 39) == seccomp.TRAP
+
+
+def test_the_kernel_is_asked_whether_it_can_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seccomp._to_foreign() == seccomp.KILL
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, "as gVisor answers")
+
+    monkeypatch.setattr(syscalls, "call", refuse)
+    assert seccomp._to_foreign() == seccomp.TRAP
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_filter_fits_the_kernels_limit(machine: str) -> None:
     assert len(seccomp.assemble(machine, PID)) // 8 <= 4096

@@ -16,9 +16,9 @@ def main(config_text: str) -> None:
     Args:
         config_text: JSON object with `packages` (top-level name to path), `readable` (further
             paths), `limits` (fields of limits.Limits), and optionally `supplied` (layers that the
-            launcher answers for, see lockdown.lock_down), `guarded` (this is a container's first
-            process; the number of threads that the worker may have) and `template` ("cold" to fork
-            workers before anything is compiled, "warm" after).
+            launcher answers for) and `own_root`, both for lockdown.lock_down, `guarded` (this is a
+            container's first process; the number of threads that the worker may have) and
+            `template` ("cold" to fork workers before anything is compiled, "warm" after).
     """
     config: dict[str, Any] = json.loads(config_text)
     if config.get("guarded"):
@@ -40,6 +40,7 @@ def main(config_text: str) -> None:
             readable=readable,
             limits=allowed,
             supplied=config.get("supplied", ()),
+            own_root=config.get("own_root", ""),
         ).layers
     from . import session
 

@@ -15,8 +15,8 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from . import landlock, seccomp, syscalls
-from .limits import Limits, apply, is_data_limited
+from . import landlock, root, seccomp, syscalls
+from .limits import Limits, apply, is_data_limited, limit_addresses
 
 MACHINE_FACTS = ("/proc/cpuinfo", "/sys/devices/system/cpu", "/dev/urandom")
 """Always readable. Without /proc/cpuinfo XLA's YNNPACK kernels answer "unsupported parameter": with
@@ -51,6 +51,7 @@ def lock_down(
     readable: Sequence[str],
     limits: Limits,
     supplied: Collection[str] = (),
+    own_root: str = "",
     template: bool = False,
 ) -> Confinement:
     """Confine this process for good; it may compute, read `readable` and use `keep_fds`.
@@ -61,8 +62,9 @@ def lock_down(
             included, is refused.
         limits: what may be used.
         supplied: layers that the launcher answers for itself, so that the kernel may lack them:
-            "files", a read-only root that holds nothing but what may be read, and "memory", a
-            limit around the whole container. gVisor has neither Landlock nor RLIMIT_DATA.
+            "memory", a limit around the whole container. gVisor does not hold to RLIMIT_DATA.
+        own_root: a folder that holds nothing but what may be read; a kernel that lacks Landlock,
+            as gVisor, confines the process to it. See root.py.
         template: leave open what a process needs to fork workers; see lock_down_fork().
 
     Returns:
@@ -73,15 +75,18 @@ def lock_down(
         RuntimeError: other threads run already; they would stay free.
     """
     require_single_thread()  # first: everything below is built on it
+    has_landlock = _has_landlock(own_root)
     return Confinement(
         layers=(
             _close_all_but(keep_fds),  # before the limits: some may lie above RLIMIT_NOFILE
             _limit(limits, supplied),
+            *(() if has_landlock else (_change_root(own_root),)),  # lends capabilities
             _drop_capabilities(),  # after the limits: it gives up CAP_SYS_RESOURCE for good
             _die_with_parent(),  # these two after it: a change of credentials may reset them
             _become_undumpable(),
             _renounce_privileges(),  # before Landlock and seccomp, which demand it
-            _restrict_files(readable, supplied),  # opens the paths as who will read them
+            # It opens the paths as who will read them.
+            *((_restrict_files(readable),) if has_landlock else ()),
             _filter_calls(template=template),  # last: it refuses all of the above
         )
     )
@@ -180,7 +185,8 @@ def _limit(wanted: Limits, supplied: Collection[str]) -> str:
         return "rlimits"
     if "memory" not in supplied:
         raise OSError(errno.ENOSYS, "this kernel does not hold a process to RLIMIT_DATA")
-    return f"rlimits, the container's memory limit{INSTEAD}RLIMIT_DATA"
+    limit_addresses(wanted.data_bytes)
+    return f"rlimits, RLIMIT_AS and the container's memory limit{INSTEAD}RLIMIT_DATA"
 
 
 def _drop_capabilities() -> str:
@@ -243,13 +249,23 @@ def _renounce_privileges() -> str:
     return "no_new_privs"
 
 
-def _restrict_files(readable: Sequence[str], supplied: Collection[str]) -> str:
+def _has_landlock(own_root: str) -> bool:
+    """Whether the kernel can restrict files; that it cannot matters where nothing stands for it."""
     try:
         landlock.version()
     except OSError:
-        if "files" not in supplied:
+        if not own_root:
             raise
-        return f"read-only root{INSTEAD}landlock"
+        return False
+    return True
+
+
+def _change_root(own_root: str) -> str:
+    root.enter(own_root, [path for path in MACHINE_FACTS if not path.startswith("/dev/")])
+    return f"root of its own{INSTEAD}landlock"
+
+
+def _restrict_files(readable: Sequence[str]) -> str:
     return f"landlock abi {landlock.restrict([*readable, *MACHINE_FACTS])}"
 
 

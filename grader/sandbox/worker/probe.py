@@ -80,6 +80,14 @@ def _read(target: Target) -> object:
         return len(file.read(1))
 
 
+def _open(path: str) -> Callable[[Target], object]:
+    def attempt(_: Target) -> object:
+        with open(path, "rb"):
+            return "opened"
+
+    return attempt
+
+
 def _list(target: Target) -> object:
     return len(os.listdir(os.path.dirname(target.secret_path)))
 
@@ -187,6 +195,9 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         "read_secret": Probe(_READ, _read, _PATH),
         "list_secret_folder": Probe(_READ, _list, _PATH),
+        "read_system_file": Probe(_READ, _open("/etc/hostname"), _PATH),
+        "read_own_memory": Probe(_READ, _open("/proc/self/mem"), _PATH),
+        "list_processes": Probe(_READ, lambda _: len(os.listdir("/proc")), _PATH),
         "read_parent_memory": Probe(_READ, _open_parents("mem"), _PATH),
         "read_parent_environment": Probe(_READ, _open_parents("environ"), _PATH),
         "write_tmp": Probe(_WRITE, _write_in("/tmp"), _PATH),

@@ -6,7 +6,9 @@ more than one answer, except the one that skips a call's whole rule. Both archit
 endian.
 
 A refused call fails with EPERM, so that a library can fall back and a student sees an exception.
-Only a call made through a foreign ABI, which no honest program makes, kills the process.
+Only a call made through a foreign ABI, which no honest program makes, kills the process. A kernel
+that cannot (gVisor of 2022 ends the calling thread alone, and the others keep the judge waiting)
+refuses it with SIGSYS, which ends a process that does not expect it.
 """
 
 import ctypes
@@ -20,6 +22,7 @@ from . import syscalls
 
 ALLOW = 0x7FFF0000
 KILL = 0x80000000  # the process, not the thread
+TRAP = 0x00030000  # SIGSYS
 ERRNO = 0x00050000
 REFUSE = ERRNO | errno.EPERM
 
@@ -60,10 +63,11 @@ PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
 
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_SET_MODE_FILTER = 1
+SECCOMP_GET_ACTION_AVAIL = 2
 SECCOMP_FILTER_FLAG_TSYNC = 1
 
 
-def assemble(machine: str, pid: int, *, template: bool = False) -> bytes:
+def assemble(machine: str, pid: int, *, template: bool = False, foreign: int = KILL) -> bytes:
     """Assemble the filter as an array of `struct sock_filter`.
 
     Args:
@@ -71,12 +75,13 @@ def assemble(machine: str, pid: int, *, template: bool = False) -> bytes:
         pid: the process's own id, in its own pid namespace.
         template: allow as well what a template needs to fork workers and they to lock themselves
             down. It never runs a submission's code; each fork puts the whole filter on top.
+        foreign: the answer to calls through a foreign ABI.
 
     Raises:
         OSError: the architecture is not known.
     """
     numbers = syscalls.table(machine)
-    program = _architecture(machine)
+    program = _architecture(machine, foreign)
     rules = _conditional(pid) | (_of_template() if template else {})
     for name, rule in rules.items():
         if name in numbers:
@@ -101,7 +106,7 @@ def install(*, template: bool = False) -> int:
         OSError: the kernel, or an outer filter, refused; or a thread could not be confined.
     """
     machine = platform.machine()
-    program = assemble(machine, os.getpid(), template=template)
+    program = assemble(machine, os.getpid(), template=template, foreign=_to_foreign())
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     syscalls.prctl(PR_SET_NO_NEW_PRIVS, 1)  # else installing a filter takes a privilege
@@ -111,12 +116,21 @@ def install(*, template: bool = False) -> int:
     return len((set(syscalls.ALLOWED) | set(_conditional(0))) & set(syscalls.table()) - {"clone3"})
 
 
-def _architecture(machine: str) -> list[Instruction]:
+def _to_foreign() -> int:
+    """Ask the kernel whether it can kill a whole process; else the next best answer."""
+    try:
+        syscalls.call("seccomp", SECCOMP_GET_ACTION_AVAIL, 0, struct.pack("I", KILL))
+    except OSError:
+        return TRAP
+    return KILL
+
+
+def _architecture(machine: str, foreign: int) -> list[Instruction]:
     """Kill foreign calls: an i386 or arm number means another call than the tables say."""
-    known = _unless_equal(syscalls.AUDIT_ARCH.get(machine, 0), KILL)
+    known = _unless_equal(syscalls.AUDIT_ARCH.get(machine, 0), foreign)
     program = [_load(4), *known, _load(0)]
     if machine == "x86_64":  # x32 shares AUDIT_ARCH_X86_64 and sets bit 30 of the number
-        program += [(_IF_AT_LEAST, 0, 1, 0x40000000), _answer(KILL)]
+        program += [(_IF_AT_LEAST, 0, 1, 0x40000000), _answer(foreign)]
     return program
 
 
