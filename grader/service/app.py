@@ -1,5 +1,6 @@
 """Put routes, guard and headers together into one ASGI application."""
 
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -25,6 +26,7 @@ from grader.service.lti.web import close_lti, open_lti
 from grader.service.pages import visits
 from grader.service.pages.handlers import PAGE_HANDLERS
 from grader.service.pages.rendering import Pages
+from grader.service.reports import Reports
 from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {
@@ -71,7 +73,13 @@ def create_app(
 
 def _parts(service: Service) -> dict[str, Any]:
     settings = service.settings
-    return {"service": service, "lti": open_lti(settings), "pages": Pages(settings)}
+    return {
+        "service": service,
+        "lti": open_lti(settings),
+        "pages": Pages(settings),
+        "reports": Reports(settings.feedback),
+        "draining": threading.Event(),
+    }
 
 
 async def _with_headers(message: Message, scope: Scope) -> None:

@@ -9,14 +9,14 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.report.document import from_json, to_json
+from grader.report.document import to_json
 from grader.report.format import Format
-from grader.report.views import for_student
 from grader.service import regrading, results
 from grader.service.access import Access, Reader
 from grader.service.core import Service
 from grader.service.lti.sessions import source_of
 from grader.service.lti.tables import LtiGrade
+from grader.service.reports import Reports
 from grader.service.tables import DONE, PARKED, Grading, Notice, Result, Submission
 from grader.service.urls import report_url
 from grader.service.webhooks import outbound
@@ -112,14 +112,11 @@ def submission_report(
         _, _, result = _found(session, submission_id)
     if result is None:
         raise NotFoundException("there is no report yet")
-    report = from_json(result.report)
-    if not reader.is_staff:
-        report = for_student(report, service.settings.feedback)
+    reports: Reports = request.app.state.reports
+    report = reports.of(result, staff=reader.is_staff)
     if format != Format.html:
         return Response(to_json(report), media_type=MediaType.JSON)
-    from grader.report import html
-
-    page = html.render(report).encode()
+    page = reports.page(report).encode()
     headers = {"Content-Security-Policy": _HTML_POLICY}
     return Response(page, media_type=MediaType.HTML, headers=headers)
 

@@ -2,9 +2,11 @@
 
 import fcntl
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from types import FrameType
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -40,7 +42,7 @@ def serve(settings: Settings, *, does_all: bool) -> None:
             service, grading = assembly.graded_here(service)
             beside = [grading, Sender(service), Grades(service), Upkeep(service)]
         app = create_app(service, lifespan=[_with(beside)])
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
@@ -49,7 +51,12 @@ def serve(settings: Settings, *, does_all: bool) -> None:
             server_header=False,
             timeout_graceful_shutdown=30,
         )
+        server = _Server(config, app.state.draining)
+        with suppress(KeyboardInterrupt):
+            server.run()
         service.database.close()
+        if not server.started:
+            sys.exit(3)  # as uvicorn.run does
 
 
 def work(settings: Settings) -> None:
@@ -74,6 +81,19 @@ def work(settings: Settings) -> None:
     for one in reversed(beside):
         one.stop()
     service.database.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that tells streams to end as soon as it is to end: it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, draining: threading.Event) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._draining.set()
+        super().handle_exit(sig, frame)
 
 
 def _with(

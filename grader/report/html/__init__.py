@@ -1,5 +1,5 @@
 """Render a report as one self-contained HTML page."""
 
-from grader.report.html.page import render, render_all
+from grader.report.html.page import render, render_all, render_part
 
-__all__ = ["render", "render_all"]
+__all__ = ["render", "render_all", "render_part"]

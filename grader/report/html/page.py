@@ -8,6 +8,8 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from grader.model import CaseResult, Finding, Report
 from grader.report.html import margins, svg
 from grader.report.html.example import Example, example
@@ -58,8 +60,19 @@ def render(report: Report, source: str | None = None) -> str:
     return render_all([report], source)[0]
 
 
-def render_all(reports: Sequence[Report], source: str | None = None) -> list[str]:
-    """Return a page for each view of one grading; what several of them show is drawn once."""
+def render_part(report: Report, source: str | None = None) -> Markup:
+    """Return what a page shows, for a page that has the style sheet (see style_of)."""
+    return Markup(render_all([report], source, is_part=True)[0])
+
+
+def render_all(
+    reports: Sequence[Report], source: str | None = None, *, is_part: bool = False
+) -> list[str]:
+    """Return a page for each view of one grading; what several of them show is drawn once.
+
+    Args:
+        is_part: whether they go into somebody else's page, without head, title and main part.
+    """
     templates = environment()
     drawn: dict[Hashable, _Drawn] = {}
     pages = []
@@ -72,7 +85,7 @@ def render_all(reports: Sequence[Report], source: str | None = None) -> list[str
             if report.shown.view == "staff":
                 facts |= _staff_facts(report)
         template = templates.get_template(f"{report.shown.view}.html.j2")
-        pages.append(template.render(facts, **style_of(templates)) + "\n")
+        pages.append(template.render(facts, is_part=is_part, **style_of(templates)) + "\n")
     return pages
 
 

@@ -4,9 +4,22 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from grader.service.pages import choice_routes, errors, exercise_routes, statics, visits
+from grader.service.pages import (
+    choice_routes,
+    errors,
+    exercise_routes,
+    progress_routes,
+    statics,
+    submission_routes,
+    visits,
+)
 
-_PAGES = [*choice_routes.HANDLERS, *exercise_routes.HANDLERS]
+_PAGES: list[ControllerRouterHandler] = [
+    *choice_routes.HANDLERS,
+    *exercise_routes.HANDLERS,
+    *submission_routes.HANDLERS,
+    *progress_routes.HANDLERS,
+]
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     *statics.HANDLERS,

@@ -43,6 +43,9 @@ async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None: 
     name = cookie_for(service.settings.base_url, cookie_name(key)).name
     visit = await run_sync(find, service, access, where, connection.cookies.get(name, ""))
     connection.state.visit = visit
+    _fits_role(access, visit)
+    if access in _OF_SUBMISSIONS:
+        await run_sync(_refuse_others, service, visit, where["submission_id"])
     if connection.scope.get("method") not in _SAFE:
         most_bytes = int(handler.opt.get("most_bytes", MOST_BYTES))
         _from_our_form(await read_form(connection, most_bytes), visit)
@@ -53,20 +56,12 @@ def find(service: Service, access: Access, where: dict[str, str], cookie: str) -
 
     Raises:
         NotAuthorizedException: no launch of this browser opened this, or it was too long ago.
-        PermissionDeniedException: this is for others in the course.
-        NotFoundException: the submission is not there for them.
     """
     with service.database.reading() as session:
         visit = _launched(session, access, where, cookie)
-        if visit is None:
-            raise NotAuthorizedException("open this again from your course")
-        if access in _OF_STAFF and not visit.is_staff:
-            raise PermissionDeniedException("this page is for the staff of the course")
-        if access is Access.LINK_STUDENT and visit.is_staff:
-            raise PermissionDeniedException("this is for the students of the course")
-        if access in _OF_SUBMISSIONS and not _may_see(session, visit, where["submission_id"]):
-            raise NotFoundException(NOT_YOURS)
-        return visit
+    if visit is None:
+        raise NotAuthorizedException("open this again from your course")
+    return visit
 
 
 def provide_visit(request: Request[Any, Any, Any]) -> Visit:
@@ -92,15 +87,28 @@ def _launched(session: Session, access: Access, where: dict[str, str], cookie: s
     return visit_of(login, launch, link, cookie)
 
 
-def _may_see(session: Session, visit: Visit, submission_id: str) -> bool:
-    """Whether a submission was made at this placement, by them unless they are staff."""
-    attempt = session.get(LtiAttempt, submission_id) if is_id(submission_id) else None
-    submission = session.get(Submission, submission_id) if attempt is not None else None
-    if attempt is None or submission is None or attempt.link_id != visit.placement.id:
-        return False
-    if (submission.source, submission.course) != (visit.source, visit.course):
-        return False
-    return visit.is_staff or submission.user == visit.user
+def _fits_role(access: Access, visit: Visit) -> None:
+    if access in _OF_STAFF and not visit.is_staff:
+        raise PermissionDeniedException("this page is for the staff of the course")
+    if access is Access.LINK_STUDENT and visit.is_staff:
+        raise PermissionDeniedException("this is for the students of the course")
+
+
+def _refuse_others(service: Service, visit: Visit, submission_id: str) -> None:
+    """Refuse a submission that was not made at this placement, by them unless they are staff."""
+    if not is_id(submission_id):
+        raise NotFoundException(NOT_YOURS)
+    rows = select(Submission.user).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
+    rows = rows.where(
+        Submission.id == submission_id,
+        LtiAttempt.link_id == visit.placement.id,
+        Submission.source == visit.source,
+        Submission.course == visit.course,
+    )
+    with service.database.reading() as session:
+        user = session.scalar(rows)
+    if user is None or not (visit.is_staff or user == visit.user):
+        raise NotFoundException(NOT_YOURS)
 
 
 def _from_our_form(form: Form, visit: Visit) -> None:

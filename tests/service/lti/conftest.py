@@ -1,15 +1,18 @@
 """Share a fake platform, registered at a service that calls it instead of the network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 
+import reference
 from grader.service.core import Service
 from grader.service.lti import grades, key_store, keys, registry
 from grader.service.lti.platform import Platform
@@ -20,7 +23,11 @@ from grader.service.submissions import Incoming
 from grader.service.tables import now
 from service.lti.course import Course
 from service.lti.fake_gradebook import Gradebook
-from service.lti.fake_platform import FakePlatform
+from service.lti.fake_platform import LTI, FakePlatform
+from service.lti.served import asgi, certificate, free_port, serving
+
+if TYPE_CHECKING:
+    from playwright import sync_api as playwright
 
 
 @pytest.fixture(params=["moodle"])
@@ -114,3 +121,43 @@ def course(
         session.add(link)
         session.flush()
         return Course(service, lms, link.id, incoming)
+
+
+@pytest.fixture
+def served(
+    app: Litestar, service: Service, lms: FakePlatform, tmp_path: Path
+) -> Iterator[FakePlatform]:
+    platform_port, tool_port = free_port(), free_port()
+    """The platform at localhost, the tool at 127.0.0.1: two sites, as in life."""
+    lms.issuer = f"https://localhost:{platform_port}"
+    lms.tool = f"https://127.0.0.1:{tool_port}"
+    object.__setattr__(service.settings, "base_url", lms.tool)
+    claims = lms.claims
+    lms.claims = lambda *a: (
+        claims(*a)
+        | {  # type: ignore[method-assign]
+            LTI + "custom": {"exercise": reference.DEFAULT}
+        }
+    )
+    with service.database.transaction() as session:
+        registry.add(session, describe(lms))
+    calls = httpx.AsyncClient(transport=httpx.MockTransport(lms.respond))
+    app.state.lti = Lti(calls, PlatformKeys(calls))
+    pem = certificate(tmp_path)
+    with serving(asgi(lms.respond), platform_port, pem), serving(app, tool_port, pem):
+        yield lms
+
+
+@pytest.fixture
+def page(browser: "playwright.Browser") -> "Iterator[playwright.Page]":
+    """A page whose browser has nothing to complain of: no refused style, no failed file."""
+    complaints: list[str] = []
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE_S)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    # Chromium complains of a page that is answered with 422, as a form that was not filled in is.
+    assert [one for one in complaints if "a status of 422" not in one] == []

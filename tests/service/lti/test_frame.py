@@ -3,71 +3,21 @@
 The platform is at localhost, the tool at 127.0.0.1: two sites, so that the cookies are third-party.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from litestar import Litestar
-from processes import PATIENCE_S
 
-import reference
-from grader.service.core import Service
-from grader.service.lti import registry
-from grader.service.lti.platform_keys import PlatformKeys
-from grader.service.lti.web import Lti
-from service.lti.conftest import describe
 from service.lti.fake_platform import LTI, FakePlatform
-from service.lti.served import asgi, certificate, free_port, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 
 @pytest.fixture
 def kind() -> str:
     """The embedded database: a browser sees no difference."""
     return "sqlite"
-
-
-@pytest.fixture
-def served(
-    app: Litestar, service: Service, lms: FakePlatform, tmp_path: Path
-) -> Iterator[FakePlatform]:
-    platform_port, tool_port = free_port(), free_port()
-    lms.issuer = f"https://localhost:{platform_port}"
-    lms.tool = f"https://127.0.0.1:{tool_port}"
-    object.__setattr__(service.settings, "base_url", lms.tool)
-    claims = lms.claims
-    lms.claims = lambda *a: (
-        claims(*a)
-        | {  # type: ignore[method-assign]
-            LTI + "custom": {"exercise": reference.DEFAULT}
-        }
-    )
-    with service.database.transaction() as session:
-        registry.add(session, describe(lms))
-    calls = httpx.AsyncClient(transport=httpx.MockTransport(lms.respond))
-    app.state.lti = Lti(calls, PlatformKeys(calls))
-    pem = certificate(tmp_path)
-    with serving(asgi(lms.respond), platform_port, pem), serving(app, tool_port, pem):
-        yield lms
-
-
-@pytest.fixture
-def page(browser: "Browser", served: FakePlatform) -> "Iterator[Page]":
-    """A page that is gone before the servers are: they wait for its connections."""
-    complaints: list[str] = []
-    context = browser.new_context(ignore_https_errors=True)
-    page = context.new_page()
-    page.set_default_timeout(1000 * PATIENCE_S)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert complaints == []
 
 
 def test_a_student_opens_the_exercise_inside_the_course(page: "Page", served: FakePlatform) -> None:

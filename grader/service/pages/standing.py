@@ -1,0 +1,74 @@
+"""Say what counts at a placement, which grade somebody has there, and where that grade is."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from grader.service.lti import grades, policy
+from grader.service.lti.ags import store
+from grader.service.lti.ags.score import Score
+from grader.service.lti.policy import Policy
+from grader.service.lti.tables import LtiGrade, LtiLink
+
+_KEPT = {"best": "Your best attempt counts.", "last": "Your last attempt counts."}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Somebody's grade at a placement.
+
+    Attributes:
+        score: None without a graded attempt.
+        sent: how far it is: "none" (nothing to send), "nowhere" (no column), "held", "waiting",
+            "sent" or "parked".
+        told: what the course was told, at `told_at`; for "sent" alone.
+    """
+
+    score: Score | None
+    sent: str
+    told: Score | None = None
+    told_at: datetime | None = None
+
+
+def standing(session: Session, link: LtiLink, user: str) -> Standing:
+    """Return somebody's grade, and where it is."""
+    score = policy.decide(grades.attempts(session, link, user), grades.policy_of(link))
+    if not link.line_item:
+        return Standing(score=score, sent="nowhere")
+    rows = select(LtiGrade).where(
+        LtiGrade.platform_id == link.platform_id,
+        LtiGrade.line_item == link.line_item,
+        LtiGrade.user == user,
+    )
+    grade = session.scalars(rows).one_or_none()
+    row = store.read(grade) if grade is not None and grade.row else None
+    if link.held and score is not None and not (row and row.wanted.same_grade(score)):
+        return Standing(score=score, sent="held")
+    if row is None:
+        return Standing(score=score, sent="none" if score is None else "waiting")
+    if row.step == "parked":
+        return Standing(score=score, sent="parked")
+    if row.step != "done":
+        return Standing(score=score, sent="waiting")
+    told_at = datetime.fromtimestamp(row.stamp_s, UTC)
+    return Standing(score=score, sent="sent", told=row.sent or row.wanted, told_at=told_at)
+
+
+def rules(found: Policy) -> list[str]:
+    """Say which attempt counts and what lateness costs, one sentence each, without the moment."""
+    said = [_KEPT[found.keep]]
+    if found.due_s is None or not found.percent_off_per_day:
+        return said
+    if found.grace_minutes:
+        said.append(f"Nothing is taken off for the first {found.grace_minutes:g} minutes after it.")
+    off = f"Then {found.percent_off_per_day:g} % of the points are taken off for each day begun"
+    capped = found.most_percent_off < 100
+    said.append(f"{off}, at most {found.most_percent_off:g} %." if capped else f"{off}.")
+    return said
+
+
+def due(found: Policy) -> datetime | None:
+    """Return when it is due."""
+    return None if found.due_s is None else datetime.fromtimestamp(found.due_s, UTC)
