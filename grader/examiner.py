@@ -15,11 +15,10 @@ from grader.run import Run
 from grader.structure import Facts
 from grader.trial import Failure, is_alive_after
 
-SHRINK_ATTEMPTS = 40
-"""Distinct inputs tried to simplify a failure; one costs 0.03 s, or 0.4 s when its shape is new."""
-SHRINK_S = 30.0
-"""Seconds of the wall clock after which no further input is tried: many times what is needed, so
-that a report repeats; it stops a submission that takes its time over every call."""
+SHRINK_S = 150.0
+"""Seconds of the wall clock after which no further input is tried. Counted attempts bound the work,
+so that a report repeats on a busy machine as well: they take 1 CPU s, 3 where all is compiled anew.
+This one leaves half of a worker's 300 s to whatever follows, when a submission sleeps in calls."""
 
 
 class Examiner(Protocol):
@@ -118,6 +117,6 @@ class ReferenceExaminer:
             failure.case,
             fails,
             pool=set(map(self._exercise.shape, suite.cases)),
-            attempts=SHRINK_ATTEMPTS,
+            attempts=cases.ATTEMPTS,
         )
         run.trial.shrunk = found[simplest.digest]

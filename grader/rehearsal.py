@@ -1,6 +1,7 @@
 """Say which generic layers a suite's shapes need, so that a template can compile them ahead.
 
-Taken from watched calls of the reference, one a shape: the kinds of Flax layers, their settings and
+Taken from watched calls of the reference, one a shape of the suite, and one a shape that failing
+inputs are usually simplified to: the kinds of Flax layers, their settings and
 the shapes of their inputs, each once, sorted. How the exercise puts them together is not among it;
 the compile cache, which workers read as well, shows the same operations.
 """
@@ -10,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from grader.model import Case, Exercise, Observation
+from grader.model import Case, Exercise, Observation, Suite
 from grader.oracle import Oracle
+from grader.suites import simpler_cases
 
 Step = dict[str, Any]
 
@@ -28,7 +30,8 @@ def steps(exercise: Exercise, oracle: Oracle, cases: Sequence[Case]) -> list[Ste
     if exercise.structure is None:
         return []
     solution = (exercise.folder / "solution.py").read_text(encoding="utf-8")
-    by_shape = {exercise.shape(case): case for case in (Case(exercise.watched), *cases)}
+    simpler = simpler_cases(exercise, oracle, Suite("", tuple(cases)))
+    by_shape = {exercise.shape(one): one for one in (Case(exercise.watched), *cases, *simpler)}
     found: dict[bytes, Step] = {}
     for case in by_shape.values():
         seen = oracle.observe(solution, case.arguments, exercise.structure)

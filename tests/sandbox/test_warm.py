@@ -63,14 +63,8 @@ def graded(name: str, exercise: Exercise, sandbox: Sandbox, oracle: Oracle) -> R
 
 @pytest.mark.parametrize("name", NAMES)
 def test_report_is_the_same_by_every_way(
-    name: str,
-    exercise: Exercise,
-    warm: WarmForking,
-    oracle: Oracle,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, exercise: Exercise, warm: WarmForking, oracle: Oracle
 ) -> None:
-    # On a machine that is busy enough even this clock runs out, and reports then differ.
-    monkeypatch.setattr("grader.examiner.SHRINK_S", 3600.0)
     ways = {"warm": warm, "cold": warm.cold, "fresh": sandbox_called("bubblewrap")}
     reports = {way: graded(name, exercise, wall, oracle) for way, wall in ways.items()}
     assert differences(reports["fresh"], reports["cold"]) == []
@@ -83,6 +77,9 @@ def test_usual_programs_are_there_and_others_go_the_long_way(
 ) -> None:
     usual = graded("accepted/plain", exercise, warm, oracle)
     assert WARM in usual.confined_by
+    wrong = graded("rejected/pool_max", exercise, warm, oracle)
+    assert WARM in wrong.confined_by, "its simpler inputs, watched call and other weights too"
+    assert wrong.counterexample is not None
     jitted = graded("accepted/nnx_jit_call", exercise, warm, oracle)
     assert FORKED in jitted.confined_by
     assert WARM not in jitted.confined_by

@@ -10,8 +10,9 @@ from typing import NoReturn
 
 import jax
 
-LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
-"""What JAX reports of each program right before XLA gets it."""
+LOWERING = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+"""What JAX reports of each program right before it lowers it: a program of several functions is
+lowered on threads already, and would wait there."""
 
 
 def end_on_miss(tell: Callable[[bytes], None]) -> None:
@@ -23,11 +24,11 @@ def end_on_miss(tell: Callable[[bytes], None]) -> None:
         tell: sends the program's name to the judge.
     """
 
-    def ended(event: str, duration: float, **facts: object) -> None:
-        if event == LOWERED:
+    def begins(event: str, time_s: float, **facts: object) -> None:
+        if event == LOWERING:
             _end(tell, str(facts.get("fun_name", "")))
 
-    jax.monitoring.register_event_duration_secs_listener(ended)
+    jax.monitoring.register_scalar_listener(begins)
 
 
 def _end(tell: Callable[[bytes], None], name: str) -> NoReturn:

@@ -52,42 +52,45 @@ def _results(
     build = getattr(nnx, kind)
     taken = inspect.signature(build.__init__).parameters
     layer = build(**{k: v for k, v in settings.items() if k in taken}, rngs=nnx.Rngs(0))
-    if "use_running_average" not in taken:
-        yield layer(given)
-        return
-    for flag in (True, False):
-        yield layer(given, use_running_average=flag)
-    for _, variable in nnx.state(layer).flat_state():
-        jax.block_until_ready(variable[...])
+    flags = [{"use_running_average": flag} for flag in (True, False)]
+    for flag in flags if "use_running_average" in taken else [{}]:
+        yield layer(given, **flag)
+    for _, variable in nnx.state(layer).flat_state():  # last: what was updated must be there too
+        # Other weights come as NumPy's arrays, when they are put in; see observe.transplant.
+        jax.block_until_ready(jnp.asarray(np.asarray(variable[...])))
 
 
 def _do_the_usual(array: jax.Array) -> Iterator[jax.Array]:
-    """Activate, add, average, drop and add axes, look at the numbers."""
+    """Activate, add, average, drop axes, look at the numbers; see docs/performance.md for what."""
     yield nnx.relu(array)
-    yield jnp.maximum(array, 0)
-    yield jnp.maximum(array, 0.0)
     yield array + array
-    yield jnp.add(array, array)
-    yield array.reshape(-1)
-    yield array.astype(jnp.float32)
-    yield jnp.asarray(array, jnp.float32)
     np.asarray(array)
+    if array.ndim == 1:
+        yield array.astype(jnp.float32)
+    elif array.shape[0] == 1 and array.ndim != 3:
+        yield from _leave_batch(array)
+    elif array.ndim > 2:
+        yield from _average(array)
+
+
+def _leave_batch(array: jax.Array) -> Iterator[jax.Array]:
+    """Drop the axis of a batch of one; of images before or after their average."""
+    yield array[0]
+    yield jnp.squeeze(array, 0)
     if array.ndim > 2:
-        yield from _averages(array)
-    if array.shape[0] == 1:
-        yield array[0]
-        yield jnp.squeeze(array, 0)
-        yield jnp.squeeze(array)
+        yield from _leave_batch(jnp.mean(array, axis=(1, 2)))
+        return
+    yield array.reshape(-1)
+    yield jnp.squeeze(array)
 
 
-def _averages(array: jax.Array) -> Iterator[jax.Array]:
-    """Average over height and width, however their axes are named."""
-    last = array.ndim - 1
-    for axes in ((last - 2, last - 1), (-3, -2)):
-        yield jnp.mean(array, axis=axes)
-        yield jnp.mean(array, axis=axes, dtype=jnp.float32)
-        yield jnp.sum(array, axis=axes) / 2
-    rows = jnp.mean(array, axis=last - 2)
-    yield jnp.mean(rows, axis=last - 2)
-    if last > 2:
-        yield jnp.mean(array, axis=(last - 2, last - 1))[0]
+def _average(array: jax.Array) -> Iterator[jax.Array]:
+    """Average over height and width, however that is spelled, or take the maximum by mistake."""
+    yield jnp.maximum(array, 0.0)
+    yield jnp.maximum(array, 0)
+    yield jnp.mean(array, axis=(0, 1))
+    yield jnp.mean(array, axis=(-3, -2))
+    yield jnp.mean(array, axis=(0, 1), dtype=jnp.float32)
+    yield jnp.sum(array, axis=(0, 1)) / 2
+    yield jnp.mean(jnp.mean(array, axis=0), axis=0)
+    yield jnp.max(array, axis=(0, 1))
