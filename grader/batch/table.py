@@ -6,13 +6,10 @@ from pathlib import Path
 
 from grader.batch.entry import Row, Student
 from grader.model import Criterion
-from grader.text import printable
+from grader.report.spreadsheet import cell
 
 TABLE = "results.csv"
 _FIRST = ("student_id", "student_name", "email", "submission", "late", "verdict", "score")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With what a spreadsheet begins a formula; the last four are their full-width forms."""
-_LONGEST = 300
 
 
 def write_table(
@@ -48,14 +45,3 @@ def _lines(row: Row, criteria: Sequence[str]) -> Iterator[list[str]]:
         yield [
             cell(one) for one in (*who, *score, row.diagnosis, row.cpu_s, row.report, row.sha256)
         ]
-
-
-def cell(value: object) -> str:
-    """Return a value as a spreadsheet shows it and never runs it: `=cmd()` becomes `'=cmd()`.
-
-    Source: OWASP, "CSV Injection".
-    """
-    if isinstance(value, int | float):
-        return str(value)
-    text = printable(str(value), _LONGEST)
-    return f"'{text}" if str(value).lstrip(" ").startswith(_FORMULA) else text

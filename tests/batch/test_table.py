@@ -7,8 +7,9 @@ import pytest
 from rows import row, students
 
 from grader.batch.entry import Student
-from grader.batch.table import TABLE, cell, write_table
+from grader.batch.table import TABLE, write_table
 from grader.model import Criterion
+from grader.report.spreadsheet import cell
 
 RUBRIC = (Criterion("runs", "It runs", 5), Criterion("values", "Values", 95))
 
