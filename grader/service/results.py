@@ -64,8 +64,8 @@ def record(
 
 
 def latest(session: Session, submission_id: str) -> Result | None:
-    """Return the newest result of a submission."""
-    rows = select(Result).where(Result.submission_id == submission_id)
+    """Return the newest result of a submission that counts."""
+    rows = select(Result).where(Result.submission_id == submission_id, Result.held.is_(False))
     return session.scalars(rows.order_by(Result.id.desc()).limit(1)).one_or_none()
 
 

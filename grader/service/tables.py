@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -179,6 +180,7 @@ class Result(Base):
         report: the staff's, as JSON.
         misconception: id of the mistake that explains the answers; "" for none.
         copied_from: the submission with the same files whose result this is; None for its own.
+        held: whether it counts for nothing yet: staff is to see first what it changes.
     """
 
     __tablename__ = "result"
@@ -193,6 +195,7 @@ class Result(Base):
     copied_from: Mapped[str | None] = mapped_column(String(32))
     worker: Mapped[str] = mapped_column(default="")
     recorded_at: Mapped[datetime]
+    held: Mapped[bool] = mapped_column(default=False, server_default=false())
     __table_args__ = (UniqueConstraint("submission_id", "exercise_digest"),)
 
 

@@ -1,23 +1,18 @@
 """Decide what a student's grade is now, and hand it to the outbox."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.service.core import Service
 from grader.service.database import insert_once
-from grader.service.lti import policy
+from grader.service.lti import policy, roll
 from grader.service.lti.ags import store
-from grader.service.lti.ags.score import Score
 from grader.service.lti.policy import Attempt, Policy
 from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
 from grader.service.tables import Result, Submission, now
-
-_OURS = "internal_error"
-"""A failure of ours says nothing about the student: no grade is made of it."""
 
 
 def count_for(session: Session, submission: Submission, link: LtiLink) -> None:
@@ -32,10 +27,37 @@ def count_for(session: Session, submission: Submission, link: LtiLink) -> None:
 
 
 def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
-    """Decide the grade anew that a new result may change."""
+    """Decide the grade anew that a new result may change; while a placement is held, hold it back.
+
+    The placement is locked against changes: whoever publishes, or changes the policy, either sees
+    this result or is seen by it. A first result is never held: nobody had a grade to lose.
+    """
     attempt = session.get(LtiAttempt, submission.id)
-    if attempt is not None:
-        settle(session, session.get_one(LtiLink, attempt.link_id), attempt.user)
+    if attempt is None:
+        return
+    link = locked(session, attempt.link_id, only_reads=True)
+    if link.held and _was_judged(session, result):
+        result.held = True
+        return
+    settle(session, link, attempt.user)
+
+
+def locked(session: Session, link_id: int, *, only_reads: bool = False) -> LtiLink:
+    """Return a placement that nobody changes until this transaction ends.
+
+    Args:
+        only_reads: others may hold it as well who change nothing.
+    """
+    rows = select(LtiLink).where(LtiLink.id == link_id).with_for_update(read=only_reads)
+    return session.scalars(rows.execution_options(populate_existing=True)).one()
+
+
+def _was_judged(session: Session, result: Result) -> bool:
+    earlier = (Result.submission_id == result.submission_id, Result.id != result.id)
+    return (
+        session.scalar(select(Result.id).where(*earlier, Result.held.is_(False)).limit(1))
+        is not None
+    )
 
 
 def settle(session: Session, link: LtiLink, user: str) -> bool:
@@ -43,7 +65,7 @@ def settle(session: Session, link: LtiLink, user: str) -> bool:
 
     The row is locked before attempts are read: of two results at once, the later one sees both.
     """
-    if not link.line_item or link.held:
+    if not link.line_item:
         return False
     key = {"platform_id": link.platform_id, "line_item": link.line_item, "user": user}
     insert_once(session, LtiGrade, **key, link_id=link.id, changed_at=now())
@@ -65,58 +87,9 @@ def settle_all(session: Session, link: LtiLink) -> int:
     return sum(settle(session, link, user) for user in in_order)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What publishing would change for a student; `before` is None where nothing was sent."""
-
-    user: str
-    before: Score | None
-    after: Score
-
-
-def changes(session: Session, link: LtiLink) -> list[Change]:
-    """Return whose grades would change if the held ones of a placement were let go."""
-    users = select(LtiAttempt.user).where(LtiAttempt.link_id == link.id).distinct()
-    rows = select(LtiGrade).where(
-        LtiGrade.platform_id == link.platform_id, LtiGrade.line_item == link.line_item
-    )
-    sent = {one.user: store.read(one).wanted for one in session.scalars(rows) if one.row}
-    found = []
-    for user in sorted(session.scalars(users)):
-        score, before = (
-            policy.decide(attempts(session, link, user), policy_of(link)),
-            sent.get(user),
-        )
-        if score is not None and (before is None or not score.same_grade(before)):
-            found.append(Change(user=user, before=before, after=score))
-    return found
-
-
-def publish(session: Session, link: LtiLink) -> int:
-    """Let held grades go, and return how many that changes."""
-    link.held = False
-    session.flush()
-    return settle_all(session, link)
-
-
 def attempts(session: Session, link: LtiLink, user: str) -> Sequence[Attempt]:
-    """Return a student's judged submissions, each by its newest result."""
-    newest = (
-        select(func.max(Result.id))
-        .join(LtiAttempt, LtiAttempt.submission_id == Result.submission_id)
-        .where(LtiAttempt.link_id == link.id, LtiAttempt.user == user, Result.verdict != _OURS)
-        .group_by(Result.submission_id)
-    )
-    rows = select(Result, Submission).join(Submission, Submission.id == Result.submission_id)
-    return [
-        Attempt(
-            given=float(result.score),
-            maximum=float(result.max_score),
-            submitted_s=submission.submitted_at.timestamp(),
-        )
-        for result, submission in session.execute(rows.where(Result.id.in_(newest)))
-        if result.max_score > 0
-    ]
+    """Return a student's judged submissions, each by its newest result that counts."""
+    return roll.counted(roll.of(session, link, user).get(user, []))
 
 
 def policy_of(link: LtiLink) -> Policy:

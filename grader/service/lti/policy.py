@@ -35,11 +35,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A judged submission: points of maximum, sent in at a Unix time."""
+    """A judged submission: points of maximum, sent in at a Unix time; `id` names it."""
 
     given: float
     maximum: float
     submitted_s: float
+    id: str = ""
 
 
 def percent_off(policy: Policy, submitted_s: float) -> float:
@@ -55,13 +56,19 @@ def percent_off(policy: Policy, submitted_s: float) -> float:
 
 def decide(attempts: Sequence[Attempt], policy: Policy) -> Score | None:
     """Return the grade that counts; None without an attempt."""
-    if not attempts:
-        return None
+    found = counting(attempts, policy)
+    return None if found is None else found[1]
+
+
+def counting(attempts: Sequence[Attempt], policy: Policy) -> tuple[Attempt, Score] | None:
+    """Return the attempt that counts, and the grade that it makes; None without an attempt."""
     in_order = sorted(attempts, key=lambda attempt: attempt.submitted_s)
-    scores = [_score(attempt, policy) for attempt in in_order]
+    scored = [(attempt, _score(attempt, policy)) for attempt in in_order]
+    if not scored:
+        return None
     if policy.keep == "last":
-        return scores[-1]
-    return max(scores, key=lambda score: score.given / score.maximum)  # the earliest of equals
+        return scored[-1]
+    return max(scored, key=lambda one: one[1].given / one[1].maximum)  # the earliest of equals
 
 
 def _score(attempt: Attempt, policy: Policy) -> Score:

@@ -63,12 +63,18 @@ class Course:
         return submission.id
 
     def record(
-        self, submission_id: str, points: int, *, verdict: str = "wrong_answer", digest: str = "d1"
+        self,
+        submission_id: str,
+        points: int,
+        *,
+        verdict: str = "wrong_answer",
+        digest: str = "d1",
+        round: int = 1,
     ) -> None:
         with self.service.database.transaction() as session:
             submission = session.get_one(Submission, submission_id)
             found = report(score=points, verdict=verdict, digest=digest)
-            results.record(self.service, session, submission, found, round=1, worker="w")
+            results.record(self.service, session, submission, found, round=round, worker="w")
 
     def row(self, user: str) -> LtiGrade:
         with self.service.database.reading() as session:

@@ -12,8 +12,9 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
+import reference
 from grader.service import upkeep
-from grader.service.lti import grades
+from grader.service.lti import changes, grades, holding
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
 from grader.service.lti.ags.row import Event
@@ -68,6 +69,12 @@ def test_a_regrade_may_lower_a_grade(course: Course) -> None:
     assert course.column["u1"].given == 60
 
 
+def session_of(link: LtiLink) -> Session:
+    session = object_session(link)
+    assert session is not None
+    return session
+
+
 def test_a_held_regrade_is_seen_before_it_is_published(course: Course) -> None:
     first, second = course.judge("u1", 80), course.judge("u2", 50)
     course.send()
@@ -77,23 +84,55 @@ def test_a_held_regrade_is_seen_before_it_is_published(course: Course) -> None:
     course.record(second, 50, digest="d2")
     course.judge("u3", 10)
     course.send()
-    assert course.column["u1"].given == 80 and "u3" not in course.column
+    given = {user: cell.given for user, cell in course.column.items()}
+    assert given == {"u1": 80, "u2": 50, "u3": 10}, "what is new counts, what replaces is held"
     with course.link() as link:
-        seen = grades.changes(session_of(link), link)
-        told = [(c.user, c.before and c.before.given, c.after.given) for c in seen]
-        assert told == [("u1", 80, 60), ("u3", None, 10)]
-        assert grades.publish(session_of(link), link) == 2
-        assert grades.changes(session_of(link), link) == []
+        [seen] = changes.of_regrading(session_of(link), link, Policy())
+    assert seen.before is not None
+    assert (seen.user, seen.before.score.given, seen.after.score.given) == ("u1", 80, 60)
+    assert [(one.number, one.before.score, one.after.score) for one in seen.judgements] == [
+        (1, 80, 60)
+    ]
+    assert holding.publish(course.service, course.link_id) == 1
     course.send()
-    assert {user: cell.given for user, cell in course.column.items()} == {
-        **{"u1": 60, "u2": 50, "u3": 10}
-    }
+    given = {user: cell.given for user, cell in course.column.items()}
+    assert given == {"u1": 60, "u2": 50, "u3": 10}
+    with course.link() as link:
+        assert not link.held and changes.of_regrading(session_of(link), link, Policy()) == []
 
 
-def session_of(link: LtiLink) -> Session:
-    session = object_session(link)
-    assert session is not None
-    return session
+def test_a_discarded_regrade_has_not_happened(course: Course) -> None:
+    first = course.judge("u1", 80)
+    course.send()
+    with course.link() as link:
+        link.held = True
+    course.record(first, 60, digest="d2")
+    assert holding.discard(course.service, course.link_id) == 1
+    course.send()
+    assert course.column["u1"].given == 80 and course.column["u1"].writes == 1
+    course.record(first, 70, digest="d2")
+    course.send()
+    assert course.column["u1"].given == 70, "after it, a regrade counts at once"
+
+
+def test_nothing_is_published_while_some_are_graded_and_those_left_can_be_stopped(
+    course: Course,
+) -> None:
+    ids = [course.judge(user, 50) for user in ("u1", "u2")]
+    with course.link() as link:
+        link.exercise = reference.DEFAULT
+    assert holding.begin(course.service, course.link_id) == 2
+    assert holding.begin(course.service, course.link_id) == 0, "they wait already"
+    course.record(ids[0], 70, digest="d2", round=2)
+    with pytest.raises(holding.StillGrading):
+        holding.publish(course.service, course.link_id)
+    with pytest.raises(holding.StillGrading):
+        holding.discard(course.service, course.link_id)
+    with course.link() as link:
+        far = holding.progress(session_of(link), link)
+        assert (far.waiting, far.stoppable, far.held, far.total) == (1, 1, 1, 2)
+    assert holding.stop(course.service, course.link_id) == 1
+    assert holding.publish(course.service, course.link_id) == 1
 
 
 def test_a_new_policy_and_a_new_column_reach_everybody(course: Course) -> None:

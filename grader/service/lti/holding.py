@@ -1,0 +1,165 @@
+"""Grade a placement once more, and hold what comes of it until staff has seen what it changes.
+
+    begin -> waiting ... -> held results -- publish --> they count, changed grades are sent
+                                         '- discard --> they are deleted, nothing has happened
+What is handed in meanwhile is graded and counts as ever: only what replaces a result is held.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, exists, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from grader.service import regrading
+from grader.service.core import Service
+from grader.service.lti import changes, grades
+from grader.service.lti.tables import LtiAttempt, LtiLink
+from grader.service.tables import DONE, PARKED, WAITING, Grading, Result, Submission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a regrade is.
+
+    Attributes:
+        waiting: submissions that are still to be graded again.
+        stoppable: those of them that nobody has begun.
+        held: those that were; failed: those at which we failed: their older results stay.
+    """
+
+    waiting: int
+    stoppable: int
+    held: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.waiting + self.held + self.failed
+
+
+class StillGrading(Exception):
+    """Nothing is published or discarded while some are still being graded."""
+
+
+def outdated(service: Service, session: Session, link: LtiLink) -> list[str]:
+    """Return those that only an older version of the exercise has judged, the oldest first."""
+    exercise = service.exercises.get(link.exercise)
+    if exercise is None:
+        return []
+    judged = select(Result.submission_id).where(Result.exercise_digest == exercise.digest)
+    rows = _submissions(link).where(Submission.exercise == link.exercise)
+    rows = rows.where(Submission.id.not_in(judged), _has_result(Submission.id))
+    return list(session.scalars(rows.order_by(Submission.received_at)))
+
+
+def begin(service: Service, link_id: int, submission_id: str = "") -> int:
+    """Let outdated submissions of a placement be graded again, and hold what comes of it.
+
+    Args:
+        submission_id: only this one; "" for all of them.
+
+    Returns:
+        How many now wait.
+    """
+
+    def hold(session: Session) -> list[str]:
+        link = grades.locked(session, link_id)
+        found = outdated(service, session, link)
+        wanted = [id for id in found if submission_id in ("", id)]
+        link.held = link.held or bool(wanted)
+        return wanted
+
+    wanted = service.database.do(hold)
+    return regrading.regrade_many(service, wanted)
+
+
+def progress(session: Session, link: LtiLink) -> Progress:
+    """Return how far a placement's regrade is."""
+    mine = Grading.submission_id.in_(_submissions(link))
+    again = Grading.round > 1
+
+    def count(*where: ColumnElement[bool]) -> ScalarSelect[int]:
+        return select(func.count(Grading.id)).where(mine, again, *where).scalar_subquery()
+
+    judged = _has_result(Grading.submission_id)
+    held = Result.submission_id.in_(_submissions(link)) & Result.held
+    row = session.execute(
+        select(
+            count(Grading.state == WAITING, judged),
+            count(Grading.state == WAITING, judged, Grading.tries == 0),
+            select(func.count(Result.id)).where(held).scalar_subquery(),
+            count(Grading.state == PARKED, judged),
+        )
+    ).one()
+    return Progress(waiting=row[0], stoppable=row[1], held=row[2], failed=row[3])
+
+
+def stop(service: Service, link_id: int) -> int:
+    """Let those not be graded again that nobody has begun; return how many those are."""
+
+    def give_up(session: Session) -> int:
+        link = session.get_one(LtiLink, link_id)  # not locked: a worker may wait for that lock
+        waiting = update(Grading).where(
+            Grading.submission_id.in_(_submissions(link)),
+            *(Grading.state == WAITING, Grading.tries == 0, Grading.round > 1),
+            _has_result(Grading.submission_id),
+        )
+        stopped = session.execute(waiting.values(state=DONE).returning(Grading.id)).all()
+        return len(stopped)
+
+    return service.database.do(give_up)
+
+
+def publish(service: Service, link_id: int) -> int:
+    """Let held results count, and return how many grades that changes.
+
+    Raises:
+        StillGrading: some are still being graded.
+    """
+
+    def let_go(session: Session) -> int:
+        link = _at_rest(session, link_id)
+        changed = changes.of_regrading(session, link, grades.policy_of(link))
+        held = update(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        session.execute(held.values(held=False).execution_options(synchronize_session=False))
+        link.held = False
+        session.flush()
+        for change in changed:  # by name: of two at once, none waits for the other's lock
+            grades.settle(session, link, change.user)
+        return len(changed)
+
+    return service.database.do(let_go)
+
+
+def discard(service: Service, link_id: int) -> int:
+    """Delete held results, and return how many there were.
+
+    Raises:
+        StillGrading: some are still being graded.
+    """
+
+    def drop(session: Session) -> int:
+        link = _at_rest(session, link_id)
+        held = delete(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        dropped = session.execute(held.returning(Result.id)).all()
+        link.held = False
+        return len(dropped)
+
+    return service.database.do(drop)
+
+
+def _at_rest(session: Session, link_id: int) -> LtiLink:
+    link = grades.locked(session, link_id)
+    if progress(session, link).waiting:
+        raise StillGrading
+    return link
+
+
+def _submissions(link: LtiLink) -> Select[str]:
+    rows = select(Submission.id).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
+    return rows.where(LtiAttempt.link_id == link.id)
+
+
+def _has_result(submission_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return exists().where(Result.submission_id == submission_id, Result.held.is_(False))
