@@ -70,10 +70,6 @@ def bare_machine() -> Iterator[None]:
         yield
 
 
-OWN_DEADLINES = Questions.deadlines
-"""As the product sets them: by what the reference took here, ten seconds at least."""
-
-
 def deadlines_of(seconds: float) -> property:
     """Return deadlines that take the place of the product's."""
     return property(lambda questions: Deadlines(first_s=seconds, repeat_s=seconds))
