@@ -1,12 +1,14 @@
 """Draw the reports that people ask to see: one at a time, and the latest ones only once.
 
 Matplotlib keeps its settings in one place for the whole process, so two threads that draw at once
-spoil each other's pictures.
+spoil each other's pictures. A class that reads its reports at once waits in the event loop: were it
+to wait in threads, all of them, nothing else would be answered.
 """
 
-import threading
 from collections import OrderedDict
 
+import anyio
+from anyio.to_thread import run_sync
 from markupsafe import Markup
 
 from grader.model import Report
@@ -18,8 +20,6 @@ from grader.service.tables import Result
 _MOST = 64
 """Parts of pages that are kept, of some 100 KiB each: whoever reads theirs reads it again."""
 
-_Key = tuple[int, bool, str]
-
 
 class Reports:
     """What draws, for as long as the application runs.
@@ -30,34 +30,43 @@ class Reports:
 
     def __init__(self, feedback: Feedback) -> None:
         self._feedback: Feedback = feedback
-        self._drawing = threading.Lock()
-        self._kept: OrderedDict[_Key, Markup] = OrderedDict()
+        self._drawing = anyio.Lock()
+        self._kept: OrderedDict[tuple[int, bool], Markup] = OrderedDict()
 
     def of(self, result: Result, *, staff: bool) -> Report:
         """Return a report as its reader may see it."""
         report = from_json(result.report)
         return report if staff else for_student(report, self._feedback)
 
-    def page(self, report: Report) -> str:
+    async def page(self, report: Report) -> str:
         """Return a report as a page that needs nothing else."""
-        from grader.report import html  # Matplotlib: not before somebody looks
+        async with self._drawing:
+            return await run_sync(_page, report)
 
-        with self._drawing:
-            return html.render(report)
-
-    def part(self, result: Result, source: str | None, *, staff: bool) -> Markup:
+    async def part(self, result: Result, source: str | None, *, staff: bool) -> Markup:
         """Return a report as a part of one of our pages.
 
         Args:
             source: what was submitted; None leaves it out.
         """
-        from grader.report import html
+        key = (result.id, staff)
+        if key not in self._kept:
+            async with self._drawing:
+                if key not in self._kept:
+                    self._kept[key] = await run_sync(self._part, result, source, staff)
+        found = self._kept[key]
+        self._kept.move_to_end(key)
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return found
 
-        key = (result.id, staff, result.submission_id)
-        with self._drawing:
-            if key not in self._kept:
-                self._kept[key] = html.render_part(self.of(result, staff=staff), source)
-            self._kept.move_to_end(key)
-            if len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+    def _part(self, result: Result, source: str | None, staff: bool) -> Markup:
+        from grader.report import html  # Matplotlib: not before somebody looks
+
+        return html.render_part(self.of(result, staff=staff), source)
+
+
+def _page(report: Report) -> str:
+    from grader.report import html
+
+    return html.render(report)

@@ -3,12 +3,14 @@
 from typing import Any
 
 import msgspec
+from anyio.to_thread import run_sync
 from litestar import MediaType, Request, Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.model import Report
 from grader.report.document import to_json
 from grader.report.format import Format
 from grader.service import regrading, results
@@ -96,29 +98,28 @@ def submission_state(request: Request[Any, Any, Any], submission_id: FromPath[st
     return state
 
 
-@get(
-    "/submissions/{submission_id:str}/report",
-    opt={"access": Access.SUBMISSION},
-    sync_to_thread=True,
-)
-def submission_report(
+@get("/submissions/{submission_id:str}/report", opt={"access": Access.SUBMISSION})
+async def submission_report(
     request: Request[Any, Any, Any],
     submission_id: FromPath[str],
     format: FromQuery[str] = "json",
 ) -> Response[bytes]:
     """Return the newest report as JSON or HTML: the staff's for staff, else the student's."""
-    service, reader = service_of(request), _reader(request)
+    reports: Reports = request.app.state.reports
+    report = await run_sync(_report, service_of(request), _reader(request), reports, submission_id)
+    if format != Format.html:
+        return Response(to_json(report), media_type=MediaType.JSON)
+    page = await reports.page(report)
+    headers = {"Content-Security-Policy": _HTML_POLICY}
+    return Response(page.encode(), media_type=MediaType.HTML, headers=headers)
+
+
+def _report(service: Service, reader: Reader, reports: Reports, submission_id: str) -> Report:
     with service.database.reading() as session:
         _, _, result = _found(session, submission_id)
     if result is None:
         raise NotFoundException("there is no report yet")
-    reports: Reports = request.app.state.reports
-    report = reports.of(result, staff=reader.is_staff)
-    if format != Format.html:
-        return Response(to_json(report), media_type=MediaType.JSON)
-    page = reports.page(report).encode()
-    headers = {"Content-Security-Policy": _HTML_POLICY}
-    return Response(page, media_type=MediaType.HTML, headers=headers)
+    return reports.of(result, staff=reader.is_staff)
 
 
 @post(

@@ -17,16 +17,21 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from grader.service.access import NOT_YOURS, Access
 from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
-from grader.service.pages.attempts import FINAL, Attempt, Place, attempts, one_of, place_of
+from grader.service.pages.attempts import FINAL, Place, attempts, one_of, place_of
 from grader.service.pages.rendering import pages_of, policy
+from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
 
 Asked = Request[Any, Any, Any]
 EVERY_S = 1.0
+FAR_S = 5.0
+"""Between looks at a submission with more than NEAR before it: a class that waits looks seldom."""
+NEAR = 5
 QUIET_S = 15.0
 """A comment after so long: proxies end what is silent, and a browser that is gone is noticed."""
 LONGEST_S = 600.0
@@ -87,7 +92,7 @@ async def _stream(
         if place.state in FINAL:
             yield ServerSentEventMessage("", event="end")
             return
-        await anyio.sleep(EVERY_S)
+        await anyio.sleep(EVERY_S if place.before <= NEAR else FAR_S)
 
 
 def _look(
@@ -104,13 +109,16 @@ def _look(
             raise NotFoundException(NOT_YOURS)
         if place.key == seen:
             return place, ""
-        found: Attempt | None = None
-        if place.state in FINAL:
-            user = session.get_one(LtiAttempt, submission_id).user
-            found = one_of(attempts(session, visit.placement.id, user), submission_id)
-    pages = pages_of(request.app)
-    values = {"place": place, "attempt": found, "id": submission_id, "asks": asks}
-    return place, pages.part("progress", visit, **values)
+        ended = _ended(session, visit, submission_id) if place.state in FINAL else {}
+    values = {"place": place, "id": submission_id, "asks": asks, **ended}
+    return place, pages_of(request.app).part("progress", visit, **values)
+
+
+def _ended(session: Session, visit: Visit, submission_id: str) -> dict[str, Any]:
+    """Return what is shown of a submission to which nothing happens any more."""
+    link, user = visit.placement, session.get_one(LtiAttempt, submission_id).user
+    found = one_of(attempts(session, link.id, user), submission_id)
+    return {"attempt": found, "standing": standing(session, link, user)}
 
 
 HANDLERS = [events, progress]

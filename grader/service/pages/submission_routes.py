@@ -1,8 +1,9 @@
 """Show one submission: how far it is, its report, and the file itself."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from anyio.to_thread import run_sync
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from grader.service import results
 from grader.service.access import NOT_YOURS, Access
+from grader.service.core import Service
 from grader.service.lti import grades
 from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
@@ -21,52 +23,90 @@ from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
 from grader.service.reports import Reports
 from grader.service.submissions import File, files_of
-from grader.service.tables import Submission
+from grader.service.tables import Result, Submission
 
 Asked = Request[Any, Any, Any]
+
+
+class _Judged(NamedTuple):
+    """A result, and what it is of where that can be shown."""
+
+    result: Result
+    source: str | None
 
 
 @get(
     "/links/{link_id:str}/submissions/{submission_id:str}",
     opt={"access": Access.LINK_SUBMISSION},
-    sync_to_thread=True,
 )
-def submission(
+async def submission(
     request: Asked, visit: NamedDependency[Visit], submission_id: FromPath[str]
 ) -> Response[str]:
     """Show a submission: its report, or how far it is."""
-    link = visit.placement
-    with service_of(request.app).database.reading() as session:
-        listed = _of_its_user(session, visit, submission_id)
-        found = _one(listed, submission_id)
-        now = standing(session, link, found.user)
-        place = place_of(session, submission_id)
-        report = _report(request, session, visit, submission_id) if found.is_final else ""
-    return pages_of(request.app).page(
-        "submission",
-        visit,
-        attempt=found,
-        is_latest=found is listed[-1],
-        attempts=listed,
-        standing=now,
-        policy=grades.policy_of(link),
-        place=place,
-        report=report,
-    )
+    facts, judged = await run_sync(_facts, service_of(request.app), visit, submission_id)
+    report = await _drawn(request, visit, judged)
+    return pages_of(request.app).page("submission", visit, report=report, **facts)
 
 
 @get(
     "/links/{link_id:str}/submissions/{submission_id:str}/report",
     opt={"access": Access.LINK_SUBMISSION},
-    sync_to_thread=True,
 )
-def report(
+async def report(
     request: Asked, visit: NamedDependency[Visit], submission_id: FromPath[str]
 ) -> Response[str]:
     """Return the report alone, for a page that has waited for it."""
-    with service_of(request.app).database.reading() as session:
-        part = _report(request, session, visit, submission_id)
-    return Response(str(part), media_type="text/html")
+    judged = await run_sync(_latest, service_of(request.app), submission_id)
+    return Response(str(await _drawn(request, visit, judged)), media_type="text/html")
+
+
+def _facts(
+    service: Service, visit: Visit, submission_id: str
+) -> tuple[dict[str, Any], _Judged | None]:
+    """Return what the page of a submission shows, and its result when it is final."""
+    link = visit.placement
+    with service.database.reading() as session:
+        listed = _of_its_user(session, visit, submission_id)
+        found, place = one_of(listed, submission_id), place_of(session, submission_id)
+        if found is None or place is None:
+            raise NotFoundException(NOT_YOURS)
+        now = standing(session, link, found.user)
+    facts = {
+        "attempt": found,
+        "attempts": listed,
+        "standing": now,
+        "policy": grades.policy_of(link),
+        "place": place,
+    }
+    return facts, _latest(service, submission_id) if found.is_final else None
+
+
+def _of_its_user(session: Session, visit: Visit, submission_id: str) -> list[Attempt]:
+    """Return the attempts among which a submission is: a visitor's own, or for staff its user's."""
+    attempt = session.get(LtiAttempt, submission_id)
+    if attempt is None:  # purged since the guard looked
+        raise NotFoundException(NOT_YOURS)
+    return attempts(session, visit.placement.id, attempt.user)
+
+
+def _latest(service: Service, submission_id: str) -> _Judged | None:
+    """Return the newest result of a submission; None where there is none, or none to come."""
+    with service.database.reading() as session:
+        result = results.latest(session, submission_id)
+        sent = None if result is None else _file(session, submission_id)
+    if result is None:
+        return None
+    if sent is None or sent.content is None or not sent.name.lower().endswith(".py"):
+        return _Judged(result, None)
+    return _Judged(result, sent.content.decode("utf-8-sig", "replace"))
+
+
+async def _drawn(request: Asked, visit: Visit, judged: _Judged | None) -> Markup:
+    """Return the report as a part of a page; "" where there is none."""
+    if judged is None:
+        return Markup("")
+    reports: Reports = request.app.state.reports
+    return await reports.part(judged.result, judged.source, staff=visit.is_staff)
 
 
 @get(
@@ -87,34 +127,6 @@ def file(
         "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     }
     return Response(sent.content, media_type="application/octet-stream", headers=headers)
-
-
-def _of_its_user(session: Session, visit: Visit, submission_id: str) -> list[Attempt]:
-    """Return the attempts among which a submission is: a visitor's own, or for staff its user's."""
-    attempt = session.get(LtiAttempt, submission_id)
-    if attempt is None:  # purged since the guard looked
-        raise NotFoundException(NOT_YOURS)
-    return attempts(session, visit.placement.id, attempt.user)
-
-
-def _one(listed: list[Attempt], submission_id: str) -> Attempt:
-    found = one_of(listed, submission_id)
-    if found is None:
-        raise NotFoundException(NOT_YOURS)
-    return found
-
-
-def _report(request: Asked, session: Session, visit: Visit, submission_id: str) -> Markup:
-    """Return the newest report as a part of a page; "" where there is none, and is none to come."""
-    result = results.latest(session, submission_id)
-    if result is None:
-        return Markup("")
-    sent = _file(session, submission_id)
-    source = None
-    if sent is not None and sent.content is not None and sent.name.lower().endswith(".py"):
-        source = sent.content.decode("utf-8-sig", "replace")
-    reports: Reports = request.app.state.reports
-    return reports.part(result, source, staff=visit.is_staff)
 
 
 def _file(session: Session, submission_id: str) -> File | None:

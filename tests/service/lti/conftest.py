@@ -95,7 +95,8 @@ class Browser:
         asked = self.begin()
         answer = self.post(asked["state"], self.lms.sign(claims(asked["nonce"])))
         assert answer.status_code == 303, answer.text
-        return self.client.get(urlsplit(answer.headers["location"]).path)
+        opened = urlsplit(answer.headers["location"])
+        return self.client.get(f"{opened.path}?{opened.query}")
 
 
 @pytest.fixture

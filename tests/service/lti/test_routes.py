@@ -53,6 +53,15 @@ def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
         assert session.scalars(select(Login.role)).one() == "staff"
 
 
+def test_a_review_leads_staff_to_the_student_and_a_student_to_their_own(tab: Browser) -> None:
+    review = {LTI + "message_type": "LtiSubmissionReviewRequest"}
+    review |= {LTI + "for_user": {"user_id": "u 1&x=<b>"}}
+    page = tab.launch(lambda nonce: tab.lms.claims(nonce, "t", "Instructor") | review)
+    assert page.status_code == 200 and "Student u 1&amp;x=&lt;b&gt;" in page.text
+    page = tab.launch(lambda nonce: tab.lms.claims(nonce) | review)
+    assert page.status_code == 200 and "Staff view" not in page.text and "u 1" not in page.text
+
+
 def test_another_login_does_not_see_a_launch(
     tab: Browser, app: Litestar, client: TestClient[Any]
 ) -> None:
