@@ -9,8 +9,10 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from grader.report.html.words import VERDICTS, Said
+from grader.service.lti import roll
 from grader.service.lti.policy import Policy, percent_off
-from grader.service.lti.tables import LtiAttempt
+from grader.service.lti.roll import Tried
+from grader.service.lti.tables import LtiLink
 from grader.service.tables import DONE, PARKED, WAITING, Grading, Result, Submission
 
 State = Literal["waiting", "running", "done", "parked"]
@@ -28,7 +30,8 @@ class Attempt:
 
     Attributes:
         number: counted from 1, in the order of their arrival.
-        verdict, score, max_score: of the newest result; "" and 0 without one.
+        state: "done" as soon as a result counts: while it is graded once more that one stays.
+        verdict, score, max_score: of the newest result that counts; "" and 0 without one.
     """
 
     id: str
@@ -61,42 +64,31 @@ class Attempt:
         return percent_off(policy, self.submitted_at.timestamp())
 
 
-def attempts(session: Session, link_id: int, user: str) -> list[Attempt]:
+def attempts(session: Session, link: LtiLink, user: str) -> list[Attempt]:
     """Return what a user handed in at a placement, the oldest first."""
-    newest = (
-        select(Result.submission_id, func.max(Result.id).label("id"))
-        .join(LtiAttempt, LtiAttempt.submission_id == Result.submission_id)
-        .where(LtiAttempt.link_id == link_id, LtiAttempt.user == user)
-        .group_by(Result.submission_id)
-        .subquery()
-    )
+    tried = roll.of(session, link, user).get(user, [])
     rows = (
-        select(
-            *(Submission.id, Submission.submitted_at, Submission.digest),
-            *(Grading.state, Grading.started_at, Grading.waiting_since, Grading.not_before),
-            *(Result.verdict, Result.score, Result.max_score),
-        )
-        .join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
-        .join(Grading, Grading.submission_id == Submission.id)
-        .outerjoin(newest, newest.c.submission_id == Submission.id)
-        .outerjoin(Result, Result.id == newest.c.id)
-        .where(LtiAttempt.link_id == link_id, LtiAttempt.user == user)
-        .order_by(Submission.received_at, Submission.id)
+        select(Submission.digest, Grading)
+        .join(Submission, Submission.id == Grading.submission_id)
+        .where(Submission.id.in_([one.id for one in tried]))
     )
-    return [
-        Attempt(
-            id=one.id,
-            number=number,
-            user=user,
-            submitted_at=one.submitted_at,
-            digest=one.digest,
-            state=_state(one.state, one.started_at, one.waiting_since, one.not_before),
-            verdict=one.verdict or "",
-            score=one.score or 0,
-            max_score=one.max_score or 0,
-        )
-        for number, one in enumerate(session.execute(rows), 1)
-    ]
+    found = {grading.submission_id: (digest, grading) for digest, grading in session.execute(rows)}
+    return [_attempt(one, user, *found[one.id]) for one in tried if one.id in found]
+
+
+def _attempt(tried: Tried, user: str, digest: str, grading: Grading) -> Attempt:
+    judged = tried.judged
+    return Attempt(
+        id=tried.id,
+        number=tried.number,
+        user=user,
+        submitted_at=tried.submitted_at,
+        digest=digest,
+        state=_state(grading) if judged is None else "done",
+        verdict="" if judged is None else judged.verdict,
+        score=0 if judged is None else judged.score,
+        max_score=0 if judged is None else judged.max_score,
+    )
 
 
 def one_of(listed: Sequence[Attempt], submission_id: str) -> Attempt | None:
@@ -126,7 +118,9 @@ def place_of(session: Session, submission_id: str) -> Place | None:
     grading = session.scalar(select(Grading).where(Grading.submission_id == submission_id))
     if grading is None:
         return None
-    state = _state(grading.state, grading.started_at, grading.waiting_since, grading.not_before)
+    counts = (Result.submission_id == submission_id, Result.held.is_(False))
+    judged = session.scalar(select(Result.id).where(*counts).limit(1)) is not None
+    state = "done" if judged else _state(grading)
     if state != "waiting":
         return Place(state)
     ahead = _ahead(grading).limit(MOST_BEFORE).subquery()
@@ -141,13 +135,11 @@ def _ahead(grading: Grading) -> Select[int]:
     return select(Grading.id).where(Grading.state == WAITING, first)
 
 
-def _state(
-    state: str, started_at: datetime | None, waiting_since: datetime, not_before: datetime | None
-) -> State:
+def _state(grading: Grading) -> State:
     """Tell a grading that waits from one that is being graded: a try began since it may."""
-    if state == DONE:
-        return "done"
-    if state == PARKED:
-        return "parked"
-    since = waiting_since if not_before is None else max(waiting_since, not_before - _EARLY)
-    return "running" if started_at is not None and started_at >= since else "waiting"
+    if grading.state in (DONE, PARKED):
+        return "done" if grading.state == DONE else "parked"
+    since, not_before = grading.waiting_since, grading.not_before
+    since = since if not_before is None else max(since, not_before - _EARLY)
+    began = grading.started_at
+    return "running" if began is not None and began >= since else "waiting"

@@ -56,7 +56,7 @@ def student(
     """Show staff what one student handed in: also where a review in the course leads."""
     link, user = visit.placement, user.replace("\0", "")
     with service_of(request.app).database.reading() as session:
-        listed = attempts(session, link.id, user)
+        listed = attempts(session, link, user)
         now = standing(session, link, user)
     found = grades.policy_of(link)
     return pages_of(request.app).page(
@@ -80,7 +80,7 @@ def _page(
     """
     link = visit.placement
     with service.database.reading() as session:
-        listed = attempts(session, link.id, visit.user)
+        listed = attempts(session, link, visit.user)
         now = standing(session, link, visit.user)
     known, found = service.exercises.get(link.exercise), grades.policy_of(link)
     return pages.page(

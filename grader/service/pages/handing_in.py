@@ -62,7 +62,7 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
         NotTaken: too much waits already.
     """
     link, settings = visit.placement, service.settings
-    earlier = attempts(session, link.id, visit.user)
+    earlier = attempts(session, link, visit.user)
     if earlier and _is_same(earlier[-1], file):
         return earlier[-1].id
     if sum(not one.is_final for one in earlier) >= MOST_WAITING:

@@ -117,7 +117,7 @@ def _look(
 def _ended(session: Session, visit: Visit, submission_id: str) -> dict[str, Any]:
     """Return what is shown of a submission to which nothing happens any more."""
     link, user = visit.placement, session.get_one(LtiAttempt, submission_id).user
-    found = one_of(attempts(session, link.id, user), submission_id)
+    found = one_of(attempts(session, link, user), submission_id)
     return {"attempt": found, "standing": standing(session, link, user)}
 
 

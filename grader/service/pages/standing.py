@@ -20,23 +20,27 @@ class Standing:
     """Somebody's grade at a placement.
 
     Attributes:
-        score: None without a graded attempt.
-        sent: how far it is: "none" (nothing to send), "nowhere" (no column), "held", "waiting",
-            "sent" or "parked".
+        score: None without a graded attempt; counts: id of the submission that makes it.
+        sent: how far it is: "none" (nothing to send), "nowhere" (no column), "waiting", "sent" or
+            "parked".
         told: what the course was told, at `told_at`; for "sent" alone.
     """
 
     score: Score | None
     sent: str
+    counts: str = ""
     told: Score | None = None
     told_at: datetime | None = None
 
 
 def standing(session: Session, link: LtiLink, user: str) -> Standing:
     """Return somebody's grade, and where it is."""
-    score = policy.decide(grades.attempts(session, link, user), grades.policy_of(link))
+    found = policy.counting(grades.attempts(session, link, user), grades.policy_of(link))
+    if found is None:
+        return Standing(score=None, sent="none")
+    counts, score = found[0].id, found[1]
     if not link.line_item:
-        return Standing(score=score, sent="nowhere")
+        return Standing(score=score, counts=counts, sent="nowhere")
     rows = select(LtiGrade).where(
         LtiGrade.platform_id == link.platform_id,
         LtiGrade.line_item == link.line_item,
@@ -44,16 +48,16 @@ def standing(session: Session, link: LtiLink, user: str) -> Standing:
     )
     grade = session.scalars(rows).one_or_none()
     row = store.read(grade) if grade is not None and grade.row else None
-    if link.held and score is not None and not (row and row.wanted.same_grade(score)):
-        return Standing(score=score, sent="held")
-    if row is None:
-        return Standing(score=score, sent="none" if score is None else "waiting")
-    if row.step == "parked":
-        return Standing(score=score, sent="parked")
-    if row.step != "done":
-        return Standing(score=score, sent="waiting")
-    told_at = datetime.fromtimestamp(row.stamp_s, UTC)
-    return Standing(score=score, sent="sent", told=row.sent or row.wanted, told_at=told_at)
+    if row is None or row.step != "done":
+        parked = row is not None and row.step == "parked"
+        return Standing(score=score, counts=counts, sent="parked" if parked else "waiting")
+    return Standing(
+        score=score,
+        counts=counts,
+        sent="sent",
+        told=row.sent or row.wanted,
+        told_at=datetime.fromtimestamp(row.stamp_s, UTC),
+    )
 
 
 def rules(found: Policy) -> list[str]:

@@ -86,7 +86,7 @@ def _of_its_user(session: Session, visit: Visit, submission_id: str) -> list[Att
     attempt = session.get(LtiAttempt, submission_id)
     if attempt is None:  # purged since the guard looked
         raise NotFoundException(NOT_YOURS)
-    return attempts(session, visit.placement.id, attempt.user)
+    return attempts(session, visit.placement, attempt.user)
 
 
 def _latest(service: Service, submission_id: str) -> _Judged | None:

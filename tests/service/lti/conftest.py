@@ -150,8 +150,11 @@ def served(
 
 
 @pytest.fixture
-def page(browser: "playwright.Browser") -> "Iterator[playwright.Page]":
-    """A page whose browser has nothing to complain of: no refused style, no failed file."""
+def page(browser: "playwright.Browser", served: FakePlatform) -> "Iterator[playwright.Page]":
+    """A page whose browser has nothing to complain of: no refused style, no failed file.
+
+    It asks for the servers, so as to be closed before them: they wait 30 s for an open connection.
+    """
     complaints: list[str] = []
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()

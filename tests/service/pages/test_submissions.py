@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from litestar.testing import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from grader.service import grading
 from grader.service.core import Service
@@ -20,7 +20,8 @@ from grader.service.lti.policy import Policy
 from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.pages import progress_routes
 from grader.service.pages.standing import rules
-from grader.service.tables import Grading, Submission, now
+from grader.service.submissions import File
+from grader.service.tables import Grading, Result, Submission, now
 from service.fakes import FakeGrader
 from service.pages.conftest import Person, Place
 
@@ -228,12 +229,34 @@ def test_it_says_where_the_grade_is(
     stored("parked")
     assert "The course did not take the score 70 of 100." in read()
     with service.database.transaction() as session:
-        session.get_one(LtiLink, place.link_id).held = True
-    judge(place, sent(b"score=90"))
-    assert "when its staff have looked" in read()
-    with service.database.transaction() as session:
         session.get_one(LtiLink, place.link_id).line_item = ""
     assert "Scores of this exercise stay here" in read()
+
+
+def test_while_it_is_graded_once_more_and_held_the_student_sees_what_counts(
+    read: Callable[..., str], place: Place, sent: Sent, service: Service, column: LtiLink
+) -> None:
+    mine = sent(b"score=70")
+    judge(place, mine)
+    with service.database.transaction() as session:
+        session.get_one(LtiLink, place.link_id).held = True
+        again = update(Grading).where(Grading.submission_id == mine.id)
+        session.execute(again.values(state="waiting", round=2, waiting_since=now()))
+        session.execute(update(Result).values(exercise_digest="older"))
+    for _ in range(2):  # while it waits, and when its new result is held
+        page = read(f"/submissions/{mine.id}")
+        assert '<span class="points">70</span>' in page and "Waiting" not in page
+        assert "<strong>70</strong>" in read() and "Your score 70 of 100" in read()
+        other = replace(service, listeners=(grades.plan,))
+        with service.database.transaction() as session:
+            session.execute(update(Submission).values(files=files(b"score=10")))
+        grading.grade(other, FakeGrader(), mine.id, worker="w")
+    with service.database.reading() as session:
+        assert sorted(session.scalars(select(Result.score).where(Result.held))) == [10]
+
+
+def files(content: bytes) -> bytes:
+    return msgspec.msgpack.encode((File("hw.py", "x", content),))
 
 
 def test_staff_see_what_a_student_handed_in(
