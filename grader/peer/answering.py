@@ -15,6 +15,9 @@ from grader.sandbox.kernel import become_undumpable
 LENGTH_BYTES = 8
 TO_TIDY_UP_S = 30.0
 """Wall seconds that a process gets to end its workers and remove their containers."""
+_ABANDONED_S = 4.0
+"""The same when whoever asked is gone: no worker may outlive them by more than 5 s, and a template
+that is compiling holds the end of its forks up for 10. What may stay is a stopped container."""
 
 
 def serve(answer: Callable[[bytes], bytes], close: Callable[[], None]) -> NoReturn:
@@ -55,7 +58,7 @@ def _listen(questions: "SimpleQueue[bytes]") -> None:
             if len(question) == size:
                 questions.put(question)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-    time.sleep(TO_TIDY_UP_S)
+    time.sleep(_ABANDONED_S)
     os._exit(0)
 
 
