@@ -1,6 +1,7 @@
 """Containers are denied all that can be denied; what Docker does wrong is never a verdict."""
 
 import gc
+import json
 import os
 import socket
 import subprocess
@@ -74,6 +75,9 @@ def test_a_container_is_denied_all_that_can_be_denied(container_wall: Sandbox) -
         *("/dev/null", "/dev/urandom", str(compile_cache(CACHE))),
     }
     assert told["Config"]["User"] == "65534:65534"
+    # On Linux a kernel without Landlock is refused, as the threat model says.
+    config = json.loads(told["Config"]["Cmd"][-1])
+    assert ("own_root" in config) == ("runsc" in container_wall.name)
     assert not [line for line in told["Config"]["Env"] if "proxy" in line.lower()]
     limits = {one["Name"]: one["Hard"] for one in host["Ulimits"]}
     assert limits == {"nofile": 256, "core": 0}
