@@ -17,15 +17,15 @@ class Process(Protocol):
 
 
 class Meter:
-    """What one grading costs, from its making on."""
+    """What one grading costs, from its making on.
 
-    def __init__(self, oracle: Process) -> None:
+    Args:
+        oracle: None where it is not asked, for a file that cannot be read.
+    """
+
+    def __init__(self, oracle: Process | None = None) -> None:
         self._oracle = oracle
-        self._wall, self._cpu, self._oracle_cpu = (
-            time.monotonic(),
-            time.process_time(),
-            oracle.cpu_s,
-        )
+        self._wall, self._cpu = time.monotonic(), self._judge_cpu_s()
         self._worker_cpu, self._peak = 0.0, 0
 
     @contextmanager
@@ -39,10 +39,13 @@ class Meter:
 
     def usage(self) -> Usage:
         """Return what was used since the start."""
-        own = time.process_time() - self._cpu
         return Usage(
             wall_s=round(time.monotonic() - self._wall, 3),
             worker_cpu_s=round(self._worker_cpu, 3),
-            judge_cpu_s=round(own + self._oracle.cpu_s - self._oracle_cpu, 3),
+            judge_cpu_s=round(self._judge_cpu_s() - self._cpu, 3),
             peak_memory_bytes=self._peak,
         )
+
+    def _judge_cpu_s(self) -> float:
+        """CPU seconds of this process and of the oracle's."""
+        return time.process_time() + (0.0 if self._oracle is None else self._oracle.cpu_s)

@@ -248,6 +248,26 @@ def test_doctor_of_a_missing_wall_fails_with_the_repair(tmp_path: Path) -> None:
     assert "apt-get install bubblewrap" in " ".join(done.stdout.split())
 
 
+def test_a_file_that_cannot_be_read_needs_nothing_that_judges(tmp_path: Path) -> None:
+    code = """
+import sys
+from grader import cli
+try:
+    cli.app()
+except SystemExit as end:
+    assert end.code == 1
+    print("LOADED", *sys.modules)
+"""
+    broken = tmp_path / "submission.py"
+    broken.write_text("def broken(:\n")
+    command = [sys.executable, "-c", code, "grade", str(broken)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.partition("LOADED")[2].split())
+    assert "grader.intake" in loaded
+    heavy = {"asyncio", "sqlite3", "grader.judge", "grader.oracle", "grader.sandbox.choice"}
+    assert loaded & {*heavy, "grader.diagnosis", "xml.etree.ElementTree"} == set()
+
+
 def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis() -> None:
     code = """
 import sys

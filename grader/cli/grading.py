@@ -84,20 +84,16 @@ def try_(
 ) -> None:
     """Try one submission on the public examples, as a student. Exit codes: those of grade."""
     with reporting_errors():
-        from grader.bench import Bench
+        from grader.bench import PublicBench
         from grader.environment import cache_folder
-        from grader.public import PublicExaminer
         from grader.report.output import write
         from grader.report.views import for_student
 
         _refuse_one_file_twice(output, html)
-        chosen = load_exercise(exercise)
-        examiner = PublicExaminer(chosen)
-        report, source = _judge(
-            Bench(chosen, examiner, cache_folder(), sandbox=sandbox.value), path
-        )
+        bench = PublicBench(load_exercise(exercise), cache_folder(), sandbox=sandbox.value)
+        report, source = _judge(bench, path)
         # A report on standard output may be JSON: what is no part of it goes beside it.
-        typer.echo(examiner.note, err=format is not Format.text)
+        typer.echo(bench.note, err=format is not Format.text)
         document = for_student(report, "full")
         write(document, format, output, source)
         if html is not None:

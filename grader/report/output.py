@@ -11,7 +11,6 @@ from grader.errors import UsageError
 from grader.model import Report
 from grader.report import document
 from grader.report.format import Format
-from grader.report.junit import to_junit
 from grader.report.terminal import show
 
 _WIDTH_OF_A_FILE = 100
@@ -29,6 +28,8 @@ def write(report: Report, format: Format, target: Path | None, source: str | Non
     if format is Format.json:
         text = document.to_json(report).decode()
     elif format is Format.junit:
+        from grader.report.junit import to_junit
+
         text = to_junit(report)
     elif format is Format.html:
         from grader.report import html  # a page and its drawings: of no use to the other forms

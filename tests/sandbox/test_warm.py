@@ -132,6 +132,8 @@ def test_rehearsal_names_layers_and_nothing_of_how_they_are_joined(
     rehearsal = steps(exercise, oracle, asked)
     assert {step["kind"] for step in rehearsal} == {"Conv", "BatchNorm", "Linear"}
     assert all(set(step) == {"kind", "settings", "shape"} for step in rehearsal)
+    images = [tuple(step["shape"]) for step in rehearsal if step["kind"] == "Conv"]
+    assert {(3, 2, 1), (2, 2, 1)} <= set(images), "what failing inputs are simplified to"
     encoded = [msgspec.json.encode(step) for step in rehearsal]
     assert encoded == sorted(set(encoded))
     rubric = tuple(one for one in exercise.rubric if one.id in ("runs", "result", "values"))
