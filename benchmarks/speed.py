@@ -1,6 +1,6 @@
 """Compare what grading one submission costs, by this grader and by the usual ways, side by side.
 
-    python benchmarks/speed.py [--runs 3] [--cases 40] [--only WAY ...] [--json FILE]
+    python benchmarks/speed.py [--runs 3] [--cases 40] [--only WAY ...] [--wrong NAME] [--json FILE]
 
 Every figure counts all processes: CPU seconds are what the kernel says of a command and of all
 that it waited for, so the launcher is `confined`, below which nothing is started by a third party.
@@ -14,6 +14,7 @@ Wall-clock seconds mean something on an idle machine only; ratios of CPU seconds
 
 import argparse
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import usual_graders
 
 import reference
@@ -37,15 +39,12 @@ from grader.judge import Judge
 from grader.oracle import Oracle
 from grader.questions import pose
 from grader.rehearsal import steps
-from grader.runtime import compile_cache
+from grader.runtime import compile_cache, variables
 from grader.sandbox.choice import choose
 from grader.sandbox.setup import Setup
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "resnet_classifier"
-SUBMISSIONS = {
-    "right": FIXTURES / "accepted" / "plain",
-    "wrong": FIXTURES / "rejected" / "pool_max",
-}
+RIGHT = FIXTURES / "accepted" / "plain"
 SYNTAX_ERROR = FIXTURES / "hostile" / "syntax_error"
 MANY = 6
 """Submissions of the longer of two runs whose difference is the cost of one more."""
@@ -60,10 +59,11 @@ class Cost(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """Where everything is measured: caches, number of cases."""
+    """Where everything is measured, and on what: caches, number of cases, submissions by kind."""
 
     cache: Path
     cases: int
+    submissions: dict[str, Path]
 
 
 def run(command: list[str], cache: Path, *, expected: tuple[int, ...] = (0, 1)) -> Cost:
@@ -135,7 +135,7 @@ def usual(name: str) -> Callable[[Path, Scene], Cost]:
     def measure(path: Path, scene: Scene) -> Cost:
         with tempfile.TemporaryDirectory() as folder:
             made = usual_graders.lay_out(name, Path(folder), path / "submission.py")
-            passes = path == SUBMISSIONS["right"]
+            passes = path == RIGHT
             return run(made, scene.cache, expected=(0,) if passes else (0, 1))
 
     return measure
@@ -173,29 +173,62 @@ def prepare(scene: Scene) -> None:
         for step in steps(exercise, oracle, questions.suite.cases):
             oracle.rehearse(step)
         Diagnostician(exercise, oracle).prepare(questions.asked)
-    for path in SUBMISSIONS.values():
+    for path in scene.submissions.values():
         by_command(path, scene)
         in_a_row(path, scene, "fork", 1)
 
 
-def judges_share(scene: Scene) -> float:
-    """Return the judge's own part of the CPU seconds of one more right submission, warm forks."""
-    total = one_more("fork")(SUBMISSIONS["right"], scene).cpu_s
-    command = [sys.executable, __file__, "--grade", str(SUBMISSIONS["right"]), "--workers", "fork"]
+def own_share(scene: Scene) -> float:
+    """Return which part of one more right submission on a warm fork is not the student's code.
+
+    That is everything but the bare calls: judge, oracle, template, fork, lock-down, frames, and
+    what the student's code costs more in a fork, whose first touch of a page copies it.
+    """
+    total = one_more("fork")(RIGHT, scene).cpu_s
+    folder = compile_cache(scene.cache)
+    command = [sys.executable, __file__, "--bare", str(RIGHT)]
     done = subprocess.run(
-        [*command, "--count", "3", "--cases", str(scene.cases)],
-        env={**os.environ, "GRADER_CACHE": str(scene.cache)},
+        [*command, "--cases", str(scene.cases)],
+        env={
+            **os.environ,
+            **variables(folder, writable=False),
+            "GRADER_CACHE": str(scene.cache),
+        },
         capture_output=True,
         check=True,
     )
-    used = [json.loads(line) for line in done.stdout.splitlines()]
-    return 1 - statistics.median(one["worker"] for one in used) / total
+    return 1 - float(done.stdout) / total
+
+
+def call_bare(path: Path, count: int) -> None:
+    """Print the CPU seconds that the calls of one grading take here, once all is compiled."""
+    from grader.sandbox.worker.calling import Program  # JAX
+    from grader.sandbox.worker.session import start_libraries
+
+    start_libraries()
+    gc.collect()
+    gc.freeze()  # as a template does
+
+    exercise, cache = reference.load(reference.DEFAULT), Path(os.environ["GRADER_CACHE"])
+    with Oracle(exercise, cache) as oracle:
+        asked = pose(exercise, oracle, exercise.default_seed, count).asked
+    cases = [*(one.case.arguments for one in asked), exercise.watched, exercise.watched]
+    calls = [[np.asarray(case[one.name]) for one in exercise.arguments] for case in cases]
+    submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
+    program, spent = Program(), []
+    program.load(submission.source, exercise.entry)
+    for _ in range(4):  # the first one compiles
+        start = time.process_time()
+        for arguments in calls:
+            program.call(arguments)
+        spent.append(time.process_time() - start)
+    print(statistics.median(spent[1:]))
 
 
 def rows(scene: Scene, names: list[str], runs: int) -> Iterator[tuple[str, str, Cost]]:
     """Measure every way on every submission; the median of each figure."""
     for name in names:
-        for kind, path in SUBMISSIONS.items():
+        for kind, path in scene.submissions.items():
             found = [WAYS[name](path, scene) for _ in range(runs)]
             cpu, wall = zip(*found, strict=True)
             yield name, kind, Cost(statistics.median(cpu), statistics.median(wall))
@@ -211,11 +244,11 @@ def show(table: dict[tuple[str, str], Cost]) -> None:
 
 
 def show_shares(scene: Scene, runs: int) -> None:
-    """Print what an unreadable file costs, and the judge's part of a readable one."""
+    """Print what an unreadable file costs, and our own part of a readable one."""
     costs = [by_command(SYNTAX_ERROR, scene) for _ in range(runs)]
     cpu, wall = (statistics.median(figures) for figures in zip(*costs, strict=True))
     print(f"a syntax error, from typing to verdict: {wall:.2f} s wall, {cpu:.2f} CPU s")
-    print(f"the judge's own share of one more, warm fork: {judges_share(scene):.0%}")
+    print(f"what is not the student's code, of one more, warm fork: {own_share(scene):.0%}")
 
 
 def main() -> None:
@@ -224,16 +257,22 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--cases", type=int, default=40)
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--wrong", default="pool_max", help="a folder of fixtures' rejected/")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--workers", default="fork", help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.grade is not None:
         grade_in_a_row(options.grade, options.workers, options.count, options.cases)
         return
+    if options.bare is not None:
+        call_bare(options.bare, options.cases)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(Path(folder), options.cases)
+        submissions = {"right": RIGHT, "wrong": FIXTURES / "rejected" / options.wrong}
+        scene = Scene(Path(folder), options.cases, submissions)
         is_ours = any(name in OURS for name in options.only)
         if is_ours:
             prepare(scene)
