@@ -26,6 +26,7 @@ from grader.service.lti.web import close_lti, open_lti
 from grader.service.pages import visits
 from grader.service.pages.handlers import PAGE_HANDLERS
 from grader.service.pages.rendering import Pages
+from grader.service.pages.summaries import Summaries
 from grader.service.reports import Reports
 from grader.service.webhooks import routes as webhook_routes
 
@@ -78,6 +79,7 @@ def _parts(service: Service) -> dict[str, Any]:
         "lti": open_lti(settings),
         "pages": Pages(settings),
         "reports": Reports(settings.feedback),
+        "summaries": Summaries(),
         "draining": threading.Event(),
     }
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from grader.service.core import Service
 from grader.service.database import insert_once
-from grader.service.lti import policy, roll
+from grader.service.lti import changes, policy, roll
 from grader.service.lti.ags import store
 from grader.service.lti.policy import Attempt, Policy
 from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
@@ -95,3 +95,18 @@ def attempts(session: Session, link: LtiLink, user: str) -> Sequence[Attempt]:
 def policy_of(link: LtiLink) -> Policy:
     """Return how attempts count at a placement."""
     return msgspec.json.decode(link.policy, type=Policy)
+
+
+def change_policy(service: Service, link_id: int, wanted: Policy) -> int:
+    """Let attempts count otherwise at a placement, and return how many grades that changes."""
+
+    def change(session: Session) -> int:
+        link = locked(session, link_id)
+        changed = changes.of_policy(session, link, policy_of(link), wanted)
+        link.policy = msgspec.json.encode(wanted).decode()
+        session.flush()
+        for one in changed:  # by name: of two at once, none waits for the other's lock
+            settle(session, link, one.user)
+        return len(changed)
+
+    return service.database.do(change)

@@ -73,10 +73,11 @@ def states(
         rows = rows.where(column == wanted) if wanted else rows
     with database.reading() as session:
         found = session.execute(rows.order_by(LtiGrade.changed_at)).all()
-        return [_state(grade, link) for grade, link in found]
+        return [state_of(grade, link) for grade, link in found]
 
 
-def _state(grade: LtiGrade, link: LtiLink) -> GradeState:
+def state_of(grade: LtiGrade, link: LtiLink) -> GradeState:
+    """Return where a grade is that was decided once."""
     score = store.read(grade).wanted
     return GradeState(
         id=grade.id,
@@ -114,4 +115,6 @@ def why(database: Database, id: int) -> tuple[GradeState, list[LtiGradeStep]]:
         if grade is None or not grade.row:
             raise UsageError(f"there is no grade {id}; grader grades status shows them")
         steps = select(LtiGradeStep).where(LtiGradeStep.grade_id == id).order_by(LtiGradeStep.id)
-        return _state(grade, session.get_one(LtiLink, grade.link_id)), list(session.scalars(steps))
+        return state_of(grade, session.get_one(LtiLink, grade.link_id)), list(
+            session.scalars(steps)
+        )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grader.report.html.words import VERDICTS, Said
 from grader.service.lti.policy import Attempt
 from grader.service.lti.tables import LtiAttempt, LtiLink
 from grader.service.tables import Grading, Result, Submission
@@ -30,6 +31,11 @@ class Judged:
     def is_graded(self) -> bool:
         """Whether a grade may be made of it."""
         return self.verdict != _OURS and self.max_score > 0
+
+    @property
+    def said(self) -> Said:
+        """The verdict in words."""
+        return VERDICTS[self.verdict]  # type: ignore[index]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,10 +65,12 @@ def open_launch(session: Session, launch: Launch, platform: Platform) -> Opened:
 
 
 def _page(link: LtiLink, launch: Launch) -> str:
-    """Return the page that a launch opens: for staff who review, that student's."""
-    if launch.for_user and launch.role == "staff":
+    """Return the page that a launch opens: for staff the class, or the student to review."""
+    if launch.role != "staff":
+        return home(link.id)
+    if launch.for_user:
         return f"{home(link.id)}/student?{urlencode({'user': launch.for_user})}"
-    return home(link.id)
+    return f"{home(link.id)}/class"
 
 
 def deep_linking(opened: LtiLaunch) -> DeepLinking | None:

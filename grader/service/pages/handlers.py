@@ -6,19 +6,29 @@ from litestar.types import ControllerRouterHandler
 
 from grader.service.pages import (
     choice_routes,
+    class_routes,
     errors,
     exercise_routes,
+    passback_routes,
     progress_routes,
+    regrade_routes,
+    rules_routes,
     statics,
     submission_routes,
+    trouble_routes,
     visits,
 )
 
 _PAGES: list[ControllerRouterHandler] = [
     *choice_routes.HANDLERS,
     *exercise_routes.HANDLERS,
+    *class_routes.HANDLERS,
     *submission_routes.HANDLERS,
     *progress_routes.HANDLERS,
+    *regrade_routes.HANDLERS,
+    *passback_routes.HANDLERS,
+    *rules_routes.HANDLERS,
+    *trouble_routes.HANDLERS,
 ]
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [

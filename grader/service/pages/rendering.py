@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from litestar import Litestar, Response
 
 from grader.report.html.frame import finalized
@@ -29,7 +29,12 @@ class Pages:
         self.statics = Statics()
         self.root = urlsplit(settings.base_url).path
         self._templates = Environment(
-            loader=PackageLoader("grader.service.pages"),
+            loader=ChoiceLoader(
+                [
+                    PackageLoader("grader.service.pages"),
+                    PrefixLoader({"report": PackageLoader("grader.report.html")}),
+                ]
+            ),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=finalized,

@@ -12,8 +12,6 @@ from grader.service.lti.ags.score import Score
 from grader.service.lti.policy import Policy
 from grader.service.lti.tables import LtiGrade, LtiLink
 
-_KEPT = {"best": "Your best attempt counts.", "last": "Your last attempt counts."}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -60,9 +58,9 @@ def standing(session: Session, link: LtiLink, user: str) -> Standing:
     )
 
 
-def rules(found: Policy) -> list[str]:
+def rules(found: Policy, whose: str = "Your") -> list[str]:
     """Say which attempt counts and what lateness costs, one sentence each, without the moment."""
-    said = [_KEPT[found.keep]]
+    said = [f"{whose} {found.keep} attempt counts."]
     if found.due_s is None or not found.percent_off_per_day:
         return said
     if found.grace_minutes:

@@ -24,6 +24,13 @@ MOST_TOKEN_REFUSALS = 8
 _LOCK_RETRIES_S = (3_600.0, 86_400.0)
 """When a grade that seems locked is tried again, for a teacher may unlock it."""
 
+NO_TOKEN = "the platform gives us no token: "
+LOCKED = "the grade is probably locked in the gradebook: "
+LATER = "the LMS has a later timestamp than ours: "
+ANOTHER = "the LMS shows another grade: "
+SILENT = "no usable answer for "
+"""What the problem of a parked row begins with; else it is the platform's own words."""
+
 
 def decide(row: Row | None, score: Score, now_s: float) -> Row:
     """Put a newly decided grade in the place of the older one; an equal one changes nothing."""
@@ -138,7 +145,7 @@ def _not_sent(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
 def _token_refused(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
     refused = replace(row, token_refusals=row.token_refusals + 1)
     if refused.token_refusals >= MOST_TOKEN_REFUSALS:
-        return _park(refused, f"the platform gives us no token: {event.text}")
+        return _park(refused, f"{NO_TOKEN}{event.text}")
     return _later(refused, event, now_s, waits)
 
 
@@ -172,13 +179,13 @@ def _differs(row: Row, seen: str, now_s: float) -> Row:
     """The gradebook shows another grade than the one that was sent last."""
     if row.doubt == "conflict":
         if row.restamps >= MOST_RESTAMPS:
-            return _park(row, f"the LMS has a later timestamp than ours: {row.problem}; {seen}")
+            return _park(row, f"{LATER}{row.problem}; {seen}")
         return replace(row, step="send", restamps=row.restamps + 1, due_s=now_s + 1)
     if row.doubt == "unknown":
         step: Step = "probe" if row.answered_500 else "send"
         return replace(row, step=step, resends=1, due_s=now_s)
     if row.resends >= 1:
-        return _park(row, f"the LMS shows another grade: {seen}")
+        return _park(row, f"{ANOTHER}{seen}")
     return replace(row, step="send", resends=1, due_s=now_s)
 
 
@@ -199,7 +206,7 @@ def _healthy(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
     locked = replace(row, locked=row.locked + 1)
     if locked.locked < MOST_LOCKED:
         return replace(locked, step="send", due_s=now_s)
-    text = f"the grade is probably locked in the gradebook: {row.problem}"
+    text = f"{LOCKED}{row.problem}"
     parked = _park(replace(locked, locked=MOST_LOCKED - 1), text)
     if row.lock_parks >= len(_LOCK_RETRIES_S):
         return parked
@@ -233,7 +240,7 @@ def _later(row: Row, event: Event, now_s: float, waits: _Waits) -> Row:
     since_s = row.failing_since_s if row.failing_since_s is not None else now_s
     if now_s - since_s > waits.timing.give_up_s:
         days = (now_s - since_s) / 86_400
-        return _park(row, f"no usable answer for {days:.0f} days, lastly: {event.text}")
+        return _park(row, f"{SILENT}{days:.0f} days, lastly: {event.text}")
     return replace(
         row,
         due_s=now_s + waits.pause_s(row.failures, event.wait_s),

@@ -1,0 +1,16 @@
+// The due time in the reader's own zone: shown so, and sent as the moment that it is.
+const due = document.querySelector("input[data-utc]");
+if (due) {
+  const zone = document.querySelector("[data-zone]");
+  const sent = document.querySelector("input[name=due_utc]");
+  const two = (number) => String(number).padStart(2, "0");
+  if (due.value) {
+    const at = new Date(due.value + "Z");
+    due.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+  }
+  zone.textContent = "your own time";
+  due.form.addEventListener("submit", () => {
+    const at = new Date(due.value);
+    sent.value = due.value && !isNaN(at) ? at.toISOString() : "";
+  });
+}
