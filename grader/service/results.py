@@ -63,9 +63,9 @@ def record(
     return fresh
 
 
-def latest(session: Session, submission_id: str) -> Result | None:
-    """Return the newest result of a submission that counts."""
-    rows = select(Result).where(Result.submission_id == submission_id, Result.held.is_(False))
+def latest(session: Session, submission_id: str, *, held: bool = False) -> Result | None:
+    """Return the newest result of a submission that counts, or that is held."""
+    rows = select(Result).where(Result.submission_id == submission_id, Result.held.is_(held))
     return session.scalars(rows.order_by(Result.id.desc()).limit(1)).one_or_none()
 
 

@@ -2,28 +2,25 @@
 
 from typing import Any
 
+from anyio.to_thread import run_sync
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
-from sqlalchemy import select
 
 from grader.service.access import NOT_YOURS, Access
 from grader.service.lti import changes, grades, holding
 from grader.service.lti.tables import LtiLink
 from grader.service.lti.web import service_of
-from grader.service.pages import staff
+from grader.service.pages import staff, submission_routes
 from grader.service.pages.forms import form_of
 from grader.service.pages.rendering import pages_of, policy
 from grader.service.pages.visit import Visit
-from grader.service.reports import Reports
-from grader.service.tables import Result
 
 Asked = Request[Any, Any, Any]
 
 _SAID = {
-    "begun": "They are being graded again.",
     "nothing": "Nothing is to be graded again: this version of the exercise has judged it.",
     "stopped": "Those that nobody had begun are left as they are.",
     "published": "The new results count now. Grades that changed are on their way to the course.",
@@ -78,7 +75,7 @@ def begin(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
     """Grade one submission again, or all that an older version has judged."""
     service, one = service_of(request.app), form_of(request).text("submission")
     begun = holding.begin(service, visit.placement.id, one)
-    return _back(request, visit, "begun" if begun else "nothing")
+    return _back(request, visit, "" if begun else "nothing")
 
 
 @post("/links/{link_id:str}/regrading/stop", opt={"access": Access.LINK_STAFF}, sync_to_thread=True)
@@ -115,25 +112,22 @@ def discard(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
 @get(
     "/links/{link_id:str}/submissions/{submission_id:str}/held",
     opt={"access": Access.LINK_SUBMISSION_STAFF},
-    sync_to_thread=True,
 )
-def held_report(
+async def held_report(
     request: Asked, visit: NamedDependency[Visit], submission_id: FromPath[str]
 ) -> Response[str]:
     """Show the report of a new result that is not published yet."""
-    rows = select(Result).where(Result.submission_id == submission_id, Result.held)
-    with service_of(request.app).database.reading() as session:
-        result = session.scalars(rows.order_by(Result.id.desc()).limit(1)).one_or_none()
-    if result is None:
+    report = await submission_routes.drawn(request, visit, submission_id, held=True)
+    if not report:
         raise NotFoundException(NOT_YOURS)
-    reports: Reports = request.app.state.reports
-    part = reports.part(result, None, staff=True)
-    return staff.page(request, visit, "held", report=part, submission=submission_id)
+    return await run_sync(
+        lambda: staff.page(request, visit, "held", report=report, submission=submission_id)
+    )
 
 
 def _back(request: Asked, visit: Visit, said: str) -> Redirect:
-    path = f"{pages_of(request.app).root}{visit.home}/regrading?said={said}"
-    return Redirect(path, status_code=303)
+    path = f"{pages_of(request.app).root}{visit.home}/regrading"
+    return Redirect(f"{path}?said={said}" if said else path, status_code=303)
 
 
 HANDLERS = [regrading, regrading_progress, begin, stop, publish, discard, held_report]

@@ -56,8 +56,17 @@ async def report(
     request: Asked, visit: NamedDependency[Visit], submission_id: FromPath[str]
 ) -> Response[str]:
     """Return the report alone, for a page that has waited for it."""
-    judged = await run_sync(_latest, service_of(request.app), submission_id)
-    return Response(str(await _drawn(request, visit, judged)), media_type="text/html")
+    return Response(str(await drawn(request, visit, submission_id)), media_type="text/html")
+
+
+async def drawn(request: Asked, visit: Visit, submission_id: str, *, held: bool = False) -> Markup:
+    """Return the newest report of a submission as a part of a page; "" where there is none.
+
+    Args:
+        held: of a result that is not published yet.
+    """
+    judged = await run_sync(_latest, service_of(request.app), submission_id, held)
+    return await _drawn(request, visit, judged)
 
 
 def _facts(
@@ -89,10 +98,10 @@ def _of_its_user(session: Session, visit: Visit, submission_id: str) -> list[Att
     return attempts(session, visit.placement, attempt.user)
 
 
-def _latest(service: Service, submission_id: str) -> _Judged | None:
+def _latest(service: Service, submission_id: str, held: bool = False) -> _Judged | None:
     """Return the newest result of a submission; None where there is none, or none to come."""
     with service.database.reading() as session:
-        result = results.latest(session, submission_id)
+        result = results.latest(session, submission_id, held=held)
         sent = None if result is None else _file(session, submission_id)
     if result is None:
         return None

@@ -5,12 +5,10 @@ The frame is on another site than the course, as in life; at the end the same on
 
 import threading
 from collections.abc import Callable, Iterator
-from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 import samples
-from axe_playwright_python.sync_playwright import Axe
 from processes import PATIENCE_S
 from sample_parts import SOURCE
 from sqlalchemy import select
@@ -22,6 +20,7 @@ from grader.service.core import Service
 from grader.service.judging.work import Reply, Work
 from grader.service.tables import WAITING, Grading
 from service.lti.fake_platform import FakePlatform
+from service.lti.looking import grave
 
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
@@ -70,21 +69,6 @@ def begin(service: Service) -> Iterator[Callable[[Report], Slow]]:
     for slow, work in running:
         slow.may.set()
         work.join(PATIENCE_S)
-
-
-def grave(page: "Page") -> list[tuple[str, str]]:
-    """Return what axe finds serious, in every scheme and at both widths, the frame included."""
-    found = []
-    for scheme, width in product(("light", "dark"), (360, 1280)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size({"width": width, "height": 900})
-        for one in Axe().run(page).response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                found.append((f"{scheme} {width} {one['id']}", one["nodes"][0]["html"][:200]))
-        assert page.evaluate(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        ), (scheme, width)
-    return found
 
 
 def opened(page: "Page", lms: FakePlatform) -> "FrameLocator":
