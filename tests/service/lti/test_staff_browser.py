@@ -71,7 +71,7 @@ def filled(service: Service, incoming: Callable[..., Incoming]) -> Callable[[], 
             link.policy = msgspec.json.encode(policy).decode()
             for number in range(STUDENTS):
                 hand_in(session, link, number)
-            for user in ("4007", "4011"):
+            for user in ("4001", "4013"):
                 grade = store.locked(session, LtiGrade.user == user)
                 assert grade is not None
                 row = replace(store.read(grade), step="parked", due_s=None)
@@ -153,6 +153,9 @@ def test_staff_see_the_class_grade_again_publish_send_again_and_export(
     page.get_by_role("link", name="Grades").click()
     page.get_by_role("heading", name="Grades in the course").wait_for()
     assert grave(page) == []
+    page.get_by_role("row", name="4001").get_by_role("button", name="Send again").click()
+    page.get_by_text("1 grade is sent again.").wait_for()
+    page.get_by_role("link", name="1 not taken", exact=True).wait_for()
     page.get_by_role("link", name="Rules").click()
     page.get_by_label("Off for each day begun").fill("a lot")
     page.get_by_role("button", name="See what it changes").click()

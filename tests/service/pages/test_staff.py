@@ -240,7 +240,7 @@ def test_rules_say_what_they_change_before_they_are_stored(
     page = press("/rules", **RULES)
     assert "1 grade would change" in page and "Store, and send 1 grade" in page
     assert "Then The best attempt counts. Due 24 Nov 2026, 00:00 UTC. Nothing is taken off" in page
-    assert "alice 80 of 100 72 of 100 10 % off for lateness in place of 0 %." in page
+    assert "alice 80 of 100 72 of 100 -8 % 10 % off for lateness in place of 0 %." in page
     assert wanted(place) == {"alice": 80, "bob": 80}
     assert "These rules hold now. 1 grade changes and is sent" in press("/rules/store", **RULES)
     assert wanted(place) == {"alice": 72, "bob": 80}
