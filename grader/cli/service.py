@@ -106,6 +106,9 @@ def add(
     fetch_token_file: Annotated[
         Path | None, typer.Option(help="File with a token that reads private repositories.")
     ] = None,
+    lti_platform: Annotated[
+        int | None, typer.Option(help="Platform whose courses these are: its staff see failures.")
+    ] = None,
 ) -> None:
     """Let somebody send submissions; prints address and secret, the secret only this once."""
     with installed():
@@ -123,6 +126,7 @@ def add(
                 course=course,
                 fetch_host=fetch_host,
                 fetch_token=token,
+                lti_platform=lti_platform,
             )
         typer.echo(f"address: {settings.read().base_url}/hooks/submissions/{name}")
         typer.echo(f"secret:  {secret}")

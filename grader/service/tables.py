@@ -73,6 +73,8 @@ class Source(Base):
         callback_refused_at: when the other side answered 410: gone, send no more.
         exercise, course: for kinds whose deliveries do not name them; "" otherwise.
         fetch_token: sent when files are fetched from fetch_host, and to no other host.
+        lti_platform_id: the LTI platform whose courses these are, by the same ids: their staff see
+            there what was given up on here. None: only the operator does.
     """
 
     __tablename__ = "source"
@@ -84,6 +86,7 @@ class Source(Base):
     course: Mapped[str] = mapped_column(default="")
     fetch_host: Mapped[str] = mapped_column(default="")
     fetch_token: Mapped[str] = mapped_column(default="")
+    lti_platform_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
 from grader.service.lti.web import service_of
+from grader.service.pages import trouble
 from grader.service.pages.rendering import pages_of
 from grader.service.pages.visit import Visit
-from grader.service.tables import PARKED, Grading, Notice, Result
+from grader.service.tables import Result
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ def _waiting(session: Session, link: LtiLink) -> Waiting:
         LtiGrade.line_item == link.line_item,
         LtiGrade.step == "parked",
     )
-    parked = select(Grading.id).where(Grading.state == PARKED, Grading.submission_id.in_(mine))
-    notices = select(Notice.id).where(Notice.state == PARKED, Notice.submission_id.in_(mine))
-    counts = [_count(one) for one in (held, refused, parked, notices)]
+    counts = [_count(one) for one in (held, refused, trouble.parked(link), trouble.notices(link))]
     row = session.execute(select(*counts)).one()
     return Waiting(changes=row[0], grades=row[1], trouble=row[2] + row[3])
 

@@ -7,17 +7,16 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromQuery
 from litestar.response import Redirect
-from sqlalchemy import Select, select
 
 from grader.service import regrading
 from grader.service.access import NOT_YOURS, Access
-from grader.service.lti.tables import LtiAttempt, LtiLink
 from grader.service.lti.web import service_of
 from grader.service.pages import staff
+from grader.service.pages import trouble as given_up
 from grader.service.pages.forms import form_of
 from grader.service.pages.rendering import pages_of
 from grader.service.pages.visit import Visit
-from grader.service.tables import PARKED, Grading, Notice, Submission
+from grader.service.tables import Grading, Notice
 from grader.service.webhooks import outbound
 
 Asked = Request[Any, Any, Any]
@@ -31,8 +30,8 @@ def trouble(
 ) -> Response[str]:
     """List the submissions that we could not grade, and messages that nobody took."""
     link = visit.placement
-    gradings = _parked(link).order_by(Grading.started_at.desc()).limit(MOST)
-    notices = _notices(link).order_by(Notice.created_at.desc()).limit(MOST)
+    gradings = given_up.parked(link).order_by(Grading.started_at.desc()).limit(MOST)
+    notices = given_up.notices(link).order_by(Notice.created_at.desc()).limit(MOST)
     with service_of(request.app).database.reading() as session:
         failed = session.execute(gradings).all()
         held = session.execute(notices).all()
@@ -45,7 +44,7 @@ def retry(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
     """Grade one of them again, or all."""
     service, wanted = service_of(request.app), form_of(request).text("submission")
     with service.database.reading() as session:
-        ids = [row.id for row in session.execute(_parked(visit.placement))]
+        ids = [row.id for row in session.execute(given_up.parked(visit.placement))]
     if wanted and wanted not in ids:
         raise NotFoundException(NOT_YOURS)
     again = regrading.regrade_many(service, [wanted] if wanted else ids)
@@ -57,32 +56,11 @@ def resend_notice(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
     """Send one of the messages again, or all."""
     service, wanted = service_of(request.app), form_of(request).text("notice")
     with service.database.reading() as session:
-        ids = [row.id for row in session.execute(_notices(visit.placement))]
+        ids = [row.id for row in session.execute(given_up.notices(visit.placement))]
     if wanted and wanted not in ids:
         raise NotFoundException("there is no such message, or it was sent")
     again = sum(outbound.resend(service, id) for id in ([wanted] if wanted else ids))
     return _back(request, visit, again)
-
-
-def _parked(link: LtiLink) -> Select[Any]:
-    rows: Any = select(
-        *(Submission.id, LtiAttempt.user, Submission.submitted_at),
-        *(Grading.problem, Grading.tries, Grading.started_at),
-    )
-    rows = rows.join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
-    rows = rows.join(Grading, Grading.submission_id == Submission.id)
-    found: Select[Any] = rows.where(LtiAttempt.link_id == link.id, Grading.state == PARKED)
-    return found
-
-
-def _notices(link: LtiLink) -> Select[Any]:
-    rows: Any = select(
-        *(Notice.id, Notice.source, Notice.problem, Notice.tries, Notice.created_at),
-        *(LtiAttempt.user, Notice.submission_id),
-    )
-    rows = rows.join(LtiAttempt, LtiAttempt.submission_id == Notice.submission_id)
-    found: Select[Any] = rows.where(LtiAttempt.link_id == link.id, Notice.state == PARKED)
-    return found
 
 
 def _back(request: Asked, visit: Visit, again: int) -> Redirect:

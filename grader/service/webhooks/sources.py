@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 
 from grader.errors import UsageError
 from grader.service.database import Database
+from grader.service.lti.tables import LtiPlatform
 from grader.service.tables import SigningSecret, Source, now
 from grader.service.webhooks.inbound import is_name
 from grader.service.webhooks.kinds import KINDS
@@ -36,8 +37,12 @@ def add(
     course: str = "",
     fetch_host: str = "",
     fetch_token: str = "",
+    lti_platform: int | None = None,
 ) -> str:
     """Insert a source and return its first secret, which is not shown again.
+
+    Args:
+        lti_platform: whose courses these are, by the same ids.
 
     Raises:
         UsageError: the name is taken or is none, or a value does not fit its kind.
@@ -53,11 +58,13 @@ def add(
     if bool(fetch_host) != bool(fetch_token):
         raise UsageError("--fetch-host and --fetch-token-file go together")
     with database.transaction() as session:
+        if lti_platform is not None and session.get(LtiPlatform, lti_platform) is None:
+            raise UsageError(f"there is no platform {lti_platform}; see grader lti list")
         if session.get(Source, name) is not None:
             raise UsageError(f"{name} is there already; grader webhook rotate gives a new secret")
         source = Source(name=name, kind=kind, callback_url=callback_url, exercise=exercise)
         source.course, source.fetch_host, source.fetch_token = course, fetch_host, fetch_token
-        source.created_at = now()
+        source.created_at, source.lti_platform_id = now(), lti_platform
         session.add(source)
         session.flush()
         secret = SigningSecret(source=name, text=new_secret(), created_at=source.created_at)

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from grader.service import grading, results
 from grader.service.core import Service
+from grader.service.dispatch import NoDispatch
 from grader.service.lti import grades
 from grader.service.lti.ags import store
 from grader.service.lti.ags.words import explained
@@ -21,7 +22,8 @@ from grader.service.lti.policy import Policy
 from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.pages import rules_form
 from grader.service.pages.forms import Form
-from grader.service.tables import Grading, Notice, Result, Submission, now
+from grader.service.submissions import Incoming, accept
+from grader.service.tables import Grading, Notice, Result, Source, Submission, now
 from service.fakes import FakeGrader, report
 from service.pages.conftest import Person, Place
 
@@ -286,15 +288,27 @@ def test_a_refused_form_is_shown_again(press: Callable[..., str], see: Callable[
     assert "Nothing is due" in see("/rules")
 
 
+def by_webhook(place: Place, incoming: Callable[..., Incoming], **changes: str) -> Submission:
+    """Let a sender whose courses are the platform's have sent something."""
+    with place.service.database.transaction() as session:
+        if session.get(Source, "campus") is None:
+            campus = Source(name="campus", kind="standard", created_at=now())
+            campus.lti_platform_id = place.platform_id
+            session.add(campus)
+        return accept(session, incoming(user="bob", **changes), NoDispatch())
+
+
 def test_what_failed_at_our_side_is_shown_and_tried_again(
     see: Callable[..., str],
     press: Callable[..., str],
     place: Place,
     sent: Sent,
     service: Service,
+    incoming: Callable[..., Incoming],
 ) -> None:
     assert "None. Every attempt was graded" in see("/trouble")
-    failed, other = sent(), sent(user="bob")
+    failed, other = sent(), by_webhook(place, incoming)
+    hidden = by_webhook(place, incoming, course="topology")
     notice = Notice(
         id="msg_1",
         source="campus",
@@ -309,7 +323,7 @@ def test_what_failed_at_our_side_is_shown_and_tried_again(
     )
     with service.database.transaction() as session:
         session.add(notice)
-        parked = update(Grading).where(Grading.submission_id == failed.id)
+        parked = update(Grading).where(Grading.submission_id.in_([failed.id, hidden.id]))
         session.execute(parked.values(state="parked", problem="the wall fell <b>"))
     page = see("/trouble")
     assert "An internal error of ours: 1" in page and "the wall fell <b>" in page
@@ -318,9 +332,11 @@ def test_what_failed_at_our_side_is_shown_and_tried_again(
     assert "1 is tried again." in press("/trouble/resend", notice="msg_1")
     assert "None. Every attempt" in see("/trouble")
     press("/trouble/retry", 404, submission=failed.id)
+    press("/trouble/retry", 404, submission=hidden.id)
     press("/trouble/resend", 404, notice="msg_1\0")
     assert "0 are tried again." in press("/trouble/retry")
     with service.database.reading() as session:
-        assert set(session.scalars(select(Grading.state))) == {"waiting"}
+        states = dict(session.execute(select(Grading.submission_id, Grading.state)).all())
+        assert states == {failed.id: "waiting", other.id: "waiting", hidden.id: "parked"}
         assert session.get_one(Notice, "msg_1").state == "waiting"
         assert session.scalars(select(Result)).all() == []
