@@ -1,6 +1,7 @@
 """From a recorded result to the gradebook: policy, outbox rows in both databases, the real loop."""
 
 import random
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 import reference
-from grader.service import upkeep
+from grader.service import results, upkeep
 from grader.service.lti import changes, grades, holding
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
@@ -21,8 +23,9 @@ from grader.service.lti.ags.row import Event
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.policy import Attempt, Policy, decide, percent_off
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
-from grader.service.tables import now
+from grader.service.tables import Submission, now
 from service.conftest import OPERATOR
+from service.fakes import report
 from service.lti.course import DUE, QUICK, Course
 from service.lti.fake_gradebook import Faults
 
@@ -113,6 +116,23 @@ def test_a_discarded_regrade_has_not_happened(course: Course) -> None:
     course.record(first, 70, digest="d2")
     course.send()
     assert course.column["u1"].given == 70, "after it, a regrade counts at once"
+
+
+def test_a_policy_is_not_changed_while_a_result_is_being_recorded(course: Course) -> None:
+    first = course.judge("u1", 0, at=DUE + timedelta(hours=1), verdict="internal_error")
+    late = Policy(due_s=DUE.timestamp(), percent_off_per_day=50)
+    changing = threading.Thread(
+        target=grades.change_policy, args=(course.service, course.link_id, late)
+    )
+    with course.service.database.transaction() as session:
+        submission = session.get_one(Submission, first)
+        found = report(score=100, verdict="accepted", digest="d2")
+        results.record(course.service, session, submission, found, round=1, worker="w")
+        changing.start()
+        changing.join(0.5)  # on a slow machine it may not even have begun: then nothing is shown
+        assert changing.is_alive(), "it would miss a result that is not committed"
+    changing.join(PATIENCE_S)
+    assert store.read(course.row("u1")).wanted.given == 50
 
 
 def test_nothing_is_published_while_some_are_graded_and_those_left_can_be_stopped(

@@ -132,12 +132,10 @@ def test_staff_see_the_class_grade_again_publish_send_again_and_export(
     assert download.value.path().read_text("utf-8-sig").count("\n") == STUDENTS + 1
     page.get_by_role("link", name="4001", exact=True).click()
     page.get_by_role("heading", name="Student 4001").wait_for()
-    assert grave(page) == []
     page.get_by_role("link", name="Attempt 1").click()
     page.get_by_role("heading", name="Every case").wait_for()
 
     page.get_by_role("link", name="Grade again").click()
-    assert grave(page) == []
     page.get_by_role("button", name="Grade 22 attempts again").click()
     page.get_by_text("0 of 22 graded again").wait_for()
     assert grave(page) == []
