@@ -71,7 +71,14 @@ def begin(service: Service, link_id: int, submission_id: str = "") -> int:
         return wanted
 
     wanted = service.database.do(hold)
-    return regrading.regrade_many(service, wanted)
+    waiting = regrading.regrade_many(service, wanted)
+    if waiting:  # somebody else may have published meanwhile, as nothing waited yet
+        service.database.do(lambda session: _hold(session, link_id))
+    return waiting
+
+
+def _hold(session: Session, link_id: int) -> None:
+    grades.locked(session, link_id).held = True
 
 
 def progress(session: Session, link: LtiLink) -> Progress:

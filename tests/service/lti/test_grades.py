@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 import reference
-from grader.service import results, upkeep
+from grader.service import regrading, results, upkeep
 from grader.service.lti import changes, grades, holding
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
@@ -116,6 +116,24 @@ def test_a_discarded_regrade_has_not_happened(course: Course) -> None:
     course.record(first, 70, digest="d2")
     course.send()
     assert course.column["u1"].given == 70, "after it, a regrade counts at once"
+
+
+def test_a_regrade_is_held_although_somebody_publishes_while_it_begins(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course.judge("u1", 80)
+    with course.link() as link:
+        link.exercise = reference.DEFAULT
+    original = regrading.regrade_many
+
+    def publish_first(*args: Any) -> int:
+        holding.publish(course.service, course.link_id)
+        return original(*args)
+
+    monkeypatch.setattr(regrading, "regrade_many", publish_first)
+    assert holding.begin(course.service, course.link_id) == 1
+    with course.link() as link:
+        assert link.held
 
 
 def test_a_policy_is_not_changed_while_a_result_is_being_recorded(course: Course) -> None:
