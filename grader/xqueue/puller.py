@@ -120,6 +120,8 @@ class Puller:
         else:
             _logger.info("submission %s: result taken", _shown(job.submission))
             self._failures = 0
+            if reply == protocol.GIVEN_BACK:
+                self._empty = False  # it is in the queue again
             self._forget(job)
 
     def _start(self, pool: ThreadPoolExecutor) -> None:

@@ -201,6 +201,8 @@ def marked(mark: str) -> Iterator[str]:
 def test_a_stop_keeps_what_is_done_and_says_how_to_go_on(
     broken: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
+    # It is ignored, and so by every child, where the tests run in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     output, mark = tmp_path / "out", uuid.uuid4().hex
     for late in range(30, 2000):  # enough that it is still at work when it is told to stop
         (broken / f"s{late}.py").write_text(f"x{late} = (\n")

@@ -48,7 +48,7 @@ for own in (1, 80):
     if os.fork() == 0:
         if os.fork() == 0:  # a template that was lent, and its worker
             mine = bytearray(b"2" * (own << 20))
-        print(os.getpid(), os.getppid(), flush=True)
+        os.write(1, f"{os.getpid()} {os.getppid()}\\n".encode())  # whole, whoever else writes
         sys.stdin.readline()
         os._exit(0)
 sys.stdin.readline()
