@@ -56,6 +56,7 @@ class Counting:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.name, self.problem, self._sandbox = sandbox.name, sandbox.problem, sandbox
+        self.pids: list[int] = []
         self.opened, self.closed, self.is_broken = 0, 0, False
 
     @contextmanager
@@ -64,6 +65,7 @@ class Counting:
             raise SandboxError("broken")
         with self._sandbox.open(deadlines) as worker:
             assert isinstance(worker, Session)
+            self.pids.append(worker.pid)
             self.opened += 1
             yield worker
         self.closed += 1
@@ -85,12 +87,11 @@ def test_the_next_one_starts_while_this_one_is_used() -> None:
 
 def test_a_spare_that_ended_while_it_waited_is_no_submissions_fault() -> None:
     wall = Counting(sandbox_called("confined"))
-    before = children_of(os.getpid())
     with Spares(wall) as spares:
         with spares.open(Deadlines()):
-            (used,) = set(children_of(os.getpid())) - set(before)
             wait_until_opened(wall, 2)
-        (waiting,) = set(children_of(os.getpid())) - set(before) - {used}
+        _used, waiting = wall.pids
+        assert waiting in children_of(os.getpid())
         os.kill(waiting, signal.SIGKILL)
         while is_alive(waiting) or len(os.listdir(f"/proc/{waiting}/task")) > 1:
             time.sleep(0.01)  # until its last thread has closed the pipes
