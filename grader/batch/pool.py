@@ -1,7 +1,7 @@
 """Have several jobs grade entries, one thread a job; identical sources are graded once.
 
 A thread only waits for its job. What comes back is put into one queue, which the command reads. An
-entry that takes too much memory beside others waits until they are done, and is graded alone.
+entry that takes too much memory waits until the others are done, and is graded alone.
 """
 
 import threading
@@ -66,6 +66,7 @@ class Pool:
         self._preparing = threading.Lock()
         self._templates = Templates(open_wall)
         self._is_prepared, self._stopped, self._busy = False, False, 0
+        self._only_greedy_left = False
         self._running: dict[int, JobProcess] = {}
         self._sent_away: set[int] = set()
         self._watch = Watch(budget_of(jobs), self._roots, self._send_away)
@@ -123,6 +124,7 @@ class Pool:
             if self._waiting:
                 return self._waiting.popleft()
             # The greedy one by one: none is busy. They may take what templates would take.
+            self._only_greedy_left = True
             self._start = msgspec.structs.replace(self._start, workers="fresh")
             self._templates.close()
             return self._greedy.popleft()
@@ -245,13 +247,16 @@ class Pool:
         job.close()
 
     def _roots(self) -> dict[int, list[int]]:
+        """Return who may be sent away, once each."""
         with self._turn:
+            if self._only_greedy_left:
+                return {}
             return {pid: job.roots() for pid, job in self._running.items()}
 
     def _send_away(self, pid: int) -> None:
         """End the job that takes most; its entry is graded when it is alone."""
         with self._turn:
-            job = self._running.get(pid)
+            job = None if self._only_greedy_left else self._running.get(pid)
             if job is not None and pid not in self._sent_away:
                 self._sent_away.add(pid)
                 job.end()

@@ -1,5 +1,6 @@
-"""The batch keeps within its memory: the greediest job is found, and only where others are left."""
+"""The batch keeps within its memory: it is seen what all take, and which job takes most."""
 
+import math
 import os
 import subprocess
 import sys
@@ -34,11 +35,45 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
         both = {small: [small], large: [large]}
         assert greediest_of(both, tree_bytes(os.getpid()) + 64 * MIB) is None
         assert greediest_of(both, 32 * MIB) == large
-        assert greediest_of({large: [large]}, 32 * MIB) is None
+        assert greediest_of({small: [small]}, 32 * MIB) == small, "the only one goes as well"
+        assert greediest_of({}, 32 * MIB) is None
 
 
 def greediest_of(running: Running, most: int) -> int | None:
     return Watch(most + memory._GROWN_MEANWHILE, lambda: running, lambda pid: None).greediest()
+
+
+GROWS = """
+import os, sys
+held = bytearray(b"1" * (100 << 20))
+print(flush=True)
+for line in sys.stdin:
+    more = bytearray(b"2" * (80 << 20)) if line == "itself\\n" else b""
+    if line == "a fork\\n":
+        if os.fork():
+            continue
+        more = bytearray(b"3" * (80 << 20))
+    print(flush=True)
+"""
+
+
+@pytest.mark.parametrize("which", ["itself", "a fork"])
+def test_what_grows_between_two_close_looks_is_seen(
+    which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_LOOK_CLOSELY_EVERY_S", math.inf)
+    command = [sys.executable, "-c", GROWS]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline()
+        budget = tree_bytes(os.getpid()) + 50 * MIB + memory._GROWN_MEANWHILE
+        watch = Watch(budget, lambda: {process.pid: [process.pid]}, lambda pid: None)
+        assert watch.greediest() is None
+        print(which, file=process.stdin, flush=True)
+        assert process.stdout.readline()
+        assert watch.greediest() == process.pid
 
 
 FORKS = """

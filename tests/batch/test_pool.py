@@ -201,18 +201,20 @@ def test_a_machine_that_cannot_grade_stops_the_batch(monkeypatch: pytest.MonkeyP
         grade(Jobs(prepares=False), "one", "two", monkeypatch=monkeypatch)
 
 
+@pytest.mark.parametrize("count", [1, 3])
 def test_what_takes_too_much_memory_is_graded_alone_and_not_charged(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     jobs = Jobs()
     names = [f"greedy {number}" for number in range(3)] + [f"n{number}" for number in range(20)]
-    rows = grade(jobs, *names, monkeypatch=monkeypatch)
+    rows = grade(jobs, *names, monkeypatch=monkeypatch, count=count)
     assert {one.verdict for one in rows.values()} == {"wrong_answer"}
     assert set(list(rows)[-3:]) == {"greedy 0", "greedy 1", "greedy 2"}
 
 
+@pytest.mark.parametrize("count", [1, 2])
 def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int
 ) -> None:
     source, output = tmp_path / "class", tmp_path / "out"
     source.mkdir()
@@ -220,7 +222,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
         (source / f"s{number}.py").write_text(f"x{number} = (\n")
     make_folders(output)
     monkeypatch.setattr(memory, "_LOOK_EVERY_S", 0.001)
-    monkeypatch.setattr(pool, "budget_of", lambda jobs: 1)  # whoever is not alone has to go
+    monkeypatch.setattr(pool, "budget_of", lambda jobs: 1)  # whoever it is has to go
     start = Start(
         exercise=reference.DEFAULT,
         sandbox="auto",
@@ -233,7 +235,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
     )
     entries = gather(source).entries
     sent: list[int] = []
-    made = Pool(start, entries, jobs=2, originals={}, max_score=100, open_wall=no_templates)
+    made = Pool(start, entries, jobs=count, originals={}, max_score=100, open_wall=no_templates)
 
     def send_away(pid: int) -> None:
         sent.append(pid)
