@@ -216,7 +216,8 @@ class Connection:
         """Say how the worker ended."""
         ending = self._channel.ending()
         if ending is None:
-            return ProtocolError("It closed its connection to the judge.")
+            # Behind other walls somebody holds the pipe too, and the deadline is what ends it.
+            return TimeLimitExceeded("It closed its connection to the judge and ran on.")
         if ending.out_of_memory:
             return MemoryLimitExceeded("It used more memory than its container has.")
         name = _SIGNALS.get(ending.signal or 0)
