@@ -160,6 +160,8 @@ def list_() -> None:
             where = f", results to {one.callback_url}" if one.callback_url else ""
             gone = " (it answered 410: nothing is sent)" if one.is_refused else ""
             what = f", {one.exercise}" if one.exercise else ""
+            if one.lti_platform is not None:
+                what += f", courses of platform {one.lti_platform}"
             secrets = f"{one.live_secrets} live secrets, newest of {one.newest_secret_at}"
             typer.echo(f"{one.name}  {one.kind}{what}, {secrets}{where}{gone}")
         if not found:

@@ -1,4 +1,4 @@
-"""The backups of docs/operations.md hold everything, and a service starts on what they restore."""
+"""The backups of docs/operations.md hold what was there, and what they restore is up to date."""
 
 import shutil
 import sqlite3

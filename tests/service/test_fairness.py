@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from grader.service import regrading, submissions
 from grader.service.core import Service
@@ -73,14 +73,21 @@ def test_the_same_course_id_of_two_sources_is_two_courses(service: Service, inco
         assert list(session.scalars(rows)).index(other) <= 1
 
 
-def test_regrades_of_many_stand_behind_whoever_waits(service: Service, incoming: Made) -> None:
-    graded = [accept(service, incoming(user=str(number), course="large")) for number in range(20)]
-    for _ in graded:
-        finish_first(service)
-    assert regrading.regrade_many(service, graded) == 20
+def test_five_thousand_regrades_stand_behind_whoever_waits(
+    service: Service, incoming: Made
+) -> None:
+    with service.database.transaction() as session:
+        graded = [
+            submissions.accept(
+                session, incoming(user=str(number), course="large"), NoDispatch(), lane=INTERACTIVE
+            ).id
+            for number in range(5000)
+        ]
+        session.execute(update(Grading).values(state=DONE))
+    assert regrading.regrade_many(service, graded) == 5000
     accept(service, incoming(user="new", course="large"))
     accept(service, incoming(course="small"))
     assert set(order(service)[:2]) == {"large", "small"}
     with service.database.reading() as session:
         lanes = session.scalars(select(Grading.lane).where(Grading.state == WAITING)).all()
-    assert sorted(lanes) == [INTERACTIVE] * 2 + [BULK] * 20
+    assert sorted(lanes) == [INTERACTIVE] * 2 + [BULK] * 5000

@@ -25,6 +25,7 @@ class Listed(msgspec.Struct):
     live_secrets: int
     newest_secret_at: str
     is_refused: bool
+    lti_platform: int | None
 
 
 def add(
@@ -116,6 +117,7 @@ def listed(database: Database) -> list[Listed]:
                 live or 0,
                 "" if newest is None else f"{newest:%Y-%m-%d %H:%M}",
                 source.callback_refused_at is not None,
+                source.lti_platform_id,
             )
             for source, live, newest in session.execute(rows)
         ]

@@ -51,6 +51,20 @@ def test_a_moodle_is_added_by_its_address_and_listed(grader: Command) -> None:
     assert again.exit_code == 2 and "registered already, as platform 1" in again.output
 
 
+def test_a_sender_may_stand_for_the_courses_of_a_platform(grader: Command) -> None:
+    command = ("webhook", "add", "campus", "--lti-platform", "1")
+    refused = grader(*command)
+    assert (
+        refused.exit_code == 2 and "there is no platform 1; see grader lti list" in refused.output
+    )
+    arguments = ("lti", "add-platform", "--family", "moodle", "--client-id", "c1")
+    assert grader(*arguments, "--url", "https://lms.example").exit_code == 0
+    added = grader(*command)
+    assert added.exit_code == 0, added.output
+    assert "https://grader.example/hooks/submissions/campus" in added.output
+    assert "courses of platform 1" in grader("webhook", "list").output
+
+
 def test_a_platform_of_another_family_needs_every_address(grader: Command) -> None:
     added = grader("lti", "add-platform", "--family", "sakai", "--client-id", "c1")
     assert added.exit_code == 2 and "--token-url" in added.output
