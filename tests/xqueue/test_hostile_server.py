@@ -12,6 +12,7 @@ from xqueue_parts import CREDENTIALS, body
 
 from grader.xqueue import pace
 from grader.xqueue.client import Client, LoginRefused, Refused, ServerTrouble, Unanswered
+from grader.xqueue.protocol import Submission
 from grader.xqueue.puller import Puller
 from grader.xqueue.spool import Spool
 
@@ -167,6 +168,35 @@ def test_no_files_may_be_said_in_three_ways(
 ) -> None:
     (reply,) = serve_one(handed_out(1, xqueue_files=files), tmp_path)
     assert reply == json.loads(body(0.25))
+
+
+def test_what_was_given_back_is_looked_for_before_an_empty_queue_ends_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "after_failures", lambda count: 0.0)
+    queue = [handed_out(1, xqueue_files="[]")]  # which cannot be read
+    puts = iter([503, 200, 200])
+    graded: list[str] = []
+
+    def put(request: httpx.Request) -> httpx.Response:
+        status = next(puts)
+        if status == 200 and not graded:
+            queue.append(handed_out(1))
+        return httpx.Response(status, content=OK)
+
+    def pull(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=queue.pop() if queue else EMPTY)
+
+    spool = Spool(tmp_path)
+    asked = client({"get_submission": pull, "put_result": put})
+
+    def grade(submission: Submission) -> str:
+        graded.append(submission.id)
+        return body()
+
+    Puller(asked, spool, grade, poll_s=0.5, until_empty=True).run()
+    spool.close()
+    assert len(graded) == 1, "it ended while the submission was in the queue again"
 
 
 def serve_one(pulled: bytes, state: Path) -> list[dict[str, object]]:
