@@ -2,9 +2,11 @@
 
     python benchmarks/chaos.py --submissions 500 --kills 30
 
-Two web processes and three workers on a PostgreSQL of its own; a sender that repeats each delivery
-until it is accepted. Graders need no wall, so that what is measured is the service. Exit code 0:
-every submission has exactly one result, and none was begun more than three times.
+Two web processes and three workers on a PostgreSQL of its own. One half of the submissions comes
+from a sender that repeats each delivery until it is accepted, the other from students of an LMS
+that fails three times in ten and freezes between its check and its write. Graders need no wall, so
+that what is measured is the service. Exit code 0: every submission has exactly one result, none was
+begun more than three times, and every student's grade in the LMS is the best of theirs.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from sqlalchemy import func, select
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the root first: tests/ has a reference/ as well
 
+from chaos_lms import ENVIRONMENT, Lms
 from service import postgresql
 from service.processes import Process, free_port
 from service.senders import body, signed
@@ -32,8 +35,10 @@ from grader.service.database import Database, outlasting
 from grader.service.tables import Grading, Result
 from grader.service.webhooks import sources
 
-GRADING_S = 0.2
+GRADING_S = 0.3
 SENDERS = 8
+SPREAD_S = 0.8
+"""Pause before each submission, at most: so that processes are killed while some arrive."""
 
 
 class Fleet:
@@ -46,6 +51,7 @@ class Fleet:
             "GRADER_SLOTS": "2",
             "GRADER_STALLED_S": "6",
             "GRADER_RECONCILE_S": "10",
+            **ENVIRONMENT,
         }
         self.addresses: list[str] = []
         self._specs: list[tuple[str, dict[str, str]]] = []
@@ -77,9 +83,28 @@ class Fleet:
         return Process(role, self._log, **self._environment, **more)
 
 
+def work(number: int) -> str:
+    """Return what the grader does with a submission: how long it takes, and the score."""
+    return f"score={number * 37 % 101} sleep={GRADING_S} n={number}"
+
+
+def hand_in(lms: Lms, number: int) -> tuple[str, int]:
+    """Upload until it is taken; return the submission and the attempts it took."""
+    attempts = 0
+
+    def attempt() -> str:
+        nonlocal attempts
+        attempts += 1
+        return lms.hand_in(number, work(number).encode())
+
+    time.sleep(random.uniform(0.0, SPREAD_S))
+    return outlasting(attempt), attempts
+
+
 def deliver(fleet: Fleet, secret: str, number: int) -> tuple[str, int]:
     """Send one delivery until it is accepted; return its submission and the attempts it took."""
-    content = body(f"score={number % 101} sleep={GRADING_S} n={number}", user=f"user-{number}")
+    content = body(work(number), user=f"user-{number}")
+    time.sleep(random.uniform(0.0, SPREAD_S))
     for attempt in range(1, 1000):
         url = f"{random.choice(fleet.addresses)}/hooks/submissions/campus"
         try:
@@ -120,30 +145,47 @@ def run(
     database = Database(server.url)
     migrations.upgrade(database)
     secret = sources.add(database, "campus")
+    lms = Lms(database, asked.seed)
     logs = Path(tempfile.mkdtemp(prefix="grader-chaos-"))
-    fleet = Fleet(server.url, logs, webs=2, workers=3)
+    with lms.serving(), ThreadPoolExecutor(SENDERS) as pool:
+        fleet = Fleet(server.url, logs, webs=2, workers=3)
+        jobs = [
+            pool.submit(hand_in, lms, number)
+            if number < asked.submissions // 2
+            else pool.submit(deliver, fleet, secret, number)
+            for number in random.sample(range(asked.submissions), asked.submissions)
+        ]
+        kills, restarts = harass(server, fleet, database, lms, asked, started + asked.minutes * 60)
+        answers = [job.result() for job in jobs]
+        fleet.stop()
+    return verdict(database, lms, answers, kills, restarts, asked, time.monotonic() - started)
+
+
+def harass(
+    server: postgresql.PostgreSQL,
+    fleet: Fleet,
+    database: Database,
+    lms: Lms,
+    asked: argparse.Namespace,
+    end: float,
+) -> tuple[list[str], int]:
+    """Kill and restart until all is done; return the roles that were killed, and the restarts."""
     kills: list[str] = []
     restarts = 0
-    end = started + asked.minutes * 60
-    with ThreadPoolExecutor(SENDERS) as pool:
-        jobs = [pool.submit(deliver, fleet, secret, number) for number in range(asked.submissions)]
-        while time.monotonic() < end:
-            time.sleep(random.uniform(0.5, 2.5))
-            fleet.tend()
-            done = outlasting(lambda: count(database))
-            if len(kills) < asked.kills and done < asked.submissions:
-                kills.append(fleet.kill_one())
-                # Spread over the run: at a third and at two thirds of the kills.
-                if restarts < asked.restarts and len(kills) >= asked.kills * (restarts + 1) / 3:
-                    restarts += 1
-                    server.stop()
-                    time.sleep(1.5)
-                    server.start()
-            elif done >= asked.submissions and len(kills) >= min(asked.kills, len(kills)):
-                break
-        answers = [job.result() for job in jobs]
-    fleet.stop()
-    return verdict(database, answers, kills, restarts, asked, time.monotonic() - started)
+    while time.monotonic() < end:
+        time.sleep(random.uniform(0.3, 1.2))
+        fleet.tend()
+        if len(kills) < asked.kills:
+            kills.append(fleet.kill_one())
+            # Spread over the run: at a third and at two thirds of the kills.
+            if restarts < asked.restarts and len(kills) >= asked.kills * (restarts + 1) / 3:
+                restarts += 1
+                server.stop()
+                time.sleep(1.5)
+                server.start()
+        elif outlasting(lambda: count(database)) >= asked.submissions and not lms.is_busy():
+            break
+    return kills, restarts
 
 
 def count(database: Database) -> int:
@@ -153,6 +195,7 @@ def count(database: Database) -> int:
 
 def verdict(
     database: Database,
+    lms: Lms,
     answers: list[tuple[str, int]],
     kills: list[str],
     restarts: int,
@@ -168,6 +211,7 @@ def verdict(
         states = dict(
             session.execute(select(Grading.state, func.count()).group_by(Grading.state)).all()
         )
+    wrong = lms.wrong_grades()
     database.close()
     accepted = {submission for submission, _ in answers}
     lost = accepted - results.keys()
@@ -179,12 +223,13 @@ def verdict(
         "begun so often": begun,
         "killed": f"{len(kills)}: {kills.count('web')} web, {kills.count('worker')} workers",
         "database restarted": restarts,
+        "grades in the LMS": f"{len(wrong)} wrong, after {lms.asked} requests {wrong or ''}",
         "seconds": round(seconds),
     }
     for name, fact in facts.items():
         print(f"{name:20} {fact}")
     good = len(accepted) == len(results) == asked.submissions and not lost and not twice
-    good = good and max(begun) <= 3 and len(kills) >= asked.kills
+    good = good and max(begun) <= 3 and len(kills) >= asked.kills and not wrong
     print("PASS" if good else "FAIL")
     return 0 if good else 1
 

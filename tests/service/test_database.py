@@ -6,11 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE_S
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from grader.service.database import Database, insert_once, is_away
+from grader.service.database import _WRITERS, Database, insert_once, is_away
 from grader.service.settings import Settings
 from grader.service.tables import Source, now
 
@@ -60,6 +61,19 @@ def test_of_many_at_once_each_fails_alone(database: Database) -> None:
     assert names(database) == {"taken", *(f"new-{number}" for number in range(0, 16, 2))}
 
 
+def test_what_fails_by_itself_leaves_nothing(database: Database) -> None:
+    def work(session: Session) -> None:
+        session.add(source("one"))
+        session.flush()
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        database.do(work)
+    assert names(database) == set()
+    database.do(lambda session: session.add(source("one")))
+    assert names(database) == {"one"}
+
+
 def test_when_the_commit_fails_everybody_is_told(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/x.sqlite")
     with database.engine.begin() as connection:
@@ -103,7 +117,6 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
         first = pool.submit(database.do, hold)
         assert begun.wait(60)
         rest = [pool.submit(database.do, piece) for _ in range(8)]
-        assert database._writer is not None
         while database._writer._pieces.qsize() < 8:
             threading.Event().wait(0.01)
         go.set()
@@ -111,6 +124,25 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
             job.result()
     assert len(connections) == 1
     database.close()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_some_write_into_postgresql_at_once_and_not_more(kind: str, settings: Settings) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def hold(session: Session) -> bool:
+        begun.release()
+        return go.wait(PATIENCE_S)
+
+    with closing(Database(settings.url)) as database, ThreadPoolExecutor(9) as pool:
+        jobs = []
+        for _ in range(_WRITERS):
+            jobs.append(pool.submit(database.do, hold))
+            assert begun.acquire(timeout=PATIENCE_S), "it waits for one that is at work"
+        jobs.append(pool.submit(database.do, hold))
+        assert not begun.acquire(timeout=0.3)
+        go.set()
+        assert all(job.result() for job in jobs)
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])
