@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from conftest import CACHE, ROOT, sandbox_called
 from processes import until
+from starting import to_grade
 
-import reference
 from grader.batch.gathering import gather
-from grader.batch.messages import Grade, Question, Read, Start
+from grader.batch.messages import Grade, Question, Read
 from grader.batch.reports import make_folders
 from grader.peer.answering import LENGTH_BYTES
 from grader.sandbox.daemon import connected
@@ -39,16 +39,7 @@ def job(images: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     source.mkdir()
     (source / "loop.py").write_text(LOOP)
     make_folders(output)
-    start = Start(
-        exercise=reference.DEFAULT,
-        sandbox="docker",
-        workers="auto",
-        seed="5",
-        cases=24,
-        source=os.fsencode(source),
-        output=os.fsencode(output),
-        feedback="full",
-    )
+    start = to_grade(source, output, "docker")
     questions: list[Question] = [start, Read(gather(source).entries[0]), Grade()]
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "grader.batch.job"],

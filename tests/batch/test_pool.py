@@ -1,6 +1,5 @@
 """The pool gives every entry one row, whatever its jobs do; a failure of ours is tried again."""
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +9,8 @@ import msgspec
 import pytest
 from processes import PATIENCE_S
 from rows import row
+from starting import to_grade
 
-import reference
 from grader.batch import memory, pool
 from grader.batch.entry import Entry, Piece, Row
 from grader.batch.gathering import gather
@@ -223,16 +222,7 @@ def test_real_jobs_that_are_sent_away_leave_every_verdict_as_it_is(
     make_folders(output)
     monkeypatch.setattr(memory, "_LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(pool, "budget_of", lambda jobs: 1)  # whoever it is has to go
-    start = Start(
-        exercise=reference.DEFAULT,
-        sandbox="auto",
-        workers="auto",
-        seed="5",
-        cases=24,
-        source=os.fsencode(source),
-        output=os.fsencode(output),
-        feedback="full",
-    )
+    start = to_grade(source, output, "auto")
     entries = gather(source).entries
     sent: list[int] = []
     made = Pool(start, entries, jobs=count, originals={}, max_score=100, open_wall=no_templates)
