@@ -147,11 +147,14 @@ class Connection:
             SubmissionError: no valid frame arrived.
         """
         try:
-            return wire.read(lambda size: self._read_exactly(size, deadline))
+            message = wire.read(lambda size: self._read_exactly(size, deadline))
         except wire.TooLarge as error:
             raise OutputLimitExceeded(f"It answered with more than 1 MiB ({error}).") from None
         except wire.WireError as error:
             raise ProtocolError(f"It wrote bytes that are no answer ({error}).") from None
+        if self.log_is_full:  # behind some walls printing fails then, behind others it does not
+            raise printed_too_much()
+        return message
 
     def is_silent(self) -> bool:
         """Whether the worker is there and says nothing, as one does that was asked nothing."""
@@ -199,8 +202,8 @@ class Connection:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeLimitExceeded("It did not answer in time.")
-        if self._channel.printed_bytes > LOG_BYTES:
-            raise OutputLimitExceeded("It printed more than 1 MiB.")
+        if self.log_is_full:
+            raise printed_too_much()
         select.select([self._channel.replies], [], [], min(left, every_s))
         if time.monotonic() - self._looked_at < every_s:
             return
@@ -233,3 +236,8 @@ class Connection:
 def too_many_threads() -> MemoryLimitExceeded:
     """Return the verdict over a worker with more than MOST_THREADS threads."""
     return MemoryLimitExceeded(f"It started more than {MOST_THREADS} threads.")
+
+
+def printed_too_much() -> OutputLimitExceeded:
+    """Return the verdict over a worker that printed LOG_BYTES and went on."""
+    return OutputLimitExceeded("It printed more than 1 MiB.")

@@ -182,8 +182,8 @@ class Session:
             return InvalidSubmission(f"{said[:1].upper()}{said[1:]}.", **facts)
         if name == "MemoryError" or "RESOURCE_EXHAUSTED" in said or "Out of memory" in said:
             return MemoryLimitExceeded(f"It used more memory than it may: {name}: {said}", **facts)
-        if self._connection.log_is_full:
-            return OutputLimitExceeded("It printed more than 1 MiB.", **facts)
+        if said == "can't start new thread":  # the kernel saw it sooner than we did
+            return MemoryLimitExceeded("It started more threads than it may.", **facts)
         where = "" if error.line is None else f" on line {error.line}"
         told = f": {said.rstrip('.')}." if said else "."
         return RunError(f"It raised {name}{where}{told}", **facts)

@@ -55,9 +55,7 @@ class Database:
         options = {"only_reads": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reader = self.engine.execution_options(**options)
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
-        self._writer = Writer(
-            self.engine, self._writing, threads=1 if self.is_sqlite else _WRITERS
-        )
+        self._writer = Writer(self.engine, self._writing, threads=1 if self.is_sqlite else _WRITERS)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -1,9 +1,9 @@
 """Gather what many threads want to write, and commit it together.
 
 A database waits for the disk at each commit, 2 to 20 ms; SQLite commits one after the other. Few
-threads write, into SQLite one: while it waits for the disk more work comes in, and shares the next commit. Had whoever came
-first committed for the others, each of those would have had to pass the lock to see it: measured, 2
-pieces a commit in place of 20.
+threads write, into SQLite one: while it waits for the disk more work comes in, and shares the next
+commit. Had whoever came first committed for the others, each of those would have had to pass the
+lock to see it: measured, 2 pieces a commit in place of 20.
 """
 
 import threading
@@ -58,7 +58,7 @@ class Writer:
 
     def stop(self) -> None:
         """Do what was asked for, then end."""
-        for thread in self._threads:
+        for _ in self._threads:
             self._pieces.put(None)
         for thread in self._threads:
             if thread.ident is not None:
