@@ -55,7 +55,7 @@ def edited(text: str, source: random.Random) -> str:
     imports = first.index(False) if False in first else len(first)
     head = tree.body[:imports]
     source.shuffle(head)
-    tree.body[:imports] = head
+    tree.body[:imports] = sorted(head, key=_is_no_future)  # which have to come first
     lines = ast.unparse(ast.fix_missing_locations(tree)).split("\n")
     for _ in range(source.randint(1, 6)):
         at = source.randrange(len(lines) + 1)
@@ -63,6 +63,10 @@ def edited(text: str, source: random.Random) -> str:
         if not before.rstrip().endswith(("\\", ",", "(")) and '"""' not in "\n".join(lines):
             lines.insert(at, f"# note {source.randrange(10**6)}")
     return f"# submission {source.randrange(10**9)}\n" + "\n".join(lines) + "\n"
+
+
+def _is_no_future(node: ast.stmt) -> bool:
+    return not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
 
 
 def variant(folder: Path, kind: str, source: random.Random) -> bytes:

@@ -21,10 +21,11 @@ each job the judge 0.1, the oracle below 0.4, and a fork's own pages 0.1."""
 _LEAST_BUDGET = 2 << 30
 _LOOK_EVERY_S = 0.05
 _LOOK_CLOSELY_EVERY_S = 1.0
-"""Telling shared pages apart costs the kernel 5 ms a process, the size alone 0.1."""
+"""Telling shared pages apart costs the kernel 5 ms a process, the size alone 0.1. A submission that
+fills memory takes 0.1 GiB in as long as a close look takes: it is sent away by sizes alone."""
 _GROWN_MEANWHILE = 7 << 26
-"""What a submission that fills memory takes on a busy machine until it is seen and ended: 0.4 GiB
-at most, measured; two jobs that grade usual ones take 1.4 GiB together."""
+"""What a submission that fills memory may take until it is seen and ended. Two jobs that grade
+usual ones take 1.4 GiB together."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -59,26 +60,23 @@ Running = Mapping[int, Sequence[int]]
 class _Seen:
     """What every process took at one moment, and what has been added since, at least.
 
-    A process that has ended counts until the next close look, and what a fork changes of the pages
-    that it shares counts from then on.
+    What a fork changes of the pages that it shares, and the shares of those that ended, count from
+    the next close look on.
     """
 
     def __init__(self, root: int) -> None:
         self.at_s = time.monotonic()
-        self.taken = {pid: proportional_bytes(pid) for pid, _ in _tree(root)}
-        self._sizes = {pid: private_bytes(pid) for pid in self.taken}
+        self._taken = {pid: proportional_bytes(pid) for pid, _ in _tree(root)}
+        self._sizes = {pid: private_bytes(pid) for pid in self._taken}
 
-    def total(self) -> int:
-        return sum(self.taken.values())
-
-    def roughly_now(self, root: int) -> int:
-        total = self.total()
+    def now(self, root: int) -> dict[int, int]:
+        """Return bytes by process, from sizes alone."""
+        found = {}
         for pid, parent in _tree(root):
-            before = self._sizes.get(pid)
-            if before is None:
-                before = private_bytes(parent)  # a fork begins with its parent's pages
-            total += max(0, private_bytes(pid) - before)
-        return total
+            # A new one is a fork, and began with its parent's pages.
+            before = self._sizes.get(pid, private_bytes(parent))
+            found[pid] = self._taken.get(pid, 0) + max(0, private_bytes(pid) - before)
+        return found
 
 
 class Watch:
@@ -118,23 +116,19 @@ class Watch:
 
     def greediest(self) -> int | None:
         """Return who has to go; None while everything fits."""
-        running = self._running()
-        if not running or not self._is_too_much():
+        running, mine = self._running(), os.getpid()
+        if not running:
+            return None
+        if time.monotonic() - self._seen.at_s > _LOOK_CLOSELY_EVERY_S:
+            self._seen = _Seen(mine)
+        sizes = self._seen.now(mine)
+        if sum(sizes.values()) <= self._most:
             return None
         taken = {
-            one: sum(self._seen.taken.get(pid, 0) for root in roots for pid, _ in _tree(root))
+            one: sum(sizes.get(pid, 0) for root in roots for pid, _ in _tree(root))
             for one, roots in running.items()
         }
         return max(taken, key=taken.__getitem__)
-
-    def _is_too_much(self) -> bool:
-        """Look at sizes; where they are large, and now and then, at who shares what."""
-        mine = os.getpid()
-        is_recent = time.monotonic() - self._seen.at_s < _LOOK_CLOSELY_EVERY_S
-        if is_recent and self._seen.roughly_now(mine) <= self._most:
-            return False
-        self._seen = _Seen(mine)
-        return self._seen.total() > self._most
 
 
 def tree_bytes(pid: int) -> int:
