@@ -73,8 +73,9 @@ class _Seen:
         """Return bytes by process, from sizes alone."""
         found = {}
         for pid, parent in _tree(root):
-            # A new one is a fork, and began with its parent's pages.
-            before = self._sizes.get(pid, private_bytes(parent))
+            before = self._sizes.get(pid)
+            if before is None:
+                before = private_bytes(parent)  # a fork begins with its parent's pages
             found[pid] = self._taken.get(pid, 0) + max(0, private_bytes(pid) - before)
         return found
 
