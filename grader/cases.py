@@ -23,12 +23,13 @@ _SPARES = 8
 
 
 class _Escaped(BaseException):
-    """Carries what `fails` raised past Hypothesis: it would take an Exception for a failing case.
+    """Carries what `fails` raised past Hypothesis: it would take it for a failing case.
 
-    It would then ask again, to simplify it, where a worker that is gone answers otherwise.
+    It would then ask again, to simplify it, where a worker that is gone answers otherwise. It does
+    so for SystemExit as well, by which a process of ours ends that is told to.
     """
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -106,7 +107,7 @@ def _shrink(
             # Out of attempts: everything unseen passes, and Hypothesis ends with its best.
             try:
                 seen[case.digest] = len(seen) <= most_seen and fails(case)
-            except Exception as error:
+            except BaseException as error:
                 raise _Escaped(error) from None
         return seen.get(case.digest, False)
 

@@ -99,16 +99,22 @@ def test_shrinking_stays_in_the_pool_where_nothing_smaller_fails(exercise: Exerc
     assert found.arguments["seed"] == 0.0
 
 
-def test_an_error_of_ours_ends_the_search_at_once_and_as_itself(exercise: Exercise) -> None:
-    """A worker that lacks a program is asked no more: Hypothesis would try to simplify that."""
+@pytest.mark.parametrize("error", [InternalError("the worker is gone"), SystemExit(0)])
+def test_an_error_of_ours_ends_the_search_at_once_and_as_itself(
+    exercise: Exercise, error: BaseException
+) -> None:
+    """A worker that lacks a program is asked no more: Hypothesis would try to simplify that.
+
+    A process that is told to end must: Hypothesis would make a failure of SystemExit.
+    """
     tried = []
 
     def is_lost(case: Case) -> bool:
         tried.append(case.digest)
-        raise InternalError("the worker is gone")
+        raise error
 
     failing = Case(dict(exercise.watched), "ordinary")
-    with pytest.raises(InternalError, match=r"^the worker is gone$"):
+    with pytest.raises(type(error), match=f"^{error}$"):
         cases.shrink(exercise, failing, is_lost, pool=(), attempts=60)
     assert len(tried) == 1
 
