@@ -8,6 +8,7 @@ in a batch.
 """
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +21,16 @@ _OF_A_JOB = 1 << 29
 each job the judge 0.1, the oracle below 0.4, and a fork's own pages 0.1."""
 _LEAST_BUDGET = 2 << 30
 _LOOK_EVERY_S = 0.05
-_LOOK_CLOSELY_EVERY_S = 1.0
+_LOOK_CLOSELY_EVERY_S = 5.0
+_NEAR = 1 << 29
+_LOOK_CLOSELY_WHEN_NEAR_EVERY_S = 1.0
 """Telling shared pages apart costs the kernel 5 ms a process, the size alone 0.1. A submission that
 fills memory takes 0.1 GiB in as long as a close look takes: it is sent away by sizes alone."""
-_GROWN_MEANWHILE = 7 << 26
-"""What a submission that fills memory may take until it is seen and ended. Two jobs that grade
-usual ones take 1.4 GiB together."""
+_KEPT_FREE = 1 << 26
+_FORESEEN_S = 0.2
+"""Seconds of growing on as it did since the last look for which there must be room. A submission
+that fills memory takes 1.4 GiB a second, so it is stopped 0.3 GiB before the end; usual ones take
+0.1, so two jobs that grade those may come much nearer: they take 1.4 to 1.8 GiB together."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -54,34 +59,50 @@ def available_bytes() -> int:
 
 
 Running = Mapping[int, Sequence[int]]
-"""Those who may be sent away: process id, and the roots of all that belongs to it."""
+"""Those who may be sent away: process id, and the roots of all that belongs to it, itself first and
+then the templates that its workers are forked from."""
+
+
+class _Sizes:
+    """What every process of a tree had resident at one moment."""
+
+    def __init__(self, root: int) -> None:
+        self.at_s = time.monotonic()
+        self._parents = dict(_tree(root))
+        self._bytes = {pid: private_bytes(pid) for pid in self._parents}
+
+    def grown_since(self, before: "_Sizes") -> dict[int, int]:
+        """Return by process what it has taken since; what it gave back counts as nothing."""
+        found = {}
+        for pid, size in self._bytes.items():
+            first = before._bytes.get(pid)
+            if first is None:  # a fork begins with its parent's pages
+                first = self._bytes.get(self._parents[pid], 0)
+            found[pid] = max(0, size - first)
+        return found
 
 
 class _Seen:
-    """What every process took at one moment, and what has been added since, at least.
+    """What every process took at one moment, shared pages told apart.
 
     What a fork changes of the pages that it shares, and the shares of those that ended, count from
     the next close look on.
     """
 
     def __init__(self, root: int) -> None:
-        self.at_s = time.monotonic()
+        self.sizes = _Sizes(root)
         self._taken = {pid: proportional_bytes(pid) for pid, _ in _tree(root)}
-        self._sizes = {pid: private_bytes(pid) for pid in self._taken}
 
-    def now(self, root: int) -> dict[int, int]:
-        """Return bytes by process, from sizes alone."""
-        found = {}
-        for pid, parent in _tree(root):
-            before = self._sizes.get(pid)
-            if before is None:
-                before = private_bytes(parent)  # a fork begins with its parent's pages
-            found[pid] = self._taken.get(pid, 0) + max(0, private_bytes(pid) - before)
-        return found
+    def and_since(self, now: _Sizes) -> dict[int, int]:
+        """Return bytes by process: what was seen, and what its size has grown by."""
+        grown = now.grown_since(self.sizes)
+        return {pid: self._taken.get(pid, 0) + more for pid, more in grown.items()}
 
 
 class Watch:
-    """Looks at what this process and all below it take, and says who has to go when it is too much.
+    """Looks at what this process and all below it take; says who has to go before it is too much.
+
+    Their worker is stopped at once: to end it takes them longer than to fill what is left.
 
     Args:
         budget_bytes: for all of them together.
@@ -95,9 +116,10 @@ class Watch:
         running: Callable[[], Running],
         send_away: Callable[[int], None],
     ) -> None:
-        self._most = budget_bytes - _GROWN_MEANWHILE
+        self._most = budget_bytes - _KEPT_FREE
         self._running, self._send_away = running, send_away
         self._seen = _Seen(os.getpid())
+        self._last = self._seen.sizes
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -111,25 +133,50 @@ class Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOK_EVERY_S):
-            greediest = self.greediest()
+            running = self._running()
+            greediest = self.greediest(running)
             if greediest is not None:
                 self._send_away(greediest)
+                _stop_workers(running[greediest])
 
-    def greediest(self) -> int | None:
-        """Return who has to go; None while everything fits."""
-        running, mine = self._running(), os.getpid()
+    def greediest(self, running: Running) -> int | None:
+        """Return who has to go; None while everything fits, for a while to come."""
+        last, self._last = self._last, _Sizes(os.getpid())
         if not running:
             return None
-        if time.monotonic() - self._seen.at_s > _LOOK_CLOSELY_EVERY_S:
-            self._seen = _Seen(mine)
-        sizes = self._seen.now(mine)
-        if sum(sizes.values()) <= self._most:
+        grown = sum(self._last.grown_since(last).values())
+        seconds = max(self._last.at_s - last.at_s, _LOOK_EVERY_S)
+        room = self._most - grown / seconds * _FORESEEN_S
+        taken = self._taken(room)
+        if sum(taken.values()) <= room:
             return None
-        taken = {
-            one: sum(sizes.get(pid, 0) for root in roots for pid, _ in _tree(root))
+        of_each = {
+            one: sum(taken.get(pid, 0) for root in roots for pid, _ in _tree(root))
             for one, roots in running.items()
         }
-        return max(taken, key=taken.__getitem__)
+        return max(of_each, key=of_each.__getitem__)
+
+    def _taken(self, room: float) -> dict[int, int]:
+        """Return what every process takes; look closely where the last close look is too old."""
+        taken = self._seen.and_since(self._last)
+        is_near = sum(taken.values()) > room - _NEAR
+        every_s = _LOOK_CLOSELY_WHEN_NEAR_EVERY_S if is_near else _LOOK_CLOSELY_EVERY_S
+        if self._last.at_s - self._seen.sizes.at_s <= every_s:
+            return taken
+        self._seen = _Seen(os.getpid())
+        return self._seen.and_since(self._last)
+
+
+def _stop_workers(roots: Sequence[int]) -> None:
+    """Let what was forked from templates compute no more until it is ended.
+
+    Not the templates: they are asked to see it end.
+    """
+    for template in roots[1:]:
+        for pid, _ in _tree(template):
+            if pid != template:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGSTOP)
 
 
 def tree_bytes(pid: int) -> int:

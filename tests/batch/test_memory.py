@@ -2,10 +2,13 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +43,11 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
 
 
 def greediest_of(running: Running, most: int) -> int | None:
-    return Watch(most + memory._GROWN_MEANWHILE, lambda: running, lambda pid: None).greediest()
+    return watching(most, running).greediest(running)
+
+
+def watching(most: int, running: Running) -> Watch:
+    return Watch(most + memory._KEPT_FREE, lambda: running, lambda pid: None)
 
 
 GROWS = """
@@ -61,19 +68,76 @@ for line in sys.stdin:
 def test_what_grows_between_two_close_looks_is_seen(
     which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_LOOK_CLOSELY_EVERY_S", math.inf)
+    never_look_closely(monkeypatch)
+    monkeypatch.setattr(memory, "_FORESEEN_S", 0.0)
+    with growing() as process:
+        running = {process.pid: [process.pid]}
+        watch = watching(tree_bytes(os.getpid()) + 50 * MIB, running)
+        assert watch.greediest(running) is None
+        grow(process, which)
+        assert watch.greediest(running) == process.pid
+
+
+def test_one_that_fills_memory_has_to_go_while_there_is_room_and_may_stay_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    never_look_closely(monkeypatch)
+    monkeypatch.setattr(memory, "_FORESEEN_S", 60.0)
+    with growing() as process:
+        running = {process.pid: [process.pid]}
+        watch = watching(tree_bytes(os.getpid()) + 400 * MIB, running)
+        assert watch.greediest(running) is None
+        grow(process, "itself")
+        assert watch.greediest(running) == process.pid
+        assert watch.greediest(running) is None
+
+
+def never_look_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LOOK_CLOSELY_EVERY_S", "_LOOK_CLOSELY_WHEN_NEAR_EVERY_S"):
+        monkeypatch.setattr(memory, name, math.inf)
+
+
+@contextmanager
+def growing() -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", GROWS]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdin is not None and process.stdout is not None
-        assert process.stdout.readline()
-        budget = tree_bytes(os.getpid()) + 50 * MIB + memory._GROWN_MEANWHILE
-        watch = Watch(budget, lambda: {process.pid: [process.pid]}, lambda pid: None)
-        assert watch.greediest() is None
-        print(which, file=process.stdin, flush=True)
-        assert process.stdout.readline()
-        assert watch.greediest() == process.pid
+        assert process.stdout is not None and process.stdout.readline()
+        yield process
+
+
+def grow(process: "subprocess.Popen[str]", which: str) -> None:
+    assert process.stdin is not None and process.stdout is not None
+    print(which, file=process.stdin, flush=True)
+    assert process.stdout.readline()
+
+
+def test_the_workers_of_one_that_has_to_go_are_stopped_and_its_templates_are_not() -> None:
+    with holding(1) as job, holding(1) as template:
+        (worker,) = children(template)
+        running = {job: [job, template]}
+        told: list[int] = []
+        with Watch(1, lambda: running if not told else {}, told.append):
+            wait_until(lambda: state(worker) == "T")
+        assert told == [job]
+        assert all(state(pid) == "S" for pid in (job, template, *children(job)))
+        os.kill(worker, signal.SIGCONT)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 FORKS = """
