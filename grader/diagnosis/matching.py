@@ -62,9 +62,8 @@ class Matcher:
         """
         failure = run.trial.failure
         assert failure is not None
-        alive = [name for name in self._variants if self._agrees(name, failure)]
-        for case, expected, _ in _spread(run.trial.results[:-1], _PASSED_LOOKED_AT):
-            alive = [name for name in alive if not self._differs(name, case, expected)]
+        passed = _spread(run.trial.results[:-1], _PASSED_LOOKED_AT)
+        alive = [name for name in self._variants if self._is_possible(name, failure, passed)]
         explained, asked = 1, 0
         for number, question in self._further(run, questions):
             if not alive or not run.is_alive or asked >= _MOST_ASKED:
@@ -78,6 +77,21 @@ class Matcher:
             explained += outcome.failure is not None
             asked += 1
         return Match(tuple(alive), explained)
+
+    def _is_possible(
+        self, name: str, failure: Failure, passed: Sequence[tuple[Case, Expected, Outcome]]
+    ) -> bool:
+        """Whether a misconception answers as the submission did, rightly and wrongly.
+
+        On the suite's first case every misconception has answered, see prepare, and most are wrong:
+        to rule them out by it costs nothing, to run all of them on another case 28 CPU s.
+        """
+        known, others = passed[:1], passed[1:]
+        return (
+            not any(self._differs(name, case, expected) for case, expected, _ in known)
+            and self._agrees(name, failure)
+            and not any(self._differs(name, case, expected) for case, expected, _ in others)
+        )
 
     def ask_more(self, run: Run, questions: Sequence[Question], wanted: int) -> None:
         """Put further cases until so many went wrong, or twice as many were asked."""

@@ -1,5 +1,6 @@
 """Mistakes are named on the smallest input that shows them; of unknown ones nothing is said."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from conftest import FIXTURES, statuses, submission
 
 from grader.judge import Judge
-from grader.model import Image, Report
+from grader.model import Case, Image, Report
+from grader.oracle import Oracle, VariantAnswer
 
 BRIGHT = [1.0, 0.0, 0.0, 0.0]
 AFTER_STEM = ["stem_conv", "stem_bn", "ReLU after stem_bn"]
@@ -113,6 +115,23 @@ def test_an_unknown_mistake_is_not_guessed_at(judge: Judge, name: str) -> None:
     report = grade(judge, name)
     assert report.diagnosis.kind == "none"
     assert (report.diagnosis.id, report.diagnosis.title, report.diagnosis.message) == (None, "", "")
+
+
+def test_of_a_later_case_only_those_are_asked_that_the_first_case_leaves(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every misconception has answered the first case; on another one all of them cost 28 CPU s."""
+    asked: Counter[str] = Counter()
+    answer_of = Oracle.answer_of
+
+    def counted(oracle: Oracle, text: str, case: Case) -> VariantAnswer:
+        asked[case.digest] += 1
+        return answer_of(oracle, text, case)
+
+    monkeypatch.setattr(Oracle, "answer_of", counted)
+    assert grade(judge, "ten_classes").diagnosis.id == "ten_classes"
+    first, *others = sorted(asked.values(), reverse=True)
+    assert first > 100 and others and max(others) < first / 2
 
 
 def test_of_a_right_submission_nothing_is_said(judge: Judge) -> None:
