@@ -21,16 +21,16 @@ _OF_A_JOB = 1 << 29
 each job the judge 0.1, the oracle below 0.4, and a fork's own pages 0.1."""
 _LEAST_BUDGET = 2 << 30
 _LOOK_EVERY_S = 0.05
-_LOOK_CLOSELY_EVERY_S = 5.0
-_NEAR = 1 << 29
-_LOOK_CLOSELY_WHEN_NEAR_EVERY_S = 1.0
-"""Telling shared pages apart costs the kernel 5 ms a process, the size alone 0.1. A submission that
-fills memory takes 0.1 GiB in as long as a close look takes: it is sent away by sizes alone."""
+_LOOK_CLOSELY_EVERY_S = 1.0
+"""Telling shared pages apart costs the kernel 5 ms a process, sizes and faults 0.1. Close looks
+every second took 0.1 of a core; what is taken at most needs one only when it seems too much."""
 _KEPT_FREE = 1 << 26
 _FORESEEN_S = 0.2
 """Seconds of growing on as it did since the last look for which there must be room. A submission
 that fills memory takes 1.4 GiB a second, so it is stopped 0.3 GiB before the end; usual ones take
 0.1, so two jobs that grade those may come much nearer: they take 1.4 to 1.8 GiB together."""
+_FILES = 5 << 25
+"""Pages of libraries, which all share."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -63,40 +63,49 @@ Running = Mapping[int, Sequence[int]]
 then the templates that its workers are forked from."""
 
 
-class _Sizes:
-    """What every process of a tree had resident at one moment."""
+class _Look:
+    """What this process and all below it take at one moment, at most, from sizes and faults alone.
 
-    def __init__(self, root: int) -> None:
-        self.at_s = time.monotonic()
-        self._parents = dict(_tree(root))
-        self._bytes = {pid: private_bytes(pid) for pid in self._parents}
+    A fork shares the pages of its template until it writes to them, and each first write is a
+    fault.
 
-    def grown_since(self, before: "_Sizes") -> dict[int, int]:
-        """Return by process what it has taken since; what it gave back counts as nothing."""
-        found = {}
-        for pid, size in self._bytes.items():
-            first = before._bytes.get(pid)
-            if first is None:  # a fork begins with its parent's pages
-                first = self._bytes.get(self._parents[pid], 0)
-            found[pid] = max(0, size - first)
-        return found
-
-
-class _Seen:
-    """What every process took at one moment, shared pages told apart.
-
-    What a fork changes of the pages that it shares, and the shares of those that ended, count from
-    the next close look on.
+    Attributes:
+        bytes: of all of them together.
+        of_each: bytes of those who may be sent away.
     """
 
-    def __init__(self, root: int) -> None:
-        self.sizes = _Sizes(root)
-        self._taken = {pid: proportional_bytes(pid) for pid, _ in _tree(root)}
+    def __init__(self, running: Running) -> None:
+        self.at_s = time.monotonic()
+        owners = {root: one for one, roots in running.items() for root in roots}
+        forks = {root for _, *templates in running.values() for root in templates}
+        self._taken: dict[int, int] = {}
+        self.of_each = dict.fromkeys(running, 0)
+        for pid, parent in _tree(os.getpid()):
+            if parent in forks:
+                forks.add(pid)
+            owner = owners.setdefault(pid, owners.get(parent, 0))
+            taken = _added_bytes(pid, parent) if pid in forks else private_bytes(pid)
+            self._taken[pid] = taken
+            if owner:
+                self.of_each[owner] += taken
+        self.bytes = _FILES + sum(self._taken.values())
 
-    def and_since(self, now: _Sizes) -> dict[int, int]:
-        """Return bytes by process: what was seen, and what its size has grown by."""
-        grown = now.grown_since(self.sizes)
-        return {pid: self._taken.get(pid, 0) + more for pid, more in grown.items()}
+    def grown_since(self, before: "_Look") -> int:
+        """Return the bytes taken since an earlier look; what was given back counts as nothing."""
+        of_each = ((now, before._taken.get(pid, 0)) for pid, now in self._taken.items())
+        return sum(max(0, now - then) for now, then in of_each)
+
+
+class _CloseLook:
+    """What all of them take at the moment of a look, shared pages told apart."""
+
+    def __init__(self, look: _Look) -> None:
+        self.look = look
+        self._bytes = sum(proportional_bytes(pid) for pid, _ in _tree(os.getpid()))
+
+    def at_most(self, now: _Look) -> int:
+        """Return what they can take by now."""
+        return min(now.bytes, self._bytes + now.grown_since(self.look))
 
 
 class Watch:
@@ -118,8 +127,8 @@ class Watch:
     ) -> None:
         self._most = budget_bytes - _KEPT_FREE
         self._running, self._send_away = running, send_away
-        self._seen = _Seen(os.getpid())
-        self._last = self._seen.sizes
+        self._last = _Look({})
+        self._close: _CloseLook | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -141,30 +150,22 @@ class Watch:
 
     def greediest(self, running: Running) -> int | None:
         """Return who has to go; None while everything fits, for a while to come."""
-        last, self._last = self._last, _Sizes(os.getpid())
+        last, now = self._last, _Look(running)
+        self._last = now
         if not running:
             return None
-        grown = sum(self._last.grown_since(last).values())
-        seconds = max(self._last.at_s - last.at_s, _LOOK_EVERY_S)
-        room = self._most - grown / seconds * _FORESEEN_S
-        taken = self._taken(room)
-        if sum(taken.values()) <= room:
+        seconds = max(now.at_s - last.at_s, _LOOK_EVERY_S)
+        room = self._most - now.grown_since(last) / seconds * _FORESEEN_S
+        if self._at_most(now) <= room:
             return None
-        of_each = {
-            one: sum(taken.get(pid, 0) for root in roots for pid, _ in _tree(root))
-            for one, roots in running.items()
-        }
-        return max(of_each, key=of_each.__getitem__)
+        if self._close is None or now.at_s - self._close.look.at_s > _LOOK_CLOSELY_EVERY_S:
+            self._close = _CloseLook(now)
+            if self._at_most(now) <= room:
+                return None
+        return max(now.of_each, key=now.of_each.__getitem__)
 
-    def _taken(self, room: float) -> dict[int, int]:
-        """Return what every process takes; look closely where the last close look is too old."""
-        taken = self._seen.and_since(self._last)
-        is_near = sum(taken.values()) > room - _NEAR
-        every_s = _LOOK_CLOSELY_WHEN_NEAR_EVERY_S if is_near else _LOOK_CLOSELY_EVERY_S
-        if self._last.at_s - self._seen.sizes.at_s <= every_s:
-            return taken
-        self._seen = _Seen(os.getpid())
-        return self._seen.and_since(self._last)
+    def _at_most(self, now: _Look) -> int:
+        return now.bytes if self._close is None else self._close.at_most(now)
 
 
 def _stop_workers(roots: Sequence[int]) -> None:
@@ -187,28 +188,46 @@ def tree_bytes(pid: int) -> int:
 def private_bytes(pid: int) -> int:
     """Return resident memory that is no file's; 0 for a process that is gone."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()
+        pages = _read(f"/proc/{pid}/statm").split()
         return (int(pages[1]) - int(pages[2])) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0
 
 
+def _added_bytes(pid: int, parent: int) -> int:
+    """Return what a fork takes beyond its parent's pages, at most; 0 for a process that is gone."""
+    try:
+        faults = int(_read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
+    except (OSError, IndexError):
+        return 0
+    return max(faults * _PAGE_BYTES, private_bytes(pid) - private_bytes(parent))
+
+
 def proportional_bytes(pid: int) -> int:
     """Return resident memory, a page that several share in equal parts."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return int(text.partition("\nPss:")[2].split(maxsplit=1)[0]) << 10
+        text = _read(f"/proc/{pid}/smaps_rollup")
+        return int(text.partition(b"\nPss:")[2].split(maxsplit=1)[0]) << 10
     except (OSError, IndexError):  # it belongs to another user, or is gone
         return private_bytes(pid)
 
 
 def _tree(root: int) -> Iterator[tuple[int, int]]:
-    """Yield a process and all below it, each with its parent; the root's is not asked for."""
+    """Yield a process and all below it, parents first, each with its parent; of the root itself."""
     waiting = [(root, root)]
     while waiting:
         pid, parent = waiting.pop()
         yield pid, parent
         with suppress(OSError):
             for task in os.listdir(f"/proc/{pid}/task"):
-                children = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                children = _read(f"/proc/{pid}/task/{task}/children")
                 waiting += [(int(child), pid) for child in children.split()]
+
+
+def _read(path: str) -> bytes:
+    """Read a small file of /proc, without what pathlib would add to 200 of them in a look."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(handle, 1 << 16)
+    finally:
+        os.close(handle)

@@ -93,8 +93,7 @@ def test_one_that_fills_memory_has_to_go_while_there_is_room_and_may_stay_when_i
 
 
 def never_look_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LOOK_CLOSELY_EVERY_S", "_LOOK_CLOSELY_WHEN_NEAR_EVERY_S"):
-        monkeypatch.setattr(memory, name, math.inf)
+    monkeypatch.setattr(memory, "_LOOK_CLOSELY_EVERY_S", math.inf)
 
 
 @contextmanager
