@@ -4,10 +4,11 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
+
+from grader.batch.memory import private_bytes, proportional_bytes, read, tree
 
 EVERY_S = 0.1
 _WORTH_A_LOOK = 16 << 20
@@ -67,7 +68,7 @@ class _Seen:
 
     def __init__(self, first: int) -> None:
         self._first = first
-        self.cpu: dict[tuple[int, str], float] = {}
+        self.cpu: dict[tuple[int, bytes], float] = {}
         self.peak_bytes = self.peak_of_first = self._resident_then = 0
         self.ended = threading.Event()
 
@@ -79,10 +80,10 @@ class _Seen:
     def watch(self) -> None:
         """Look every EVERY_S until the end."""
         while not self.ended.wait(EVERY_S):
-            pids = list(self._processes())
+            pids = [pid for pid, _ in tree(self._first)]
             for pid in pids:
                 with suppress(OSError, ValueError, IndexError):
-                    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                    fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
                     key = pid, fields[19]  # a number may be given again; its start time is not
                     self.cpu[key] = (int(fields[11]) + int(fields[12])) / _TICK
                     if pid == self._first:
@@ -91,42 +92,14 @@ class _Seen:
 
     def _look_at_memory(self, pids: Sequence[int]) -> None:
         """Tell shared pages apart, for 5 ms a process, where that may show a new peak."""
-        resident = sum(map(_resident, pids))
+        resident = sum(map(private_bytes, pids))
         grown = resident - self._resident_then
         if resident > self.peak_bytes and abs(grown) >= _WORTH_A_LOOK:
             self._resident_then = resident
-            self.peak_bytes = max(self.peak_bytes, sum(map(_memory, pids)))
-
-    def _processes(self) -> Iterator[int]:
-        waiting = [self._first]
-        while waiting:
-            pid = waiting.pop()
-            yield pid
-            with suppress(OSError):
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    children = Path(f"/proc/{pid}/task/{task}/children").read_text()
-                    waiting += map(int, children.split())
-
-
-def _memory(pid: int) -> int:
-    """Return the proportional set size in bytes; 0 of a process that is gone."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return int(text.partition("\nPss:")[2].split(maxsplit=1)[0]) << 10
-    except (OSError, IndexError):
-        return _resident(pid)
-
-
-def _resident(pid: int) -> int:
-    """Return the resident set without shared files, in bytes: what forks share counts for each."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()
-        return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
+            self.peak_bytes = max(self.peak_bytes, sum(map(proportional_bytes, pids)))
 
 
 def _peak(pid: int) -> int:
     """Return the largest resident set so far in bytes; what wait4 tells is the children's too."""
-    words = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split(maxsplit=1)
+    words = read(f"/proc/{pid}/status").partition(b"VmHWM:")[2].split(maxsplit=1)
     return int(words[0]) << 10 if words else 0

@@ -80,7 +80,7 @@ class _Look:
         forks = {root for _, *templates in running.values() for root in templates}
         self._taken: dict[int, int] = {}
         self.of_each = dict.fromkeys(running, 0)
-        for pid, parent in _tree(os.getpid()):
+        for pid, parent in tree(os.getpid()):
             if parent in forks:
                 forks.add(pid)
             owner = owners.setdefault(pid, owners.get(parent, 0))
@@ -101,7 +101,7 @@ class _CloseLook:
 
     def __init__(self, look: _Look) -> None:
         self.look = look
-        self._bytes = sum(proportional_bytes(pid) for pid, _ in _tree(os.getpid()))
+        self._bytes = sum(proportional_bytes(pid) for pid, _ in tree(os.getpid()))
 
     def at_most(self, now: _Look) -> int:
         """Return what they can take by now."""
@@ -174,7 +174,7 @@ def _stop_workers(roots: Sequence[int]) -> None:
     Not the templates: they are asked to see it end.
     """
     for template in roots[1:]:
-        for pid, _ in _tree(template):
+        for pid, _ in tree(template):
             if pid != template:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGSTOP)
@@ -182,13 +182,13 @@ def _stop_workers(roots: Sequence[int]) -> None:
 
 def tree_bytes(pid: int) -> int:
     """Return what a process and all below it take, see private_bytes."""
-    return sum(private_bytes(one) for one, _ in _tree(pid))
+    return sum(private_bytes(one) for one, _ in tree(pid))
 
 
 def private_bytes(pid: int) -> int:
     """Return resident memory that is no file's; 0 for a process that is gone."""
     try:
-        pages = _read(f"/proc/{pid}/statm").split()
+        pages = read(f"/proc/{pid}/statm").split()
         return (int(pages[1]) - int(pages[2])) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0
@@ -197,7 +197,7 @@ def private_bytes(pid: int) -> int:
 def _added_bytes(pid: int, parent: int) -> int:
     """Return what a fork takes beyond its parent's pages, at most; 0 for a process that is gone."""
     try:
-        faults = int(_read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
+        faults = int(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
     except (OSError, IndexError):
         return 0
     return max(faults * _PAGE_BYTES, private_bytes(pid) - private_bytes(parent))
@@ -206,13 +206,13 @@ def _added_bytes(pid: int, parent: int) -> int:
 def proportional_bytes(pid: int) -> int:
     """Return resident memory, a page that several share in equal parts."""
     try:
-        text = _read(f"/proc/{pid}/smaps_rollup")
+        text = read(f"/proc/{pid}/smaps_rollup")
         return int(text.partition(b"\nPss:")[2].split(maxsplit=1)[0]) << 10
     except (OSError, IndexError):  # it belongs to another user, or is gone
         return private_bytes(pid)
 
 
-def _tree(root: int) -> Iterator[tuple[int, int]]:
+def tree(root: int) -> Iterator[tuple[int, int]]:
     """Yield a process and all below it, parents first, each with its parent; of the root itself."""
     waiting = [(root, root)]
     while waiting:
@@ -220,11 +220,11 @@ def _tree(root: int) -> Iterator[tuple[int, int]]:
         yield pid, parent
         with suppress(OSError):
             for task in os.listdir(f"/proc/{pid}/task"):
-                children = _read(f"/proc/{pid}/task/{task}/children")
+                children = read(f"/proc/{pid}/task/{task}/children")
                 waiting += [(int(child), pid) for child in children.split()]
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """Read a small file of /proc, without what pathlib would add to 200 of them in a look."""
     handle = os.open(path, os.O_RDONLY)
     try:
