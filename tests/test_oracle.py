@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import reference
+from grader import oracle_process
 from grader.errors import OracleError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
@@ -72,7 +73,7 @@ def test_a_process_that_is_gone_is_replaced(exercise: Exercise, tmp_path: Path) 
 FORGETFUL = """
 import sys
 from grader import oracle_process
-oracle_process.MOST_RESIDENT_BYTES = 1
+oracle_process.MOST_RESIDENT_BYTES, oracle_process._GROWN_BYTES = 1, -1 << 40
 forget, times = oracle_process._forget_programs, []
 oracle_process._forget_programs = lambda: (forget(), times.append(1))
 try:
@@ -147,3 +148,18 @@ def test_what_variants_compile_stays_out_of_the_cache_that_workers_read(
     assert np.abs(answer.array - right.exact).max() > 0.01
     assert before == after
     assert len(later) > len(after), "the reference's own programs are still kept"
+
+
+@pytest.mark.parametrize(("most_resident", "forgets"), [(1 << 40, False), (1, True)])
+def test_programs_are_forgotten_only_where_forgetting_their_modules_is_not_enough(
+    monkeypatch: pytest.MonkeyPatch, most_resident: int, forgets: bool
+) -> None:
+    forgotten: list[str] = []
+    monkeypatch.setattr(oracle_process, "MOST_RESIDENT_BYTES", most_resident)
+    monkeypatch.setattr(oracle_process, "forget_modules", lambda: forgotten.append("modules"))
+    monkeypatch.setattr(oracle_process, "_forget_programs", lambda: forgotten.append("programs"))
+    much = oracle_process._lighten(1 << 40)
+    assert (much, forgotten) == (1 << 40, []), "nothing has grown"
+    again = oracle_process._lighten(1)
+    assert forgotten == ["modules", "programs"][: 1 + forgets]
+    assert oracle_process._resident_bytes() < again < 1 << 40

@@ -53,7 +53,7 @@ class Template:
 
     def __init__(self, control: socket.socket, confinement: lockdown.Confinement) -> None:
         self._control, self._confinement = control, confinement
-        self._is_settled = False
+        self._has_rehearsed = self._is_settled = False
         self._forks: dict[int, tuple[int, socket.socket]] = {}
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
@@ -98,11 +98,15 @@ class Template:
         from . import rehearsal
 
         rehearsal.rehearse(**step)
-        self._is_settled = False
+        self._has_rehearsed, self._is_settled = True, False
 
     def _settle(self) -> None:
         """Before the first fork: keep the collector from writing to, so copying, shared pages."""
         if not self._is_settled:
+            if self._has_rehearsed:
+                from . import forgetting
+
+                forgetting.forget_modules()
             gc.collect()
             gc.freeze()
             self._is_settled = True
