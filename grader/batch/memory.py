@@ -17,8 +17,8 @@ from pathlib import Path
 
 _OF_ALL = 1 << 30
 _OF_A_JOB = 1 << 29
-"""Measured on the first exercise: the command and the templates that all jobs share 0.9 GiB; of
-each job the judge 0.1, the oracle below 0.4, and a fork's own pages 0.1."""
+"""Measured on the first exercise: the command and the templates that all jobs share 0.5 GiB; of
+each job the judge 0.1, the oracle 0.2 to 0.3, and a worker's own pages 0.02 to 0.35."""
 _LEAST_BUDGET = 2 << 30
 _LOOK_EVERY_S = 0.05
 _LOOK_CLOSELY_EVERY_S = 1.0
