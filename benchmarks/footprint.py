@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from grader.batch.memory import private_bytes, proportional_bytes, read, tree
+from grader.batch.processes import private_bytes, proportional_bytes, read, tree
 
 EVERY_S = 0.1
 _WORTH_A_LOOK = 16 << 20

@@ -11,9 +11,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from grader.batch.processes import added_bytes, private_bytes, proportional_bytes, tree
 
 _OF_ALL = 1 << 30
 _OF_A_JOB = 1 << 29
@@ -28,10 +30,9 @@ _KEPT_FREE = 1 << 26
 _FORESEEN_S = 0.2
 """Seconds of growing on as it did since the last look for which there must be room. A submission
 that fills memory takes 1.4 GiB a second, so it is stopped 0.3 GiB before the end; usual ones take
-0.1, so two jobs that grade those may come much nearer: they take 1.4 to 1.8 GiB together."""
+0.1, so two jobs that grade those may come much nearer: they take 1.2 to 1.6 GiB together."""
 _FILES = 5 << 25
 """Pages of libraries, which all share."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -84,7 +85,7 @@ class _Look:
             if parent in forks:
                 forks.add(pid)
             owner = owners.setdefault(pid, owners.get(parent, 0))
-            taken = _added_bytes(pid, parent) if pid in forks else private_bytes(pid)
+            taken = added_bytes(pid, parent) if pid in forks else private_bytes(pid)
             self._taken[pid] = taken
             if owner:
                 self.of_each[owner] += taken
@@ -178,56 +179,3 @@ def _stop_workers(roots: Sequence[int]) -> None:
             if pid != template:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGSTOP)
-
-
-def tree_bytes(pid: int) -> int:
-    """Return what a process and all below it take, see private_bytes."""
-    return sum(private_bytes(one) for one, _ in tree(pid))
-
-
-def private_bytes(pid: int) -> int:
-    """Return resident memory that is no file's; 0 for a process that is gone."""
-    try:
-        pages = read(f"/proc/{pid}/statm").split()
-        return (int(pages[1]) - int(pages[2])) * _PAGE_BYTES
-    except (OSError, IndexError):
-        return 0
-
-
-def _added_bytes(pid: int, parent: int) -> int:
-    """Return what a fork takes beyond its parent's pages, at most; 0 for a process that is gone."""
-    try:
-        faults = int(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[7])
-    except (OSError, IndexError):
-        return 0
-    return max(faults * _PAGE_BYTES, private_bytes(pid) - private_bytes(parent))
-
-
-def proportional_bytes(pid: int) -> int:
-    """Return resident memory, a page that several share in equal parts."""
-    try:
-        text = read(f"/proc/{pid}/smaps_rollup")
-        return int(text.partition(b"\nPss:")[2].split(maxsplit=1)[0]) << 10
-    except (OSError, IndexError):  # it belongs to another user, or is gone
-        return private_bytes(pid)
-
-
-def tree(root: int) -> Iterator[tuple[int, int]]:
-    """Yield a process and all below it, parents first, each with its parent; of the root itself."""
-    waiting = [(root, root)]
-    while waiting:
-        pid, parent = waiting.pop()
-        yield pid, parent
-        with suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                children = read(f"/proc/{pid}/task/{task}/children")
-                waiting += [(int(child), pid) for child in children.split()]
-
-
-def read(path: str) -> bytes:
-    """Read a small file of /proc, without what pathlib would add to 200 of them in a look."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(handle, 1 << 16)
-    finally:
-        os.close(handle)

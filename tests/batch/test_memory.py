@@ -5,15 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from processes import children_of, until
 
 from grader.batch import memory
-from grader.batch.memory import Running, Watch, affordable_jobs, budget_of, tree_bytes
+from grader.batch.memory import Running, Watch, affordable_jobs, budget_of
+from grader.batch.processes import private_bytes, tree
 
 MIB = 1 << 20
 
@@ -40,6 +41,10 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
         assert greediest_of(both, 32 * MIB) == large
         assert greediest_of({small: [small]}, 32 * MIB) == small, "the only one goes as well"
         assert greediest_of({}, 32 * MIB) is None
+
+
+def tree_bytes(pid: int) -> int:
+    return sum(private_bytes(one) for one, _ in tree(pid))
 
 
 def greediest_of(running: Running, most: int) -> int | None:
@@ -114,29 +119,18 @@ def grow(process: "subprocess.Popen[str]", which: str) -> None:
 
 def test_the_workers_of_one_that_has_to_go_are_stopped_and_its_templates_are_not() -> None:
     with holding(1) as job, holding(1) as template:
-        (worker,) = children(template)
+        (worker,) = children_of(template)
         running = {job: [job, template]}
         told: list[int] = []
         with Watch(1, lambda: running if not told else {}, told.append):
-            wait_until(lambda: state(worker) == "T")
+            until(lambda: state(worker) == "T")
         assert told == [job]
-        assert all(state(pid) == "S" for pid in (job, template, *children(job)))
+        assert all(state(pid) == "S" for pid in (job, template, *children_of(job)))
         os.kill(worker, signal.SIGCONT)
-
-
-def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 FORKS = """

@@ -11,7 +11,7 @@ import gc
 from jax._src.interpreters import pxla
 
 _CACHES = ("_cached_compilation", "_cached_lowering_to_hlo")
-"""Those whose keys or values are modules. A JAX that has others costs memory, no more."""
+"""Those whose keys or values are modules. A JAX without them costs memory, no more."""
 
 
 def forget_modules() -> None:
@@ -20,8 +20,9 @@ def forget_modules() -> None:
         clear = getattr(getattr(pxla, name, None), "cache_clear", None)
         if clear is not None:
             clear()
+    computation = getattr(pxla, "MeshComputation", None)
     for found in gc.get_objects():
-        if type(found) is pxla.MeshComputation and vars(found).get("_executable") is not None:
+        if type(found) is computation and vars(found).get("_executable") is not None:
             vars(found)["_hlo"] = None
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # else the C library keeps what was freed

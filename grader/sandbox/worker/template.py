@@ -101,7 +101,7 @@ class Template:
         self._has_rehearsed, self._is_settled = True, False
 
     def _settle(self) -> None:
-        """Before the first fork: keep the collector from writing to, so copying, shared pages."""
+        """Before the first fork: free what no fork needs, keep the collector off shared pages."""
         if not self._is_settled:
             if self._has_rehearsed:
                 from . import forgetting
