@@ -37,7 +37,7 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
         small, large = (opened.enter_context(holding(size)) for size in (8, 64))
         assert 64 * MIB < tree_bytes(large) < 200 * MIB
         both = {small: [small], large: [large]}
-        assert greediest_of(both, tree_bytes(os.getpid()) + 64 * MIB) is None
+        assert greediest_of(both, taken() + 16 * MIB) is None
         assert greediest_of(both, 32 * MIB) == large
         assert greediest_of({small: [small]}, 32 * MIB) == small, "the only one goes as well"
         assert greediest_of({}, 32 * MIB) is None
@@ -45,6 +45,12 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
 
 def tree_bytes(pid: int) -> int:
     return sum(private_bytes(one) for one, _ in tree(pid))
+
+
+def taken() -> int:
+    """What a watch sees at first, whatever else was imported here: files count as well."""
+    look = memory._Look({})
+    return memory._CloseLook(look).at_most(look)
 
 
 def greediest_of(running: Running, most: int) -> int | None:
@@ -77,7 +83,7 @@ def test_what_grows_between_two_close_looks_is_seen(
     monkeypatch.setattr(memory, "_FORESEEN_S", 0.0)
     with growing() as process:
         running = {process.pid: [process.pid]}
-        watch = watching(tree_bytes(os.getpid()) + 50 * MIB, running)
+        watch = watching(taken() + 50 * MIB, running)
         assert watch.greediest(running) is None
         grow(process, which)
         assert watch.greediest(running) == process.pid
@@ -90,7 +96,7 @@ def test_one_that_fills_memory_has_to_go_while_there_is_room_and_may_stay_when_i
     monkeypatch.setattr(memory, "_FORESEEN_S", 60.0)
     with growing() as process:
         running = {process.pid: [process.pid]}
-        watch = watching(tree_bytes(os.getpid()) + 400 * MIB, running)
+        watch = watching(taken() + 400 * MIB, running)
         assert watch.greediest(running) is None
         grow(process, "itself")
         assert watch.greediest(running) == process.pid
@@ -157,7 +163,7 @@ def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> No
         assert len(lent) == 2
         with holding(1) as one, holding(1) as other:
             running = {one: [one, lent[0]], other: [other, lent[1]]}
-            assert greediest_of(running, tree_bytes(os.getpid()) - 600 * MIB) is None
+            assert greediest_of(running, taken() + 16 * MIB) is None
             assert greediest_of(running, 200 * MIB) == other
         process.communicate("\n" * 5)
 

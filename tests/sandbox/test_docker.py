@@ -217,9 +217,18 @@ def die(ends: list[socket.socket]) -> None:
 def test_a_daemon_that_dies_is_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox_called("docker")
     path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    lose_the_daemon(path)
+    gc.collect()  # now that no frame holds the errors: what they hold would be another test's
+    monkeypatch.delenv("DOCKER_HOST")
+    with connected() as client:  # it could not be removed through the dead daemon
+        for container in client.api.containers(all=True, filters={"label": f"{LABEL}={owner()}"}):
+            client.api.remove_container(container["Id"], force=True)
+
+
+def lose_the_daemon(path: Path) -> None:
+    wall = Docker(Setup(None))
     with daemon_that_can_die(path) as ends:
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        wall = Docker(Setup(None))
         assert wall.problem() is None
         with wall.open(Deadlines(first_s=60.0)) as worker:
             worker.load(LOOP, "f")
@@ -232,11 +241,6 @@ def test_a_daemon_that_dies_is_our_fault(tmp_path: Path, monkeypatch: pytest.Mon
             with pytest.raises(SandboxError, match="lost"):
                 worker.call(ONE, first=True)
         assert "does not answer" in str(wall.problem())
-    gc.collect()
-    monkeypatch.delenv("DOCKER_HOST")
-    with connected() as client:  # it could not be removed through the dead daemon
-        for container in client.api.containers(all=True, filters={"label": f"{LABEL}={owner()}"}):
-            client.api.remove_container(container["Id"], force=True)
 
 
 def test_a_missing_image_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
