@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -150,9 +150,8 @@ def grade_in_a_row(path: Path, workers: str, count: int, cases: int) -> None:
     exercise, cache = reference.load(reference.DEFAULT), Path(os.environ["GRADER_CACHE"])
     with Oracle(exercise, cache) as oracle:
         examiner = ReferenceExaminer(exercise, oracle, exercise.default_seed, cases)
-        rehearsal = ()
-        if workers == "fork":
-            rehearsal = tuple(steps(exercise, oracle, examiner.pose().suite.cases))
+        cases_of_suite = examiner.pose().suite.cases
+        rehearsal = tuple(steps(exercise, oracle, cases_of_suite)) if workers == "fork" else ()
         setup = Setup(compile_cache(cache), (cache / "expected.sqlite",), rehearsal)
         submission = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
         with closing(choose("confined", setup, workers=workers)) as wall:
@@ -187,7 +186,7 @@ def own_share(scene: Scene, runs: int) -> float:
     moves a single difference by a fifth of the whole.
     """
     found = [(one_more("fork")(RIGHT, scene).cpu_s, bare_calls(scene)) for _ in range(runs)]
-    total, bare = map(statistics.median, zip(*found, strict=True))
+    total, bare = (statistics.median(figures) for figures in zip(*found, strict=True))
     return 1 - bare / total
 
 
@@ -229,13 +228,22 @@ def call_bare(path: Path, count: int) -> None:
     print(statistics.median(spent[1:]))
 
 
-def rows(scene: Scene, names: list[str], runs: int) -> Iterator[tuple[str, str, Cost]]:
-    """Measure every way on every submission; the median of each figure."""
-    for name in names:
-        for kind, path in scene.submissions.items():
-            found = [WAYS[name](path, scene) for _ in range(runs)]
-            cpu, wall = zip(*found, strict=True)
-            yield name, kind, Cost(statistics.median(cpu), statistics.median(wall))
+def measured(scene: Scene, names: list[str], runs: int) -> dict[tuple[str, str], Cost]:
+    """Measure every way on every submission in turns; the median of each figure.
+
+    In turns, so that a machine that becomes faster or slower does so for all of them.
+    """
+    found: dict[tuple[str, str], list[Cost]] = {}
+    for _ in range(runs):
+        for name in names:
+            for kind, path in scene.submissions.items():
+                cost = WAYS[name](path, scene)
+                found.setdefault((name, kind), []).append(cost)
+                figures = f"{name:34}{kind:7}{cost.cpu_s:9.2f}{cost.wall_s:9.2f}"
+                print(figures, file=sys.stderr, flush=True)
+    return {
+        key: Cost(*map(statistics.median, zip(*costs, strict=True))) for key, costs in found.items()
+    }
 
 
 def show(table: dict[tuple[str, str], Cost]) -> None:
@@ -280,10 +288,7 @@ def main() -> None:
         is_ours = any(name in OURS for name in options.only)
         if is_ours:
             prepare(scene)
-        table = {}
-        for name, kind, cost in rows(scene, options.only, options.runs):
-            table[name, kind] = cost
-            print(f"{name:34}{kind:7}{cost.cpu_s:9.2f}{cost.wall_s:9.2f}", file=sys.stderr)
+        table = measured(scene, options.only, options.runs)
         show(table)
         if is_ours:
             show_shares(scene, options.runs)
