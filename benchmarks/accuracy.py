@@ -4,8 +4,8 @@
 
 Ours: every fixture meets the suite of every seed, behind the wall. Twenty suites make a round;
 rounds that are done are kept beside the expected values, so a run that was stopped goes on where it
-was, and one with more seeds adds only those. Another machine goes on with --skip. A round of
-resnet_classifier takes a quarter of an hour on two cores.
+was, and one with more seeds adds only those. Another machine goes on with --skip. Ten suites of
+resnet_classifier took ten to thirty minutes on two cores, by how fast and how busy they were.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from grader.sandbox.choice import choose
 from grader.sandbox.setup import Setup
 
 SUITES_PER_ROUND = 20
-"""As many as one worker is asked: to start it and to read programs costs as much as two suites."""
+"""As many as one worker is asked before a new one starts, see grader.authoring.survey."""
 
 
 class Judged(msgspec.Struct, frozen=True):
