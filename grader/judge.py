@@ -62,7 +62,8 @@ class Judge:
     ) -> Report:
         """Judge a submission.
 
-        A failure of ours is tried once more on a fresh worker, then reported as internal_error.
+        A failure of ours is tried once more on a fresh worker, if there is time left, then reported
+        as internal_error.
         """
         meter = self._examiner.meter()
         for attempt in (1, 2):
@@ -74,6 +75,8 @@ class Judge:
             except Exception as error:  # a bug of ours must not look like a wrong answer
                 _logger.exception("attempt %d", attempt)
                 problem = f"{type(error).__name__}: {error}"
+            if time.monotonic() >= self._end:
+                break
         seed = self._examiner.seed
         return result.our_fault(self.exercise, submission, seed, problem, meter.usage())
 

@@ -61,6 +61,13 @@ def test_two_failures_of_ours_are_reported_and_not_charged(
     assert all("not your fault" in finding.message for finding in report.findings)
 
 
+def test_a_failure_of_ours_that_took_all_the_time_is_not_charged_by_the_next_attempt(
+    exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle
+) -> None:
+    judge = Judge(exercise, Broken(bubblewrap, 1), oracle, cases=24, end=time.monotonic())
+    assert judge.grade(submission(RIGHT)).verdict == "internal_error"
+
+
 def test_a_report_repeats_bit_for_bit(quick: Judge) -> None:
     wrong = (FIXTURES / "rejected" / "pool_max" / "submission.py").read_text()
     for source in (RIGHT, wrong):

@@ -29,6 +29,9 @@ class Submission(msgspec.Struct, frozen=True):
 class Deadlines(msgspec.Struct, frozen=True):
     """How long a worker may take, in wall-clock seconds.
 
+    A call's are put off while other work has the worker's processor, see grader.sandbox.connection;
+    total_s is not.
+
     Attributes:
         start_s: from starting the process to "ready"; a miss is our fault.
         first_s: loading the source, and any call with a shape not seen before.

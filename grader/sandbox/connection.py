@@ -55,6 +55,18 @@ class Use(NamedTuple):
     is_runnable: bool = False
 
 
+class Deadline(NamedTuple):
+    """When an answer must be there, on the monotonic clock.
+
+    Attributes:
+        at: for a worker that gets a processor whenever it can use one.
+        at_latest: for any; at is put off up to here by the time that others' work took from it.
+    """
+
+    at: float
+    at_latest: float
+
+
 class Ending(NamedTuple):
     """How a worker ended: by a signal, or else with an exit code."""
 
@@ -114,34 +126,37 @@ class Connection:
 
     Attributes:
         patience_s: how long it may make us wait without computing.
+        starved_s: how long it could have computed, and the machine's other work kept it from it.
     """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.patience_s = math.inf
-        self._computed_at = 0.0
+        self.starved_s = 0.0
+        self._computed_at = self._asked_at = self._starved_before_s = 0.0
         self._use = Use()
         self._looked_at = time.monotonic()
 
-    def send(self, message: wire.Message, deadline: float) -> None:
-        """Send a frame before a deadline on the monotonic clock.
+    def send(self, message: wire.Message, deadline: Deadline) -> None:
+        """Send a frame before a deadline.
 
         Raises:
             SubmissionError: the worker does not read, or is gone.
         """
         data = memoryview(wire.pack(message, limit=64 << 20))
-        self._computed_at = time.monotonic()
+        self._computed_at = self._asked_at = time.monotonic()
+        self._starved_before_s = self.starved_s
         while data:
-            left = max(0.0, deadline - time.monotonic())
-            if not select.select([], [self._channel.requests], [], left)[1]:
-                raise TimeLimitExceeded("It did not read its input in time.")
             try:
-                data = data[self._channel.write(data) :]
+                written = self._channel.write(data)
             except BrokenPipeError:
                 raise self._ended() from None
+            data = data[written:]
+            if not written:
+                self._wait(deadline, "It did not read its input in time.", writing=True)
 
-    def receive(self, deadline: float) -> wire.Message:
-        """Receive a frame before a deadline on the monotonic clock.
+    def receive(self, deadline: Deadline) -> wire.Message:
+        """Receive a frame before a deadline.
 
         Raises:
             SubmissionError: no valid frame arrived.
@@ -172,21 +187,25 @@ class Connection:
     def use(self) -> Use:
         """Measure what the worker used; its processor time and peak never fall again."""
         now, before = self._channel.use(), self._use
+        looked_at = time.monotonic()
+        if now.is_runnable:
+            passed_s = looked_at - max(self._looked_at, self._asked_at)
+            self.starved_s += max(0.0, passed_s - (now.cpu_s - before.cpu_s))
         if now.is_runnable or now.cpu_s > before.cpu_s:
-            self._computed_at = time.monotonic()
+            self._computed_at = looked_at
         self._use = now._replace(
             cpu_s=max(now.cpu_s, before.cpu_s),
             peak_memory_bytes=max(now.peak_memory_bytes, before.peak_memory_bytes),
         )
-        self._looked_at = time.monotonic()
+        self._looked_at = looked_at
         return self._use
 
-    def _read_exactly(self, size: int, deadline: float) -> bytes:
+    def _read_exactly(self, size: int, deadline: Deadline) -> bytes:
         parts = []
         while size:
             part = self._channel.read(min(size, 1 << 16))
             if part is None:
-                self._wait(deadline)
+                self._wait(deadline, "It did not answer in time.")
                 continue
             if not part:
                 raise self._ended()
@@ -194,17 +213,19 @@ class Connection:
             size -= len(part)
         return b"".join(parts)
 
-    def _wait(self, deadline: float) -> None:
-        """Wait a little for bytes, looking at what the worker uses while it makes us wait."""
+    def _wait(self, deadline: Deadline, missed: str, *, writing: bool = False) -> None:
+        """Wait a little for the worker, looking at what it uses while it makes us wait."""
         every_s = self._channel.look_every_s
         if self._use.memory_bytes > MEMORY_BYTES // 2:
             every_s = min(every_s, _LOOK_OFTEN_S)
-        left = deadline - time.monotonic()
+        put_off = deadline.at + self.starved_s - self._starved_before_s
+        left = min(put_off, deadline.at_latest) - time.monotonic()
         if left <= 0:
-            raise TimeLimitExceeded("It did not answer in time.")
+            raise TimeLimitExceeded(missed)
         if self.log_is_full:
             raise printed_too_much()
-        select.select([self._channel.replies], [], [], min(left, every_s))
+        replies, requests = [self._channel.replies], [self._channel.requests]
+        select.select(*([], requests) if writing else (replies, []), [], min(left, every_s))
         if time.monotonic() - self._looked_at < every_s:
             return
         used = self.use()

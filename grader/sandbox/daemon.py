@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,17 @@ _LIMITS = {
 
 
 def absence() -> str | None:
-    """Say that Docker is plainly not here; None when it is worth asking. Costs two system calls."""
+    """Say that Docker is plainly not here; None when it is worth asking. Needs no SDK."""
     if os.environ.get("DOCKER_HOST"):
         return None
-    if Path(SOCKET).is_socket():
-        return None
-    return f"no Docker daemon: there is no {SOCKET} and DOCKER_HOST is not set; install Docker"
+    if not Path(SOCKET).is_socket():
+        return f"no Docker daemon: there is no {SOCKET} and DOCKER_HOST is not set; install Docker"
+    with socket.socket(socket.AF_UNIX) as end:  # which the SDK leaves open when nobody listens
+        try:
+            end.connect(SOCKET)
+        except OSError as error:
+            return f"Docker: the daemon does not answer: {error!r}{_hint(error)}"
+    return None
 
 
 @contextmanager
@@ -104,7 +110,7 @@ def runtime_problem(client: Any, runtime: str) -> str | None:
 
 
 def _hint(error: Exception) -> str:
-    text = str(error)
+    text = repr(error)
     if "PermissionError" in text or "Permission denied" in text:
         return " (add this user to the group docker, or use rootless Docker)"
     if "FileNotFoundError" in text or "ConnectionRefusedError" in text:

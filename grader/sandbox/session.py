@@ -20,7 +20,7 @@ from grader.errors import (
     TimeLimitExceeded,
 )
 from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
-from grader.sandbox.connection import Channel, Connection
+from grader.sandbox.connection import Channel, Connection, Deadline
 from grader.sandbox.worker import wire
 from grader.text import printable
 
@@ -64,12 +64,12 @@ class Session:
     """
 
     def __init__(self, channel: Channel, layers: Sequence[str], deadlines: Deadlines) -> None:
-        self._connection, self._deadlines = Connection(channel), deadlines
-        hello = self._wait_until_ready()
+        self._connection = Connection(channel)
+        hello = self._wait_until_ready(deadlines.start_s)
         self.confined_by = (*layers, *hello.confined_by)
         self.environment = hello.environment
         self.pid, self.parent_pid = hello.pid, hello.parent_pid
-        self._end = time.monotonic() + deadlines.total_s
+        self._begin(deadlines)
 
     def begin(self, deadlines: Deadlines) -> None:
         """Start a submission's time anew, for a worker that was started ahead.
@@ -79,7 +79,11 @@ class Session:
         """
         if not self._connection.is_silent():
             raise SandboxError("the worker ended while it waited")
-        self._deadlines, self._end = deadlines, time.monotonic() + deadlines.total_s
+        self._begin(deadlines)
+
+    def _begin(self, deadlines: Deadlines) -> None:
+        self._deadlines, self._begun = deadlines, time.monotonic()
+        self._starved_before_s = self._connection.starved_s
 
     @property
     def cpu_s(self) -> float:
@@ -115,7 +119,7 @@ class Session:
         with self._doing("the call with other weights", self._deadlines.first_s) as deadline:
             return self._answer(request, deadline)
 
-    def _answer(self, request: wire.Message, deadline: float) -> Answer:
+    def _answer(self, request: wire.Message, deadline: Deadline) -> Answer:
         reply = self._ask(request, wire.VALUE, deadline)
         value = _decode(reply.text, _Value)
         if value.too_large is not None:
@@ -137,14 +141,14 @@ class Session:
     def probe(self, secret_path: str, parent_pid: int) -> list[Attempt]:
         """Have the worker try to break every promise of the wall; it is of no use afterwards."""
         wanted = msgspec.json.encode({"secret_path": secret_path, "parent_pid": parent_pid})
-        deadline = time.monotonic() + self._deadlines.start_s
+        deadline = _fixed(self._deadlines.start_s)
         reply = self._ask(wire.Message(wire.PROBE, _nonce(), wanted), wire.FACTS, deadline)
         return _decode(reply.text, list[Attempt])
 
-    def _wait_until_ready(self) -> _Hello:
+    def _wait_until_ready(self, seconds: float) -> _Hello:
         """Wait for READY; until then nothing of the submission was read, so failures are ours."""
         try:
-            message = self._connection.receive(time.monotonic() + self._deadlines.start_s)
+            message = self._connection.receive(_fixed(seconds))
         except SubmissionError as error:
             log = " ".join(printable(line) for line in self._connection.log().splitlines()[-4:])
             raise SandboxError(f"the worker did not start: {error.message} {log}") from error
@@ -153,16 +157,32 @@ class Session:
         return _decode(message.text, _Hello)
 
     @contextmanager
-    def _doing(self, what: str, seconds: float) -> Iterator[float]:
+    def _doing(self, what: str, seconds: float) -> Iterator[Deadline]:
         """Set the deadline of one exchange and name it in the error when it is missed."""
-        now = time.monotonic()
+        now, end = time.monotonic(), self._begun + self._deadlines.total_s
         try:
-            yield min(now + seconds, self._end)
+            yield Deadline(min(now + seconds, end), end)
         except TimeLimitExceeded as error:
+            if time.monotonic() >= end:
+                self._insist_that_it_could_compute()
             taken = f"{what[0].upper()}{what[1:]} was stopped after {time.monotonic() - now:.1f} s"
             raise TimeLimitExceeded(f"{taken}. {error.message}") from None
 
-    def _ask(self, request: wire.Message, wanted: int, deadline: float) -> wire.Message:
+    def _insist_that_it_could_compute(self) -> None:
+        """Refuse to charge a submission for time of which it had less than half.
+
+        Raises:
+            SandboxError: it had.
+        """
+        passed_s = time.monotonic() - self._begun
+        starved_s = self._connection.starved_s - self._starved_before_s
+        if starved_s > passed_s / 2:
+            raise SandboxError(
+                f"other work on this machine left the worker no processor for {starved_s:.0f} of"
+                f" {passed_s:.0f} s"
+            )
+
+    def _ask(self, request: wire.Message, wanted: int, deadline: Deadline) -> wire.Message:
         reply = self._exchange(request, deadline)
         if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
             raise ProtocolError("It answered another question than the one that was asked.")
@@ -170,7 +190,7 @@ class Session:
             raise self._error(_decode(reply.text, Described))
         return reply
 
-    def _exchange(self, request: wire.Message, deadline: float) -> wire.Message:
+    def _exchange(self, request: wire.Message, deadline: Deadline) -> wire.Message:
         self._connection.send(request, deadline)
         return self._connection.receive(deadline)
 
@@ -192,6 +212,12 @@ class Session:
 def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:
     """Frame arguments: a float becomes float64 of rank 0."""
     return tuple(np.asarray(value) for value in arguments)
+
+
+def _fixed(seconds: float) -> Deadline:
+    """Return a deadline that nothing puts off."""
+    at = time.monotonic() + seconds
+    return Deadline(at, at)
 
 
 def _nonce() -> int:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from grader.errors import GraderError, MemoryLimitExceeded, Missed, SubmissionError
 from grader.model import Deadlines, Sandbox
-from grader.sandbox.connection import Channel
+from grader.sandbox.connection import Channel, Deadline
 from grader.sandbox.forking import Forking
 from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.session import Described, Session
@@ -47,7 +47,7 @@ class WarmSession(Session):
         super().__init__(channel, layers, deadlines)
         self._connection.patience_s = PATIENCE_S
 
-    def _exchange(self, request: wire.Message, deadline: float) -> wire.Message:
+    def _exchange(self, request: wire.Message, deadline: Deadline) -> wire.Message:
         try:
             reply = super()._exchange(request, deadline)
         except SubmissionError as error:
