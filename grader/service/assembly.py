@@ -51,7 +51,7 @@ def ensure_tables(settings: Settings, database: Database) -> None:
     """
     if settings.is_embedded:
         migrations.upgrade(database)
-    elif migrations.current(database) != migrations.newest():
+    elif not migrations.are_newest(database):
         raise UsageError("the database has other tables than this version needs: grader migrate")
 
 

@@ -4,10 +4,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import text
 
 from grader.service.database import Database
 from grader.service.lti import tables as lti_tables
+from grader.service.migrations import queue
 
 ROOMS = (lti_tables,)
 """Whose tables Base.metadata holds besides the service's own, once they are imported."""
@@ -24,7 +25,7 @@ def upgrade(database: Database) -> str:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if not database.is_sqlite:
-            _queue_tables(connection)
+            queue.upgrade(connection)
     return newest()
 
 
@@ -32,6 +33,16 @@ def current(database: Database) -> str | None:
     """Return the revision that the database is at; None for an empty one."""
     with database.reading() as session:
         return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def are_newest(database: Database) -> bool:
+    """Return whether the tables, the queue's too, are exactly those that this version needs."""
+    if current(database) != newest():
+        return False
+    if database.is_sqlite:
+        return True
+    with database.reading() as session:
+        return queue.current(session.connection()) == queue.newest()
 
 
 def newest() -> str:
@@ -50,13 +61,3 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "grader.service:migrations")
     return config
-
-
-def _queue_tables(connection: Connection) -> None:
-    """Lay out Procrastinate's own tables where there are none."""
-    from procrastinate.schema import SchemaManager
-
-    if not inspect(connection).has_table("procrastinate_jobs"):
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute(SchemaManager.get_schema())
