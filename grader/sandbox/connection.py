@@ -34,6 +34,7 @@ MOST_THREADS = 512
 """JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
 _TOO_MUCH_MEMORY = "It used more memory than it may (1.75 GiB)."
+_SILENT = "It did not answer in time."
 _SIGNALS = {one.value: one.name for one in signal.Signals}
 
 
@@ -205,7 +206,7 @@ class Connection:
         while size:
             part = self._channel.read(min(size, 1 << 16))
             if part is None:
-                self._wait(deadline, "It did not answer in time.")
+                self._wait(deadline, _SILENT)
                 continue
             if not part:
                 raise self._ended()
@@ -241,7 +242,7 @@ class Connection:
         ending = self._channel.ending()
         if ending is None:
             # Behind other walls somebody holds the pipe too, and the deadline is what ends it.
-            return TimeLimitExceeded("It closed its connection to the judge and ran on.")
+            return TimeLimitExceeded(_SILENT)
         if ending.out_of_memory:
             return MemoryLimitExceeded("It used more memory than its container has.")
         name = _SIGNALS.get(ending.signal or 0)
