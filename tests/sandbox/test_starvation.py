@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from processes import descendants
 
-from grader.errors import SandboxError, TimeLimitExceeded
+from grader.errors import RunError, SandboxError, TimeLimitExceeded
 from grader.model import Deadlines, Sandbox, Worker
 
 LOADED_BY = 8
@@ -28,7 +28,6 @@ def f(*arguments):
 BUSY_THREADS = b"""
 import threading
 import numpy as np
-from jax import numpy as jnp
 def multiply():
     matrix = np.ones((512, 512), np.float32)
     while True:
@@ -39,6 +38,11 @@ def f(*arguments):
     multiply()
 """
 SLEEPS = b"import time\ndef f(*arguments):\n    time.sleep(1000)\n"
+STEPS_BACK = b"""
+import os
+def f(*arguments):
+    os.STEP
+"""
 LOOPS = b"def f(*arguments):\n    while True:\n        pass\n"
 
 
@@ -102,3 +106,15 @@ def test_who_had_no_processor_until_the_very_end_is_not_judged(bubblewrap: Sandb
         pytest.raises(SandboxError, match="no processor for"),
     ):
         call(worker)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["nice(19)", "sched_setaffinity(0, {0})", "sched_setscheduler(0, 5, os.sched_param(0))"],
+    ids=["nice", "affinity", "idle"],
+)
+def test_no_worker_steps_back_behind_others(bubblewrap: Sandbox, step: str) -> None:
+    with bubblewrap.open(Deadlines(first_s=60.0, repeat_s=60.0)) as worker:
+        worker.load(STEPS_BACK.replace(b"STEP", step.encode()), "f")
+        with pytest.raises(RunError, match="PermissionError"):
+            call(worker)

@@ -28,11 +28,11 @@ def upgrade(connection: Connection) -> None:
             f"the queue's tables are those of a newer Procrastinate ({at}): install it"
         )
     if at is None:
-        _execute(connection, _sql().joinpath("schema.sql").read_text("utf-8"))
-    for name in _migrations():
-        if at is not None and name > at:
-            _execute(connection, _sql().joinpath("migrations", f"{name}.sql").read_text("utf-8"))
-    if at is None or at < newest():
+        _execute(connection, _sql().joinpath("schema.sql"))
+    else:
+        for name in (one for one in _migrations() if one > at):
+            _execute(connection, _sql().joinpath("migrations", f"{name}.sql"))
+    if at != newest():
         connection.execute(text(f"COMMENT ON TABLE {TABLE} IS '{newest()}'"))
 
 
@@ -59,8 +59,8 @@ def _sql() -> Traversable:
     return resources.files("procrastinate.sql")
 
 
-def _execute(connection: Connection, statements: str) -> None:
+def _execute(connection: Connection, file: Traversable) -> None:
     """Run SQL as it is written: without parameters the driver sends all statements at once."""
     driver = connection.connection.driver_connection
     assert driver is not None
-    driver.execute(statements)
+    driver.execute(file.read_text("utf-8"))
