@@ -56,4 +56,6 @@ clean:
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+# pip compiles what it copies, not this; workers never write bytecode, so each would compile anew.
+	$(BIN)/python -m compileall -q grader reference
 	touch $@

@@ -12,7 +12,7 @@ from grader.model import Case, Diagnosis, Exercise, Finding, Suite
 from grader.oracle import Oracle
 from grader.questions import Questions, pose
 from grader.run import Run
-from grader.structure import Facts
+from grader.structure.static import Facts
 from grader.trial import Failure, is_alive_after
 
 SHRINK_S = 150.0

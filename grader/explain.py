@@ -1,8 +1,7 @@
 """Put failures into sentences: what was seen, what was expected, on which input."""
 
 import math
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from grader.model import Case, CaseResult, Counterexample, Exercise, Image, Worst
 from grader.model.report import Number
@@ -10,15 +9,18 @@ from grader.snippet import snippet
 from grader.text import printable
 from grader.trial import Failure, Trial
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 def describe_input(case: Case) -> str:
     """Return "seed=3, image of shape (7, 5, 3), num_classes=10"."""
     parts = []
     for name, value in case.arguments.items():
-        if isinstance(value, np.ndarray):
-            parts.append(f"{name} of shape {value.shape}")
-        else:
+        if isinstance(value, int | float):
             parts.append(f"{name}={value:g}" if abs(value) < 1e6 else f"{name}={value:.0f}")
+        else:
+            parts.append(f"{name} of shape {value.shape}")
     return ", ".join(parts)
 
 
@@ -60,11 +62,11 @@ def counterexample(entry: str, failure: Failure) -> Counterexample:
     """
     arguments: dict[str, float | Image] = {}
     for name, value in failure.case.arguments.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, int | float):
+            arguments[name] = float(value)
+        else:
             pixels = [float(pixel) for pixel in value.ravel()]
             arguments[name] = Image(shape=list(value.shape), values=pixels)
-        else:
-            arguments[name] = float(value)
     exact, actual = failure.expected.exact, _actual(failure)
     return Counterexample(
         arguments=arguments,
@@ -92,7 +94,7 @@ def case_results(exercise: Exercise, trial: Trial) -> list[CaseResult]:
     ]
 
 
-def _actual(failure: Failure) -> np.ndarray | None:
+def _actual(failure: Failure) -> "np.ndarray | None":
     """The array that came back, as far as it holds real numbers and not too many."""
     array = failure.answer.array if failure.answer is not None else None
     if array is None or array.dtype.kind not in "fiub" or array.size > 4096:

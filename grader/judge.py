@@ -25,7 +25,7 @@ from grader.model import Exercise, Report, Sandbox, Submission, Suite, SuiteName
 from grader.oracle import Oracle
 from grader.questions import Questions
 from grader.run import Run
-from grader.structure import read_facts
+from grader.structure.static import read_facts
 from grader.trial import Progress
 
 _logger = logging.getLogger("grader")

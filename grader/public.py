@@ -18,7 +18,7 @@ from grader.meter import Meter
 from grader.model import Arguments, Case, Diagnosis, Exercise, Expected, Finding
 from grader.questions import Question, Questions
 from grader.run import Run
-from grader.structure import Facts
+from grader.structure.static import Facts
 from grader.trial import Trial
 
 FILE = "examples.json"

@@ -18,7 +18,7 @@ from grader.model import (
     SuiteName,
     Usage,
 )
-from grader.structure import read_facts
+from grader.structure.static import read_facts
 from grader.trial import Trial
 
 _NOTHING = Diagnosis(kind="none")

@@ -2,7 +2,8 @@
 
 from grader.explain import describe_answer, describe_input, describe_mismatch
 from grader.model import Criterion, Exercise, Finding, Verdict
-from grader.structure import Facts, Judgement, judge_structure
+from grader.structure.judgement import Judgement
+from grader.structure.static import Facts
 from grader.trial import Trial
 
 _CONTRACT = ("runs", "result", "values", "forward")
@@ -127,6 +128,8 @@ def _structure(exercise: Exercise, facts: Facts, trial: Trial) -> dict[str, Judg
     if structure is None:
         return {}
     if trial.watched is not None:
+        from grader.structure.observed import judge_structure  # loads NumPy
+
         return judge_structure(structure, facts, trial.watched, trial.unwatched)
     if trial.watch_error is not None:
         reason = f"Not judged: the watched call failed. {trial.watch_error.message}"

@@ -1,11 +1,14 @@
 """Write a failing call as Python text that a student can paste into a session of their own."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from grader.model import Case, Value
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def snippet(entry: str, case: Case, expected: np.ndarray) -> str:
+
+def snippet(entry: str, case: Case, expected: "np.ndarray") -> str:
     """Return the text: inputs, call, expected numbers, and the difference between them.
 
     It needs nothing but NumPy and the student's own file, called submission.py. Numbers have nine
@@ -30,7 +33,7 @@ def snippet(entry: str, case: Case, expected: np.ndarray) -> str:
 
 
 def _literal(value: Value) -> str:
-    if not isinstance(value, np.ndarray):
+    if isinstance(value, int | float):
         return repr(float(value))
     numbers = ", ".join(f"{number:.9g}" for number in value.ravel())
     return f"np.array([{numbers}], np.float32).reshape({value.shape})"

@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from grader.checker import Mismatch
 from grader.errors import OutputLimitExceeded, SubmissionError
 from grader.model import (
     Answer,
@@ -14,6 +11,11 @@ from grader.model import (
     Expected,
     Observation,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from grader.checker import Mismatch
 
 Progress = Callable[[int, int], None]
 
@@ -31,7 +33,7 @@ class Failure:
     expected: Expected
     number: int
     answer: Answer | None = None
-    mismatch: Mismatch | None = None
+    mismatch: "Mismatch | None" = None
     error: SubmissionError | None = None
 
     @property
@@ -91,7 +93,7 @@ class Trial:
     shrunk: Failure | None = None
     needs_integers: bool = False
     watched: Observation | None = None
-    unwatched: np.ndarray | None = None
+    unwatched: "np.ndarray | None" = None
     watch_error: SubmissionError | None = None
     transplanted: bool | None = None
     shapes: set[tuple[int, ...]] = field(default_factory=set)

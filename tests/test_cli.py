@@ -265,7 +265,7 @@ except SystemExit as end:
     loaded = set(done.stdout.partition("LOADED")[2].split())
     assert "grader.intake" in loaded
     heavy = {"asyncio", "sqlite3", "grader.judge", "grader.oracle", "grader.sandbox.choice"}
-    assert loaded & {*heavy, "grader.diagnosis", "xml.etree.ElementTree"} == set()
+    assert loaded & {*heavy, "numpy", "grader.diagnosis", "xml.etree.ElementTree"} == set()
 
 
 def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis() -> None:

@@ -10,7 +10,7 @@ from grader.authoring.survey import Survey, errands
 from grader.model import Exercise
 from grader.questions import Questions
 from grader.run import Run
-from grader.structure import read_facts
+from grader.structure.static import read_facts
 from grader.trial import Failure
 
 STRUCTURE = "structure"

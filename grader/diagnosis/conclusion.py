@@ -10,7 +10,8 @@ from grader.diagnosis.knowledge import Knowledge
 from grader.diagnosis.matching import LEAST_EXPLAINED
 from grader.diagnosis.stages import first_difference
 from grader.model import Diagnosis, Finding
-from grader.structure import judge_structure, read_facts
+from grader.structure.observed import judge_structure
+from grader.structure.static import read_facts
 from grader.trial import Trial
 
 

@@ -8,7 +8,8 @@ from grader.diagnosis.transplant import path_of
 from grader.explain import number
 from grader.model import Layer, Observation, Stage, Structure, Visit
 from grader.model.report import Number
-from grader.structure import inner_visits, own_visits, without_batch
+from grader.structure.layers import inner_visits, own_visits
+from grader.structure.reductions import without_batch
 from grader.text import printable
 
 _MOST_NUMBERS = 1024

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grader.model import Layer, Observation, Structure, Weight
-from grader.structure import inner_visits
+from grader.structure.layers import inner_visits
 from grader.text import printable
 
 _TRAINABLE = ("kernel", "bias", "scale")

@@ -4,15 +4,15 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import numpy as np
 
 if TYPE_CHECKING:
+    import numpy as np
     from hypothesis.strategies import SearchStrategy
 
-Value = float | np.ndarray
+Value: TypeAlias = "float | np.ndarray"
 """An argument: a Python float, or a float32 array."""
 
 Arguments = Mapping[str, Value]
@@ -34,6 +34,8 @@ class Case:
     @cached_property
     def digest(self) -> str:
         """sha256, hex, over names, dtypes, shapes and bytes of the arguments."""
+        import numpy as np
+
         total = hashlib.sha256()
         for name, value in self.arguments.items():
             array = np.asarray(value)
@@ -89,7 +91,7 @@ class Exact:
             0 where a layer sees a constant, so that it returns its bias whatever the input.
     """
 
-    output: np.ndarray
+    output: "np.ndarray"
     scale: float
     condition: float
     spread: float = 1.0
@@ -106,8 +108,8 @@ class Expected:
         seconds: wall-clock time that the reference took, compilation included.
     """
 
-    exact: np.ndarray
-    reference: np.ndarray
+    exact: "np.ndarray"
+    reference: "np.ndarray"
     scale: float
     condition: float
     spread: float
@@ -116,11 +118,13 @@ class Expected:
     @property
     def gap(self) -> float:
         """The reference's own largest float32 error: max |reference - exact|."""
-        return float(np.max(np.abs(self.reference - self.exact), initial=0.0))
+        return float(abs(self.reference - self.exact).max(initial=0.0))
 
     @property
     def is_finite(self) -> bool:
         """Whether the reference itself has an answer to this case."""
+        import numpy as np
+
         return bool(np.isfinite(self.reference).all() and np.isfinite(self.exact).all())
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import numpy as np
 
 from grader.model.case import Arguments, Case, Family, Tolerance
 
@@ -91,7 +90,8 @@ class Exercise:
         file_names: what the submission may be called, best first.
         families: loads the input strategies; they need Hypothesis, so not before a suite is made.
         simpler: from a failing case to a strategy of simpler ones; shrinks towards the simplest.
-        watched: the case on which the structure is observed.
+        to_watch: draws the arguments on which the structure is observed; they need NumPy, which a
+            file that cannot be read does not.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Exercise:
     rubric: tuple[Criterion, ...]
     families: Callable[[], tuple[Family, ...]]
     simpler: "Callable[[Arguments], SearchStrategy[Arguments]]"
-    watched: Arguments
+    to_watch: Callable[[], Arguments]
     structure: Structure | None = None
 
     def __post_init__(self) -> None:
@@ -137,6 +137,11 @@ class Exercise:
                 total.update(hashlib.sha256(path.read_bytes()).digest())
         return total.hexdigest()
 
+    @cached_property
+    def watched(self) -> Arguments:
+        """The arguments on which the structure is observed."""
+        return self.to_watch()
+
     @property
     def fixtures(self) -> Path:
         """Stored submissions: in the exercise's own folder, or in fixtures/NAME beside reference/.
@@ -157,7 +162,7 @@ class Exercise:
         for argument in self.arguments:
             value = case.arguments[argument.name]
             if argument.kind == "array":
-                sizes.extend(np.shape(value))
+                sizes.extend(getattr(value, "shape", ()))
             elif argument.sizes:
                 sizes.append(int(value))
         return tuple(sizes)

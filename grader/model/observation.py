@@ -1,9 +1,11 @@
 """Describe what a worker saw of a student's module: claims, to be checked against each other."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ class Observation(Struct, frozen=True, kw_only=True):
             the training flag reversed; evaluation_error says why there is none.
         error: what the submission's own forward raised, after all that is recorded.
         result: index of the forward's own result.
+        arrays: np.ndarray, of any shape and dtype: they come beside the JSON.
     """
 
     root: str
@@ -80,9 +83,9 @@ class Observation(Struct, frozen=True, kw_only=True):
     evaluation_error: str | None = None
     error: str | None = None
     result: int | None = None
-    arrays: tuple[np.ndarray, ...] = ()
+    arrays: tuple[Any, ...] = ()
 
-    def array(self, index: int | None) -> np.ndarray | None:
+    def array(self, index: int | None) -> "np.ndarray | None":
         """The array at index; None when a claim points nowhere, or to no real numbers."""
         if index is None or not 0 <= index < len(self.arrays):
             return None

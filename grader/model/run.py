@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 
 from grader.model.case import Value
 from grader.model.exercise import Structure
 from grader.model.observation import Observation
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ class Answer(NamedTuple):
         dtype: its dtype's name before it was framed.
     """
 
-    array: np.ndarray | None
+    array: "np.ndarray | None"
     returned: str = "array"
     dtype: str = "float32"
 
@@ -72,7 +74,7 @@ class Weight(NamedTuple):
 
     path: str
     name: str
-    array: np.ndarray
+    array: "np.ndarray"
 
 
 class Worker(Protocol):

@@ -1,29 +1,16 @@
 """Judge what a watched call showed, line by line of the rubric."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from grader.model import Layer, Observation, Pooling, Structure
+from grader.structure.judgement import Judgement
 from grader.structure.layers import complaint, follows, own_visits
 from grader.structure.reductions import explain, is_mean, same, without_batch
 from grader.structure.static import Facts
 from grader.text import printable
-
-
-class Judgement(NamedTuple):
-    """What a structural criterion came to.
-
-    Attributes:
-        passed: None when it could not be judged.
-        message: what was seen and what was expected.
-    """
-
-    passed: bool | None
-    message: str
-    evidence: Mapping[str, Any] = MappingProxyType({})
 
 
 def judge_structure(

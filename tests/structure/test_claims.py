@@ -12,7 +12,8 @@ from conftest import FIXTURES
 from grader.diagnosis.stages import trace
 from grader.diagnosis.transplant import first_other_weights, weights_for
 from grader.model import Deadlines, Exercise, Observation, Sandbox
-from grader.structure import judge_structure, read_facts
+from grader.structure.observed import judge_structure
+from grader.structure.static import read_facts
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 

@@ -6,7 +6,9 @@ import pytest
 from conftest import FIXTURES
 
 from grader.model import Deadlines, Exercise, Observation, Sandbox
-from grader.structure import Facts, Judgement, judge_structure, read_facts
+from grader.structure.judgement import Judgement
+from grader.structure.observed import judge_structure
+from grader.structure.static import Facts, read_facts
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 

@@ -7,7 +7,7 @@ import sys
 def test_threads_may_read_at_the_same_time() -> None:
     code = """
 import gc, threading, time
-from grader.structure import read_facts
+from grader.structure.static import read_facts
 gc.set_threshold(5)
 gc.callbacks.append(lambda *told: time.sleep(0))  # so that another thread goes on amid a tree
 source = "\\n".join(f"class A{n}:\\n    def f(self): return [[(1, 2)]]" for n in range(40))
