@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 _T = TypeVar("_T")
@@ -46,7 +47,8 @@ class Writer:
         """Do a piece of work in a transaction, and return what it returns.
 
         Args:
-            work: fails alone: what others do in the same transaction is kept.
+            work: fails alone: what others do in the same transaction is kept. It is done again
+                where PostgreSQL rolled it back to end a deadlock.
         """
         future: Future[_T] = Future()
         self._pieces.put((work, future))
@@ -86,20 +88,36 @@ class Writer:
         return pieces, False
 
     def _commit(self, pieces: list[_Piece]) -> None:
-        outcomes: list[_Outcome] = []
+        losers: list[_Piece] = []
+        for piece, (result, failure) in zip(pieces, self._outcomes(pieces), strict=True):
+            if failure is None:
+                piece[1].set_result(result)
+            elif _is_deadlock(failure):
+                losers.append(piece)
+            else:
+                piece[1].set_exception(failure)
+        for piece in losers:  # alone it holds none of the rows that the others had locked
+            self._commit([piece])
+
+    def _outcomes(self, pieces: list[_Piece]) -> list[_Outcome]:
+        """Do pieces of work in one transaction, and return how each of them went."""
         try:
             with self._alone, self._engine.begin() as connection:
                 if len(pieces) == 1:
-                    outcomes = [(_done(connection, pieces[0][0]), None)]
-                else:
-                    outcomes = [_attempted(connection, work) for work, _ in pieces]
+                    return [(_done(connection, pieces[0][0]), None)]
+                return [_attempted(connection, work) for work, _ in pieces]
         except BaseException as error:  # nothing was committed, for nobody
-            outcomes = [(None, error)] * len(pieces)
-        for (_, future), (result, failure) in zip(pieces, outcomes, strict=True):
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+            return [(None, error)] * len(pieces)
+
+
+def _is_deadlock(failure: BaseException) -> bool:
+    """Whether PostgreSQL gave a piece up, as its transaction and another waited for each other.
+
+    Each piece locks rows in an order that no other one crosses, but those that share a transaction
+    come in any order.
+    """
+    orig = failure.orig if isinstance(failure, DBAPIError) else None
+    return getattr(orig, "sqlstate", None) == "40P01"
 
 
 def _done(connection: Connection, work: Callable[[Session], Any]) -> Any:

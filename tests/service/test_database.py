@@ -1,8 +1,10 @@
 """Work that shares a commit succeeds or fails by itself, and nothing is lost between."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,46 @@ def test_a_row_is_inserted_once(database: Database) -> None:
         return insert_once(session, Source, **values, **dict.fromkeys(texts, ""))
 
     assert [database.do(insert) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_pieces_that_lock_each_others_rows_are_all_done(
+    kind: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two transactions that take two rows in opposite orders one is given up, and done again."""
+    monkeypatch.setattr("grader.service.database._WRITERS", 2)
+    writers_hold, both_have_one = threading.Barrier(3), threading.Barrier(2)
+    tries: list[str] = []
+
+    def hold(go: threading.Event, session: Session) -> None:
+        writers_hold.wait(PATIENCE_S)
+        assert go.wait(PATIENCE_S)
+
+    def mark(name: str, sign: str, meet: bool, session: Session) -> None:
+        tries.append(name + sign)
+        row = select(Source).where(Source.name == name).with_for_update()
+        session.scalars(row).one().exercise += sign
+        session.flush()
+        if meet and tries.count(name + sign) == 1:
+            both_have_one.wait(PATIENCE_S)
+
+    with closing(Database(settings.url)) as database, ThreadPoolExecutor(6) as pool:
+        database.do(lambda session: session.add_all([source("one"), source("two")]))
+        events = threading.Event(), threading.Event()
+        jobs = [pool.submit(database.do, partial(hold, go)) for go in events]
+        writers_hold.wait(PATIENCE_S)
+        for go, sign, order in zip(events, "ab", (("one", "two"), ("two", "one")), strict=True):
+            for name in order:
+                waiting = database._writer._pieces.qsize()
+                jobs.append(pool.submit(database.do, partial(mark, name, sign, name == order[0])))
+                while database._writer._pieces.qsize() == waiting:
+                    time.sleep(0.01)
+            go.set()
+            while database._writer._pieces.qsize():
+                time.sleep(0.01)
+        for job in jobs:
+            job.result(PATIENCE_S)
+        with database.reading() as session:
+            signs = session.scalars(select(Source.exercise)).all()
+    assert [sorted(each) for each in signs] == [["a", "b"], ["a", "b"]]
+    assert len(tries) == 5, "one of the four was given up, and tried again"
