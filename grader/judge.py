@@ -23,7 +23,6 @@ from grader.examiner import Examiner, ReferenceExaminer
 from grader.meter import Meter
 from grader.model import Exercise, Report, Sandbox, Submission, Suite, SuiteName
 from grader.oracle import Oracle
-from grader.questions import Questions
 from grader.run import Run
 from grader.structure.static import read_facts
 from grader.trial import Progress
@@ -89,7 +88,7 @@ class Judge:
     def _grade_in(
         self, sandbox: Sandbox, submission: Submission, progress: Progress, meter: Meter
     ) -> Report:
-        questions = self._questions()
+        questions = self._examiner.pose()
         deadlines = questions.deadlines.within(self._end - time.monotonic())
         with sandbox.open(deadlines) as worker, meter.counting(worker):
             run = Run(self.exercise, worker, progress)
@@ -114,9 +113,6 @@ class Judge:
             confined_by=confined_by,
             environment=environment,
         )
-
-    def _questions(self) -> Questions:
-        return self._examiner.pose()
 
     def _name(self, suite: Suite) -> SuiteName:
         return SuiteName(

@@ -216,7 +216,7 @@ def test_a_bug_of_ours_exits_3_and_never_1(tmp_path: Path) -> None:
 import sys
 from grader import cli, judge
 def broken(*a, **k): raise ZeroDivisionError("bug")
-judge.Judge._questions = broken
+judge.Judge._grade_in = broken
 sys.argv = ["grader", "grade", sys.argv[1]]
 cli.app()
 """
