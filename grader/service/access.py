@@ -26,6 +26,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from sqlalchemy.orm import Session
 
 from grader.service.core import Service
+from grader.service.limits import belongs_to
 from grader.service.tables import Login, Submission, now
 
 NOT_YOURS = "there is no such submission, or it is not yours"
@@ -98,7 +99,9 @@ async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None: 
     bearer = connection.headers.get("authorization", "").partition(" ")[2]
     token = connection.query_params.get("token", "") or bearer
     wanted = str(connection.path_params.get("submission_id", ""))
-    connection.state.reader = await run_sync(find_reader, service, access, wanted, token)
+    reader = await run_sync(find_reader, service, access, wanted, token)
+    belongs_to(connection, f"{reader.role} {reader.source} {reader.user}")
+    connection.state.reader = reader
 
 
 def find_reader(service: Service, access: Access, submission_id: str, token: str) -> Reader:

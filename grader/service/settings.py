@@ -125,7 +125,11 @@ class Settings:
     )
     requests_per_minute: int = field(
         default=1200,
-        metadata=_by(_whole, "requests from one address in a minute; deliveries are not counted"),
+        metadata=_by(
+            _whole,
+            "requests from one address in a minute; deliveries are not counted, nor 120 of each "
+            "known user",
+        ),
     )
     grading_s: float = field(
         default=900.0, metadata=_by(_seconds, "seconds after which a judging process is killed")

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from grader.service.access import NOT_YOURS, OF_PAGES, Access, declared, hashed, is_id
 from grader.service.core import Service
+from grader.service.limits import belongs_to
 from grader.service.lti.login import cookie as cookie_for
 from grader.service.lti.tables import LtiAttempt, LtiLaunch, LtiLink
 from grader.service.pages.forms import MOST_BYTES, Form, read_form
@@ -42,6 +43,7 @@ async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None: 
     key = where["launch_id"] if access is Access.CHOICE else where["link_id"]
     name = cookie_for(service.settings.base_url, cookie_name(key)).name
     visit = await run_sync(find, service, access, where, connection.cookies.get(name, ""))
+    belongs_to(connection, f"{visit.role} {visit.source} {visit.user}")
     connection.state.visit = visit
     _fits_role(access, visit)
     if access in _OF_SUBMISSIONS:

@@ -1,5 +1,6 @@
 """Nobody gets through a door that is not theirs: every page's, walked from the route table."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -207,3 +208,15 @@ def test_what_is_no_placement_is_not_opened(client: TestClient[Any], place: Plac
     for name in ("0", "%00", "x" * 300, "0" * 33, "'", "%ff"):
         url = f"/links/{place.link_id}/submissions/{name}"
         assert client.get(url, headers=alice.headers).status_code == 404, name
+
+
+def test_whoever_came_through_a_door_is_not_counted_with_strangers(
+    service: Service, place: Place
+) -> None:
+    settings = dataclasses.replace(service.settings, requests_per_minute=2)
+    alice, bob = (place.launched(user).headers for user in ("alice", "bob"))
+    path = f"/links/{place.link_id}"
+    with TestClient(create_app(dataclasses.replace(service, settings=settings))) as client:
+        for who in (alice, bob) * 3:
+            assert client.get(path, headers=who).status_code == 200
+        assert [client.get(path).status_code for _ in range(3)] == [401, 401, 429]
