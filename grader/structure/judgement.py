@@ -1,4 +1,4 @@
-"""Say what one line of the rubric about structure came to."""
+"""Say what one line of the rubric came to."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Judgement(NamedTuple):
-    """What a structural criterion came to.
+    """What a criterion came to.
 
     Attributes:
         passed: None when it could not be judged.
