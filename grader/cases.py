@@ -1,16 +1,20 @@
 """Generate a suite of cases from a seed, and shrink a failing case to a simple one.
 
-Hypothesis does both. It runs derandomised by the suite's seed and without an example database, so
-the same exercise, seed and count give the same cases.
+Hypothesis does both. It runs derandomised by the suite's seed, without an example database and
+without constants of whatever code is loaded, so the same exercise, seed and count give the same
+cases.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import cycle, islice
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from grader.model import Arguments, Case, Exercise, Family, Suite
 
@@ -121,7 +125,8 @@ def _shrink(
     )
     try:
         strategy = exercise.simpler(failing.arguments)
-        found = find(strategy, still_fails, settings=quiet, random=Random(digest))
+        with _without_constants_of_modules():
+            found = find(strategy, still_fails, settings=quiet, random=Random(digest))
     except NoSuchExample:
         return failing
     except _Escaped as escaped:
@@ -168,10 +173,29 @@ def _draw(
     def collect(arguments: Arguments) -> None:
         drawn.append(_in_order(exercise, arguments))
 
-    collect()
+    with _without_constants_of_modules():
+        collect()
     # Hypothesis opens with the simplest example whatever the seed; it would be in every suite.
     varied = drawn[1:] or drawn
     return list(islice(cycle(varied), count))
+
+
+@contextmanager
+def _without_constants_of_modules() -> Iterator[None]:
+    """Keep Hypothesis from drawing what it finds in the source of the modules that are loaded.
+
+    One number in twenty is such a constant, of modules outside of site-packages: in a checkout a
+    suite was another one for each command that made it, and after each edit. It has no setting for
+    this; both names are its own, and missing them is an error. The second keeps what it found.
+    """
+    found, kept = providers._get_local_constants, providers.CONSTANTS_CACHE
+    none = Constants()
+    providers._get_local_constants = lambda: none
+    providers.CONSTANTS_CACHE = type(kept)(kept.max_size)
+    try:
+        yield
+    finally:
+        providers._get_local_constants, providers.CONSTANTS_CACHE = found, kept
 
 
 def _in_order(exercise: Exercise, arguments: Arguments) -> Arguments:

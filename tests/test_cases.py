@@ -1,5 +1,10 @@
 """Suites repeat by seed, cover every family, and shrink to the case that was meant."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +18,25 @@ def test_same_seed_gives_the_same_suite(exercise: Exercise) -> None:
     again = cases.generate(exercise, "0123", 40)
     assert first.digest == again.digest
     assert [case.digest for case in first.cases] == [case.digest for case in again.cases]
+
+
+@pytest.mark.parametrize("more", ["", "grader.judge, grader.platforms.child", "grader.bench"])
+def test_a_suite_does_not_depend_on_what_else_is_loaded(
+    exercise: Exercise, more: str, tmp_path: Path
+) -> None:
+    program = f"import {more or 'sys'}\nimport reference\nfrom grader import cases\n"
+    program += f"exercise = reference.load({exercise.name!r})\n"
+    program += "print(cases.generate(exercise, '0123', 40).digest)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cases.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == cases.generate(exercise, "0123", 40).digest
+    assert not list(tmp_path.iterdir())  # Hypothesis keeps constants that it finds in .hypothesis
 
 
 def test_another_seed_gives_another_suite(exercise: Exercise) -> None:
