@@ -9,6 +9,12 @@ from grader import formulas
 from grader.model import Layer, Module, Observation, Visit
 from grader.structure.reductions import same, without_batch
 
+_MOST_VISITS = 16
+"""Calls of one layer that are recomputed; a right model makes one."""
+_MOST_WINDOWED, _MOST_PRODUCTS = 1 << 23, 1 << 28
+"""Numbers in all windows of a convolution, and products to be summed: seven and five times what
+arrays of a worker's 512 KiB can need, with a window of 3x3."""
+
 _TOLERANCE = 1e-4
 """Of the largest element: the arrays are ordinary, so that only lies or other layers differ."""
 
@@ -56,7 +62,7 @@ def _made_of(seen: Observation, path: str, layer: Layer) -> str | None:
 
 
 def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | None:
-    """Check a layer of Flax's own."""
+    """Check a layer of Flax's own: its class, its settings, and the first of its calls."""
     assert module is not None
     if layer.kind not in module.kinds:
         name = module.types[0].rpartition(".")[2] if module.types else "nothing"
@@ -65,7 +71,7 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
         given = module.settings.get(name)
         if not _equal_setting(given, wanted):
             return f"{module.path} has {name}={_show(given)}; expected {_show(wanted)}"
-    for visit in own_visits(seen, module.path):
+    for visit in own_visits(seen, module.path)[:_MOST_VISITS]:
         # By the flag it was given: a flag that is wrong has a finding of its own.
         if follows(seen, visit, running=visit.flag is True) is False:
             return f"the output of {module.path} does not follow from its own weights and input"
@@ -86,6 +92,8 @@ def follows(seen: Observation, visit: Visit, *, running: bool) -> bool | None:
     if module is None or given is None or output is None:
         return None
     try:
+        if not _fits(seen, module, given, output):
+            return False
         expected = _evaluate(seen, module, given, running)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError):
         return False  # claims that do not fit together contradict each other
@@ -93,6 +101,34 @@ def follows(seen: Observation, visit: Visit, *, running: bool) -> bool | None:
         return None
     largest = float(np.max(np.abs(expected), initial=0.0))
     return same(output, expected, largest * _TOLERANCE / 1e-5 + 1e-6)
+
+
+def _fits(seen: Observation, module: Module, given: np.ndarray, output: np.ndarray) -> bool:
+    """Whether the claimed shapes are those of one call, which bounds what recomputing it takes.
+
+    Without it a column times a row, a few kilobytes of claims, would be gigabytes here.
+    """
+    shapes = {
+        name: array.shape
+        for name, index in module.arrays.items()
+        if (array := seen.array(index)) is not None
+    }
+    kind, channels = _known_kind(module), given.shape[-1:]
+    if kind == "BatchNorm":
+        return all(s == channels for s in shapes.values()) and output.size == given.size
+    kernel = shapes.get("kernel")
+    if kind not in ("Conv", "Linear") or kernel is None:
+        return True
+    window, features = kernel[:-2], kernel[-1:]
+    windowed = given.size * math.prod(window)
+    return (
+        len(window) == (2 if kind == "Conv" else 0)
+        and kernel[-2:-1] == channels
+        and shapes.get("bias", features) == features
+        and output.size * channels[0] == given.size * features[0]
+        and windowed <= _MOST_WINDOWED
+        and windowed * features[0] <= _MOST_PRODUCTS
+    )
 
 
 def _evaluate(
@@ -132,10 +168,14 @@ def _known_kind(module: Module | None) -> str | None:
 
 def _equal_setting(given: Any, wanted: Any) -> bool:
     """Compare hyperparameters; 1, (1,) and (1, 1) are the same stride."""
-    if isinstance(given, (list, tuple)) and not isinstance(wanted, list):
-        return bool(given) and all(_equal_setting(item, wanted) for item in given)
     if isinstance(wanted, list):
         return isinstance(given, (list, tuple)) and list(given) == wanted
+    if isinstance(given, (list, tuple)):
+        return bool(given) and all(_equal_number(item, wanted) for item in given)
+    return _equal_number(given, wanted)
+
+
+def _equal_number(given: Any, wanted: Any) -> bool:
     if isinstance(wanted, float) and isinstance(given, float):
         return math.isclose(given, wanted, rel_tol=1e-9)
     return bool(given == wanted)

@@ -1,6 +1,7 @@
 """Whatever a worker claims, the structure is judged: a lie is never an error of ours."""
 
 import json
+import tracemalloc
 from random import Random
 from typing import Any
 
@@ -11,7 +12,8 @@ from conftest import FIXTURES
 
 from grader.diagnosis.stages import trace
 from grader.diagnosis.transplant import first_other_weights, weights_for
-from grader.model import Deadlines, Exercise, Observation, Sandbox
+from grader.model import Deadlines, Exercise, Module, Observation, Sandbox, Visit
+from grader.structure.layers import follows
 from grader.structure.observed import judge_structure
 from grader.structure.static import read_facts
 
@@ -103,3 +105,58 @@ def test_a_layer_with_a_hostile_name_is_shown_escaped(
     lying = msgspec.structs.replace(lying, arrays=arrays)
     names = [stage.name for stage in trace(exercise.structure, honest, lying, 4e-6)]
     assert r"block1.\u001b[31m\u202e" in names
+
+
+def claim(kind: str, given: np.ndarray, output: np.ndarray, **arrays: np.ndarray) -> Observation:
+    """One call of one layer at "head"."""
+    names = {name: at for at, name in enumerate(arrays, start=2)}
+    module = Module(
+        path="head", types=[f"flax.nnx.nn.{kind}"], settings={"epsilon": 1e-5}, arrays=names
+    )
+    visit = Visit(path="head", input=0, output=1)
+    kept = (given, output, *arrays.values())
+    return Observation(root="", found=True, modules=[module], training=[visit], arrays=kept)
+
+
+LONG = 100_000
+"""A column times a row of so many would be 80 GB in float64."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "arrays"),
+    [
+        ("Linear", (LONG, 1), {"kernel": (1, LONG)}),
+        ("Conv", (LONG, 1, 1), {"kernel": (1, 1, 1, LONG)}),
+        ("Conv", (400, 400, 1), {"kernel": (350, 350, 1, 1)}),
+        ("Conv", (300, 300, 1), {"kernel": (1, 1, LONG)}),
+        ("BatchNorm", (LONG, 1), {"scale": (1, LONG)}),
+        ("BatchNorm", (LONG, 1), {"scale": (1,), "bias": (LONG,)}),
+        ("BatchNorm", (LONG, 1), {"scale": (1,), "mean": (LONG,), "var": (1,)}),
+    ],
+)
+@pytest.mark.parametrize("running", [False, True])
+def test_claims_that_do_not_fit_together_are_not_computed(
+    kind: str, given: tuple[int, ...], arrays: dict[str, tuple[int, ...]], running: bool
+) -> None:
+    ones = {name: np.ones(shape, np.int8) for name, shape in arrays.items()}
+    seen = claim(kind, np.ones(given, np.int8), np.ones(given, np.int8), **ones)
+    tracemalloc.start()
+    assert follows(seen, seen.training[0], running=running) is False
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64 << 20
+
+
+def test_settings_nested_without_end_are_other_settings(
+    exercise: Exercise, honest: Observation
+) -> None:
+    assert exercise.structure is not None
+    text = msgspec.json.encode(msgspec.structs.replace(honest, arrays=())).decode()
+    nested = text.replace('"kernel_size":[3,3]', f'"kernel_size":[3,{"[" * 900}3{"]" * 900}]')
+    nested = nested.replace('"strides":1', f'"strides":{"[" * 900}1{"]" * 900}')
+    assert nested.count("[" * 900) > 2
+    lying = msgspec.json.decode(nested, type=Observation)
+    lying = msgspec.structs.replace(lying, arrays=honest.arrays)
+    facts, logits = read_facts(RIGHT), honest.array(honest.result)
+    judged = judge_structure(exercise.structure, facts, lying, logits)
+    assert judged["stem_conv"].passed is False
