@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,7 +38,7 @@ class Described(msgspec.Struct):
 
     type: str
     message: str
-    line: int | None = None
+    line: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)] | None = None
 
 
 class Attempt(msgspec.Struct):
@@ -124,8 +124,9 @@ class Session:
         reply = self._ask(request, wire.VALUE, deadline)
         value = _decode(reply.text, _Value)
         if value.too_large is not None:
+            shape = printable(str(value.shape[: wire.LARGEST_NDIM]))
             raise OutputLimitExceeded(
-                f"It returned an array of {value.shape}, more than the 1 MiB that is read back."
+                f"It returned an array of {shape}, more than the 1 MiB that is read back."
             )
         array = reply.arrays[0] if reply.arrays else None
         return Answer(array, printable(value.returned), printable(value.dtype))
@@ -137,6 +138,10 @@ class Session:
         with self._doing("the watched call", 3 * self._deadlines.first_s) as deadline:
             reply = self._ask(request, wire.FACTS, deadline)
         seen = _decode(reply.text, Observation)
+        told: tuple[Sequence[object], ...]
+        told = (seen.modules, seen.attributes, seen.training, seen.evaluation)
+        if max(len(each) for each in told) > wire.LARGEST_LIST:  # each is held against the others
+            raise ProtocolError("It described more of itself than a worker does.")
         return msgspec.structs.replace(seen, arrays=reply.arrays)
 
     def probe(self, secret_path: str, parent_pid: int) -> list[Attempt]:
@@ -169,10 +174,23 @@ class Session:
             yield Deadline(min(time.monotonic() + seconds, end), end)
         except TimeLimitExceeded as error:
             if time.monotonic() >= end:
+                self._insist_that_it_had_time()
                 self._insist_that_it_could_compute()
                 may = f"the file may take {math.ceil(self._deadlines.total_s)} s in all"
             stopped = f"{what[0].upper()}{what[1:]} was stopped: {may}."
             raise TimeLimitExceeded(f"{stopped} {error.message}") from None
+
+    def _insist_that_it_had_time(self) -> None:
+        """Refuse to charge a submission for time that we used up.
+
+        Raises:
+            SandboxError: it was most of it.
+        """
+        if not self._deadlines.fair:
+            raise SandboxError(
+                "preparing took most of the time that there was and left the submission"
+                f" {self._deadlines.total_s:.0f} s; fill the caches (grader warm) or allow more"
+            )
 
     def _insist_that_it_could_compute(self) -> None:
         """Refuse to charge a submission for time of which it had less than half.
@@ -236,5 +254,5 @@ _T = TypeVar("_T")
 def _decode(text: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"It described itself in a way that cannot be read: {error}") from None

@@ -6,6 +6,7 @@ import pytest
 from conftest import FIXTURES
 
 from grader.model import Deadlines, Exercise, Observation, Sandbox
+from grader.sandbox.worker.wire import LARGEST_LIST
 from grader.structure.judgement import Judgement
 from grader.structure.observed import judge_structure
 from grader.structure.static import Facts, read_facts
@@ -113,3 +114,28 @@ def test_a_changed_structure_fails_where_it_changed(
     except Exception as error:  # a class that is no module may already fail to run
         pytest.skip(f"does not run: {error}")
     assert finding in failed(judge(exercise, *watched))
+
+
+def test_what_json_cannot_hold_costs_nothing(exercise: Exercise, bubblewrap: Sandbox) -> None:
+    odd = """        self.best, self.least = float("inf"), [float("nan")]
+        self.name, self.large = "\\ud800", 10**5000
+"""
+    source = RIGHT.decode().replace("        self.head = ", odd + "        self.head = ", 1)
+    facts, seen, logits = watch(source.encode(), exercise, bubblewrap)
+    root = seen.module("")
+    assert root is not None
+    assert root.settings["best"] == "inf"
+    assert not {"least", "name", "large"} & root.settings.keys()
+    judged = judge(exercise, facts, seen, logits)
+    assert all(judgement.passed for judgement in judged.values()), judged
+
+
+def test_layers_called_without_end_are_told_of_up_to_a_limit(
+    exercise: Exercise, bubblewrap: Sandbox
+) -> None:
+    often = "        for _ in range(600):\n            self.head(x)\n        return self.head("
+    source = RIGHT.decode().replace("        return self.head(", often, 1)
+    assert source.count("range(600)") == 1
+    _, seen, _ = watch(source.encode(), exercise, bubblewrap)
+    assert len(seen.training) == LARGEST_LIST
+    assert seen.array(seen.result) is not None

@@ -43,7 +43,7 @@ def observe(
             "parameters": watch.parameters(),
             "training": watch.visits,
             "error": error,
-            "result": watch.recorder.keep(result),
+            "result": watch.recorder.keep_result(result),
             **watch.describe(),
         }
         training = watch.recorder

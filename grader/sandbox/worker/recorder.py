@@ -5,7 +5,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from .wire import LARGEST_COUNT
+
 LARGEST_TOTAL = 512 << 10
+_LARGEST_RESULT = 256 << 10
 
 
 class Recorder:
@@ -29,9 +32,22 @@ class Recorder:
         """
         if not isinstance(value, (jax.Array, np.ndarray)) or self._bytes > LARGEST_TOTAL:
             return None
+        if len(self._arrays) >= LARGEST_COUNT - 1:  # one more is for the result
+            return None
         self._bytes += int(value.size) * value.dtype.itemsize
         if self._bytes > LARGEST_TOTAL:
             return None
+        return self._add(value)
+
+    def keep_result(self, value: Any) -> int | None:
+        """Copy what the function returned, however much was kept before; once."""
+        if not isinstance(value, (jax.Array, np.ndarray)):
+            return None
+        if int(value.size) * value.dtype.itemsize > _LARGEST_RESULT:
+            return None
+        return self._add(value)
+
+    def _add(self, value: Any) -> int:
         index = len(self._arrays)
         self._arrays.append(None)
         if isinstance(value, jax.core.Tracer):

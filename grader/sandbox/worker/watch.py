@@ -1,6 +1,7 @@
 """Record every call of a module's layers by wrapping `__call__` of the classes it is made of."""
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
@@ -12,6 +13,7 @@ from flax import nnx
 
 from .calling import FILE_NAME
 from .recorder import Recorder
+from .wire import LARGEST_LIST
 
 _TAG = "_grader_path"
 """A static attribute: it survives nnx.split and nnx.merge, where object identity does not."""
@@ -99,7 +101,7 @@ class Watch:
         if self._model is None:
             return {}
         modules, paths = [], {}
-        for path, module in _submodules(self._model):
+        for path, module in _submodules(self._model)[:LARGEST_LIST]:
             paths[id(module)] = path
             modules.append(self._describe_module(path, module))
         attributes = [
@@ -107,7 +109,7 @@ class Watch:
             for name, value in vars(self._model).items()
             if not name.startswith(("_pytree__", "_object__", _TAG))
         ]
-        return {"modules": modules, "attributes": attributes}
+        return {"modules": modules, "attributes": attributes[:LARGEST_LIST]}
 
     def _describe_module(self, path: str, module: nnx.Module) -> dict[str, Any]:
         arrays, settings = {}, {}
@@ -116,8 +118,10 @@ class Watch:
                 index = self.recorder.keep(value[...])
                 if index is not None:
                     arrays[name] = index
-            elif not name.startswith("_") and _is_plain(value):
-                settings[name] = value
+            elif not name.startswith("_"):
+                value = _shown(value)
+                if _is_plain(value):
+                    settings[name] = value
         chain = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__]
         return {"path": path, "types": chain, "settings": settings, "arrays": arrays}
 
@@ -154,6 +158,8 @@ class Watch:
         if path == "":
             self.called += 1
             self._arguments = (args, kwargs)
+        if len(self.visits) == LARGEST_LIST:
+            return original(module, *args, **kwargs)
         values = (*args, *kwargs.values())
         given = next(
             (value for value in values if isinstance(value, (jax.Array, np.ndarray))), None
@@ -204,15 +210,27 @@ def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
     return [(".".join(map(str, path)), module) for path, module in nnx.iter_modules(model)]
 
 
-def _is_plain(value: object) -> bool:
-    """Whether JSON can hold a value and a report would want it."""
+def _shown(value: object) -> object:
+    """Return a value, or what is seen of it where it is a number that JSON cannot hold."""
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_plain(value: object, depth: int = 2) -> bool:
+    """Whether JSON can hold a value and a report would want it; depth: of lists in lists."""
     if isinstance(value, (list, tuple)):
-        return len(value) <= 8 and all(_is_plain(item) for item in value)
+        return depth > 0 and len(value) <= 8 and all(_is_plain(item, depth - 1) for item in value)
     return (
         value is None
-        or isinstance(value, (bool, int, float))
-        or (isinstance(value, str) and len(value) <= 80)
+        or _is_number(value)
+        or (isinstance(value, str) and len(value) <= 80 and value.isprintable())
     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number, and one that JSON can hold: neither nan nor beyond a float."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and abs(value) < 1 << 63
 
 
 def _student_line() -> int | None:

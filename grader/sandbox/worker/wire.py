@@ -24,6 +24,8 @@ LARGEST_REPLY = 1 << 20
 """Bytes in one reply, all arrays and the text together."""
 LARGEST_NDIM = 8
 LARGEST_COUNT = 255
+LARGEST_LIST = 512
+"""Modules, attributes, calls: as many of each are told of a watched call, and no more are taken."""
 
 _HEADER = struct.Struct("<4sBBQI")
 _ARRAY = struct.Struct("<BB")
