@@ -88,8 +88,11 @@ class Judge:
     def _grade_in(
         self, sandbox: Sandbox, submission: Submission, progress: Progress, meter: Meter
     ) -> Report:
-        questions = self._examiner.pose()
-        deadlines = questions.deadlines.within(self._end - time.monotonic())
+        with meter.preparing():
+            questions = self._examiner.pose()
+        given_s = min(questions.deadlines.total_s, self._end - meter.begun)
+        fair = meter.prepared_s <= given_s / 2
+        deadlines = questions.deadlines.within(self._end - time.monotonic(), fair=fair)
         with sandbox.open(deadlines) as worker, meter.counting(worker):
             run = Run(self.exercise, worker, progress)
             if run.load(submission.source):

@@ -19,14 +19,28 @@ class Process(Protocol):
 class Meter:
     """What one grading costs, from its making on.
 
+    Attributes:
+        begun: when, on the monotonic clock; prepared_s: seconds that we took of it, over all
+            attempts, before a worker had anything to do.
+
     Args:
         oracle: None where it is not asked, for a file that cannot be read.
     """
 
     def __init__(self, oracle: Process | None = None) -> None:
         self._oracle = oracle
-        self._wall, self._cpu = time.monotonic(), self._judge_cpu_s()
+        self.begun, self._cpu = time.monotonic(), self._judge_cpu_s()
+        self.prepared_s = 0.0
         self._worker_cpu, self._peak = 0.0, 0
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Add the time that passes in the context to prepared_s."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.prepared_s += time.monotonic() - start
 
     @contextmanager
     def counting(self, worker: Worker) -> Iterator[None]:
@@ -40,7 +54,7 @@ class Meter:
     def usage(self) -> Usage:
         """Return what was used since the start."""
         return Usage(
-            wall_s=round(time.monotonic() - self._wall, 3),
+            wall_s=round(time.monotonic() - self.begun, 3),
             worker_cpu_s=round(self._worker_cpu, 3),
             judge_cpu_s=round(self._judge_cpu_s() - self._cpu, 3),
             peak_memory_bytes=self._peak,

@@ -12,9 +12,11 @@ from conftest import FIXTURES, statuses, submission
 from tiny_exercise import RIGHT as TINY
 
 from grader.errors import SandboxError
+from grader.examiner import ReferenceExaminer
 from grader.judge import Judge
 from grader.model import Deadlines, Exercise, Sandbox, Worker
 from grader.oracle import Oracle
+from grader.questions import Questions
 from grader.report.document import differences, from_json, to_json
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
@@ -168,3 +170,25 @@ def test_no_message_shows_the_reference_or_a_traceback(quick: Judge) -> None:
         assert "Traceback" not in text
         assert "solution.py" not in text
         assert "/grader/" not in text
+
+
+class Unprepared(ReferenceExaminer):
+    """Takes a second and a half to find its questions, the first time."""
+
+    def pose(self) -> Questions:
+        if not self.__dict__.get("posed"):
+            time.sleep(1.5)
+        self.posed = True
+        return super().pose()
+
+
+@pytest.mark.parametrize(("given_s", "verdict"), [(2, "internal_error"), (6, "time_limit")])
+def test_time_that_we_took_to_prepare_is_not_charged(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, given_s: float, verdict: str
+) -> None:
+    endless = TINY + "\nimport time\ndef tiny_layer_forward(*arguments):\n    time.sleep(60)\n"
+    with Oracle(tiny, tmp_path) as oracle:
+        ReferenceExaminer(tiny, oracle, tiny.default_seed, 4).pose()  # all is computed
+        examiner = Unprepared(tiny, oracle, tiny.default_seed, 4)
+        judge = Judge(tiny, bubblewrap, examiner, end=time.monotonic() + given_s)
+        assert judge.grade(submission(endless)).verdict == verdict

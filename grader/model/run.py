@@ -39,16 +39,20 @@ class Deadlines(msgspec.Struct, frozen=True):
         first_s: loading the source, and any call with a shape not seen before.
         repeat_s: a call with a shape seen before.
         total_s: everything after "ready".
+        fair: whether running out of total_s is the submission's doing; else so little was left of
+            it by our own that it is our fault.
     """
 
     start_s: float = 120.0
     first_s: float = 10.0
     repeat_s: float = 5.0
     total_s: float = 300.0
+    fair: bool = True
 
-    def within(self, seconds: float) -> "Deadlines":
+    def within(self, seconds: float, *, fair: bool) -> "Deadlines":
         """Return these deadlines with no more than so many seconds in all."""
-        return msgspec.structs.replace(self, total_s=max(0.0, min(self.total_s, seconds)))
+        total_s = max(0.0, min(self.total_s, seconds))
+        return msgspec.structs.replace(self, total_s=total_s, fair=fair)
 
 
 class Answer(NamedTuple):
