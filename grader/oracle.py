@@ -23,7 +23,7 @@ import numpy as np
 import grader
 from grader.errors import OracleError, OutOfTime
 from grader.model import Arguments, Case, Exercise, Expected, Observation, Structure
-from grader.runtime import compile_cache, variables
+from grader.runtime import compile_cache, inherited, variables
 from grader.sandbox.worker import wire
 from grader.store import Store
 
@@ -234,7 +234,7 @@ class Oracle:
         folder = compile_cache(self._folder)
         folder.mkdir(parents=True, exist_ok=True)
         environment = {
-            **os.environ,
+            **inherited(os.environ),
             **variables(folder, writable=True),
             "PYTHONPATH": str(Path(grader.__file__).parent.parent),
             "GRADER_ENTRY": json.dumps(self._exercise.entry),

@@ -3,6 +3,7 @@
 The persistent compile cache keys on these settings, so both sides must have the same ones.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from grader.environment import fingerprint
@@ -22,11 +23,24 @@ _XLA_FLAGS = (
     "--xla_cpu_enable_concurrency_optimized_scheduler=false",
 )
 _NEVER = "1e9"
+_OF_LIBRARIES = ("JAX_", "FLAX_", "XLA_")
+"""How the names of the variables begin by which JAX and Flax are configured."""
 
 
 def compile_cache(folder: Path) -> Path:
     """Return the compile cache of this machine and these library versions."""
     return folder / "compile" / fingerprint()
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that changes no number, to be added to.
+
+    A worker inherits nothing, so a caller's JAX_DEFAULT_PRNG_IMPL would give the reference other
+    weights than every submission, and what it answered would be kept.
+    """
+    return {
+        name: value for name, value in environment.items() if not name.startswith(_OF_LIBRARIES)
+    }
 
 
 def variables(cache: Path | None, *, writable: bool) -> dict[str, str]:

@@ -163,3 +163,13 @@ def test_programs_are_forgotten_only_where_forgetting_their_modules_is_not_enoug
     again = oracle_process._lighten(1)
     assert forgotten == ["modules", "programs"][: 1 + forgets]
     assert oracle_process._resident_bytes() < again < 1 << 40
+
+
+def test_the_callers_settings_of_jax_do_not_change_the_reference(
+    exercise: Exercise, oracle: Oracle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(dict(exercise.watched))
+    monkeypatch.setenv("JAX_DEFAULT_PRNG_IMPL", "rbg")
+    with Oracle(exercise, tmp_path) as opened:
+        answer = opened.expect([case])[0]
+    assert np.array_equal(answer.reference, oracle.expect([case])[0].reference)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import environment
-from grader.runtime import compile_cache, variables
+from grader.runtime import compile_cache, inherited, variables
 
 ANOTHER_CPU = "--xla_cpu_max_isa=SSE4_2"
 PROGRAM = """
@@ -66,9 +66,15 @@ def test_caches_of_other_cpus_lie_in_folders_of_their_own(
         environment.fingerprint.cache_clear()
         return compile_cache(tmp_path)
 
+    environment.versions()  # they are read by the same method, and kept for the whole process
     try:
         assert folder(line) == folder(line)
         assert folder(line) != folder(line + " avx512f")
     finally:
         monkeypatch.undo()
         environment.fingerprint.cache_clear()
+
+
+def test_what_configures_the_libraries_is_not_inherited() -> None:
+    given = {"JAX_DEFAULT_PRNG_IMPL": "rbg", "FLAX_X": "1", "XLA_FLAGS": "", "PATH": "/bin"}
+    assert inherited(given) == {"PATH": "/bin"}
