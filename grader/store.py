@@ -20,6 +20,12 @@ _COMPUTED_BY = (
     "inputs.py",
     "suites.py",
     "runtime.py",
+    # What was observed is kept as the frame that the worker's own code made of it.
+    "sandbox/worker/calling.py",
+    "sandbox/worker/observe.py",
+    "sandbox/worker/recorder.py",
+    "sandbox/worker/watch.py",
+    "sandbox/worker/wire.py",
 )
 
 
