@@ -142,6 +142,7 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, data: bytes) -> None:
         (41, 0xFF),  # the compressed data: zlib.error
         ("flags", 0x20),  # "patched data": NotImplementedError
         ("offset", 0xFF),  # a local header cut by the end of the file: struct.error
+        ("far", 0xFF),  # a local header beyond every file: OverflowError
     ],
 )
 def test_a_member_that_cannot_be_unpacked_is_refused(
@@ -151,9 +152,22 @@ def test_a_member_that_cannot_be_unpacked_is_refused(
     central = data.index(b"PK\x01\x02")
     if where == "offset":
         data[central + 42 : central + 46] = struct.pack("<L", len(data) - 10)
+    elif where == "far":
+        data = far(data, central)
     else:
         data[central + 8 if where == "flags" else int(where)] = value
     assert "solution.py cannot be unpacked" in refusal(tmp_path, bytes(data))
+
+
+def far(data: bytearray, central: int) -> bytearray:
+    """Have the only member's header lie 2^63 bytes into the file, by a zip64 extra field."""
+    end = data.index(b"PK\x05\x06")
+    name = data[central + 46 : end]
+    extra = struct.pack("<HHQ", 1, 8, 1 << 63)
+    entry = data[central : central + 30] + struct.pack("<H", len(extra))
+    entry += data[central + 32 : central + 42] + b"\xff" * 4 + name + extra
+    size = struct.pack("<L", len(entry))
+    return data[:central] + entry + data[end : end + 12] + size + data[end + 16 :]
 
 
 def test_a_folder_member_called_like_the_file_is_no_file(tmp_path: Path) -> None:

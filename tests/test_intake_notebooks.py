@@ -59,6 +59,15 @@ def test_an_nbformat_3_notebook_is_read() -> None:
         ("%%time\nx = 1", "# %%time\nx = 1"),
         ("%%timeit\nx = 1", "# %%timeit\n# x = 1"),
         ("!a\rx = 1", "# !a\nx = 1"),
+        ("print('%s'\n      %name)", "print('%s'\n      %name)"),
+        ("x = {1:\n2\n%c}\n%d", "x = {1:\n2\n%c}\n# %d"),
+        ("a = b \\\n%c\n%d", "a = b \\\n%c\n# %d"),
+        ('a = """(\n!ls\n\\"""%b"""\n!ls', 'a = """(\n!ls\n\\"""%b"""\n# !ls'),
+        ("d = '(\\'' # (\n!ls", "d = '(\\'' # (\n# !ls"),
+        ("nnx.Conv?\n?nnx\nnnx.Linear??", "# nnx.Conv?\n# ?nnx\n# nnx.Linear??"),
+        ("if x:\n  nnx.Conv?", "if x:\n  pass  # nnx.Conv?"),
+        ("x = !ls \\\n  -l\ny = %pwd", "x = None  # !ls \\\n#   -l\ny = None  # %pwd"),
+        ("x = y  # ?\nassert x, '?'\nx != 1", "x = y  # ?\nassert x, '?'\nx != 1"),
     ],
 )
 def test_magics_become_comments_and_keep_line_numbers(cell: str, code: str) -> None:

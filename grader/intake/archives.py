@@ -19,13 +19,15 @@ _CENTRAL_ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"[A-Za-z]:")
-# What zipfile lets out on damaged input; ValueError covers names that are not UTF-8.
+# What zipfile lets out on damaged input; ValueError covers names that are not UTF-8, OverflowError
+# an offset beyond every file.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
     EOFError,
     ValueError,
+    OverflowError,
     RuntimeError,
 )
 

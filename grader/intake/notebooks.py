@@ -7,8 +7,13 @@ import msgspec
 from grader.errors import InvalidSubmission
 
 _BOM = b"\xef\xbb\xbf"
-# At the margin % and ! can only be IPython's; further in, `% b)` may continue an expression.
-_MAGIC = re.compile(r"[%!]|[ \t]+[%!](?=[A-Za-z])")
+_MAGIC = re.compile(r"[ \t]*(?:[%!?]|[\w.]+\?{1,2}[ \t]*$)")
+"""What IPython takes for its own at the start of a statement: %magic, !command, ?name, name?."""
+_ASSIGNED = re.compile(r"([ \t]*[A-Za-z_][\w., ]*=[ \t]*)([%!][A-Za-z].*)")
+"""The same on the right of an assignment."""
+_PART = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|#.*|[([{]|[)\]}]|\\$""")
+"""What decides whether a statement goes on in the next line."""
+_IN_STRING = {quote: re.compile(rf"(?:\\.|[^\\])*?{quote}") for quote in ('"' * 3, "'" * 3)}
 _RUNS_PYTHON = re.compile(r"%%(?:time|capture)\b")
 """Cell magics whose cell is ordinary Python that stays defined."""
 
@@ -75,15 +80,56 @@ def _python(cell: str) -> str:
     first = cell.lstrip()
     whole = first.startswith("%%") and not _RUNS_PYTHON.match(first)
     lines: list[str] = []
-    continued = False
+    statement, continued = _Statement(), False
     for line in cell.split("\n"):
-        magic = _MAGIC.match(line) is not None
         if whole or continued:
             lines.append("# " + line)
+            magic = continued
         else:
-            lines.append(_commented(line) if magic else line)
-        continued = (magic or continued) and line.endswith("\\")
+            lines.append(line if statement.is_open else _without_magic(line))
+            magic = lines[-1] != line
+            statement.read(lines[-1])
+        continued = magic and line.endswith("\\")
     return "\n".join(lines)
+
+
+class _Statement:
+    """Whether a statement goes on in the next line: in brackets, in a string, after a backslash."""
+
+    def __init__(self) -> None:
+        self._depth, self._quote, self._continued = 0, "", False
+
+    @property
+    def is_open(self) -> bool:
+        return self._depth > 0 or bool(self._quote) or self._continued
+
+    def read(self, line: str) -> None:
+        """Take the next line."""
+        self._continued, at = False, 0
+        while at < len(line):
+            pattern = _IN_STRING[self._quote] if self._quote else _PART
+            part = (pattern.match if self._quote else pattern.search)(line, at)
+            if part is None:
+                return
+            at, text = part.end(), part.group()
+            if self._quote:
+                self._quote = ""
+            elif text in _IN_STRING:
+                self._quote = text
+            elif text in "([{":
+                self._depth += 1
+            elif text in ")]}":
+                self._depth = max(0, self._depth - 1)
+            elif text == "\\":
+                self._continued = True
+
+
+def _without_magic(line: str) -> str:
+    """Return a line at the start of a statement, with what only IPython can run as a comment."""
+    assigned = _ASSIGNED.fullmatch(line)
+    if assigned is not None:
+        return f"{assigned[1]}None  # {assigned[2]}"
+    return _commented(line) if _MAGIC.match(line) else line
 
 
 def _commented(line: str) -> str:
