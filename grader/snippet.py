@@ -1,11 +1,16 @@
 """Write a failing call as Python text that a student can paste into a session of their own."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from grader.model import Case, Value
 
 if TYPE_CHECKING:
     import numpy as np
+
+_LINES = textwrap.TextWrapper(
+    88, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+)
 
 
 def snippet(entry: str, case: Case, expected: "np.ndarray") -> str:
@@ -36,4 +41,6 @@ def _literal(value: Value) -> str:
     if isinstance(value, int | float):
         return repr(float(value))
     numbers = ", ".join(f"{number:.9g}" for number in value.ravel())
+    if len(numbers) > _LINES.width:  # a page or a platform cuts lines that are much longer
+        numbers = f"\n{_LINES.fill(numbers)}\n"
     return f"np.array([{numbers}], np.float32).reshape({value.shape})"

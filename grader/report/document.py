@@ -22,7 +22,7 @@ def from_json(data: bytes) -> Report:
     """
     try:
         return msgspec.json.decode(data, type=Report)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"this is not a report of ours: {error}") from error
 
 

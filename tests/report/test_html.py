@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 import samples
 from conftest import ROOT
@@ -19,6 +20,7 @@ from samples import HOSTILE, SAMPLES
 from grader.model import Report
 from grader.model.report import Feedback, Image
 from grader.report.html import render
+from grader.report.html.compare import compare
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -259,3 +261,10 @@ def test_matplotlib_is_loaded_only_when_a_page_is_made() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("numbers", [[1.7e308, -1.7e308], [float("inf"), 3e38], [-1e308, 0.5]])
+def test_numbers_too_large_for_a_chart_are_in_its_table(numbers: list[float]) -> None:
+    found = compare("answer", np.array([0.1, 0.2]), np.array(numbers))
+    assert found.chart is not None
+    assert [row.yours for row in found.rows] == [f"{number:.6g}" for number in numbers]

@@ -29,6 +29,8 @@ _MOST_WRITTEN_ACROSS = 8
 _CELL_WITH_NUMBER_PX = 42
 _CELL_PX = 24
 _SIDE_PX = 208
+_LARGEST = float(np.finfo(np.float32).max)
+"""Charted at most: Matplotlib refuses axes whose length is no float64."""
 
 
 def heat_map(
@@ -66,10 +68,11 @@ def chart(expected: Array, actual: Array, *, name: str, alt: str) -> Markup:
     """Draw one axis: expected a disc, yours a diamond, a line between the two.
 
     Args:
-        expected, actual: float64[n] each; what is not finite is left out.
+        expected, actual: float64[n] each; what is beyond float32 is left out, nan as well.
     """
-    both = np.concatenate([expected, actual, [0.0]])
-    low, high = float(both[np.isfinite(both)].min()), float(both[np.isfinite(both)].max())
+    expected, actual = (np.where(np.abs(a) <= _LARGEST, a, np.nan) for a in (expected, actual))
+    shown = np.concatenate([expected, actual, [0.0]])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     room = (high - low or 1.0) * 0.12
     width, height = 64 + 36 * len(expected), 170
     figure = svg.blank(width, height)
