@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 from conftest import CACHE, FIXTURES
+from tiny_exercise import RIGHT as TINY
 
 from grader.report.document import from_json
 
@@ -70,6 +71,34 @@ def test_replay_repeats_a_stored_report_and_refuses_to_call_another_file_the_sam
     other = grader("replay", str(target), PLAIN)
     assert other.returncode == 1
     assert "submission" in other.stderr
+
+
+def test_replay_runs_no_folder_that_only_a_report_names(tiny_folder: Path, tmp_path: Path) -> None:
+    target, source = tmp_path / "report.json", tmp_path / "tiny.py"
+    source.write_text(TINY)
+    given = ("--exercise", str(tiny_folder))
+    made = grader("grade", str(source), *given, "--cases=8", "--format=json", "-o", str(target))
+    assert made.returncode == 0, made.stderr
+    unnamed = grader("replay", str(target), str(source))
+    assert unnamed.returncode == 2
+    assert "give its folder: --exercise" in unnamed.stderr
+    again = grader("replay", str(target), str(source), *given)
+    assert again.returncode == 0, again.stderr
+    forged = tmp_path / "forged"
+    forged.mkdir()
+    (forged / "exercise.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    report = json.loads(target.read_text())
+    report["exercise"]["name"] = str(forged)
+    target.write_text(json.dumps(report))
+    assert grader("replay", str(target), str(source)).returncode == 2
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_report_that_is_no_utf8_is_no_report(stored: dict[str, Path], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.json"
+    damaged.write_bytes(stored["staff"].read_bytes().replace(b"resnet", b"\xffesnet"))
+    done = grader("render", str(damaged))
+    assert (done.returncode, "not a report" in done.stderr) == (2, True)
 
 
 @pytest.fixture(scope="module")

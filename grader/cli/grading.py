@@ -32,6 +32,7 @@ from grader.cli.common import (
 from grader.cli.platforms import MetadataOption, PlatformOption, SettingsOption
 from grader.errors import UsageError
 from grader.report.format import Format
+from grader.text import printable
 
 if TYPE_CHECKING:
     from grader.bench import Bench
@@ -104,6 +105,10 @@ def try_(
 def replay(
     report: ReportArgument,
     path: PathArgument,
+    exercise: Annotated[
+        str | None,
+        typer.Option(help="Path of the exercise's folder, where the report was made by one."),
+    ] = None,
     sandbox: SandboxOption = SandboxName.auto,
     format: ReportFormatOption = Format.text,
     output: OutputOption = None,
@@ -114,10 +119,8 @@ def replay(
         from grader.report.output import write
 
         before = _stored(report)
-        exercise = _that_made(before, report)
-        after, source = _grade(
-            exercise, path, sandbox, before.suite.seed, before.suite.cases or None
-        )
+        chosen = _that_made(before, report, exercise)
+        after, source = _grade(chosen, path, sandbox, before.suite.seed, before.suite.cases or None)
         write(after, format, output, source)
         changed = differences(before, after)
         if changed:
@@ -180,11 +183,23 @@ def _stored(path: Path) -> "Report":
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _that_made(report: "Report", path: Path) -> "Exercise":
-    """Return the exercise of a report that can be repeated: the staff's, of this very version."""
+def _that_made(report: "Report", path: Path, chosen: str | None) -> "Exercise":
+    """Return the exercise of a report that can be repeated: the staff's, of this very version.
+
+    Args:
+        chosen: by the user; a report may be forged, and a folder that it names is not run.
+    """
     if report.shown.view == "student":
         raise UsageError(f"{path} was made for a student; replay needs the staff report")
-    exercise = load_exercise(report.exercise.name)
+    import reference
+
+    name = report.exercise.name
+    if chosen is None and name not in reference.names():
+        raise UsageError(
+            f"{path} was made by exercise {printable(name)!r}, which is none of ours; give its"
+            " folder: --exercise ./a/folder"
+        )
+    exercise = load_exercise(chosen or name)
     if exercise.digest != report.exercise.digest:
         raise UsageError(
             f"the report was made by exercise {report.exercise.digest[:12]}, here is "
