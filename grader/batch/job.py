@@ -96,6 +96,8 @@ class Job:
             found = read_report(self._output, report)
         except (OSError, UsageError):  # somebody moved it: judge it again
             return self._grade()
+        if found.submission.sha256 != self._submission.sha256:  # its owner has sent another file
+            return self._grade()
         named = msgspec.structs.replace(found.submission, name=self._submission.name)
         return self._done(msgspec.structs.replace(found, submission=named))
 

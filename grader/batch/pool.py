@@ -4,6 +4,7 @@ A thread only waits for its job. What comes back is put into one queue, which th
 entry that takes too much memory waits until the others are done, and is graded alone.
 """
 
+import resource
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -74,6 +75,7 @@ class Pool:
         self._threads = [threading.Thread(target=self._drive) for _ in range(count)]
 
     def __enter__(self) -> "Pool":
+        _allow_descriptors()
         self._watch.__enter__()
         for thread in self._threads:
             thread.start()
@@ -114,8 +116,10 @@ class Pool:
     def _next(self, holder: Holder) -> Entry | None:
         """Wait for an entry; None when there will be no more."""
         with self._turn:
-            if not self._waiting:
-                holder.close()  # its memory may be wanted
+            is_idle = not self._waiting
+        if is_idle:  # its memory may be wanted; ending it takes time, and others need the turn
+            holder.close()
+        with self._turn:
             while not self._waiting and self._busy and not self._stopped:
                 self._turn.wait()  # another job's entry may set identical ones free
             if self._stopped or not (self._waiting or self._greedy):
@@ -260,6 +264,12 @@ class Pool:
             if job is not None and pid not in self._sent_away:
                 self._sent_away.add(pid)
                 job.end()
+
+
+def _allow_descriptors() -> None:
+    """Take as many as this user may have: a job needs six, and 1,024 is a usual allowance."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _CannotDo(InternalError):

@@ -16,6 +16,7 @@ import msgspec
 
 from grader.batch.entry import Entry, Row
 from grader.errors import UsageError
+from grader.report.output import put, sync
 
 RESULTS, MANIFEST, _LOCK = "results.jsonl", "batch.json", ".lock"
 
@@ -149,9 +150,11 @@ class Record:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(f"another batch writes to {self.folder} at this moment") from None
-        partial = self.folder / f".{MANIFEST}.partial"
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(self._manifest)) + b"\n")
-        partial.replace(self.folder / MANIFEST)
+        put(
+            msgspec.json.format(msgspec.json.encode(self._manifest)).decode() + "\n",
+            self.folder / MANIFEST,
+        )
+        sync(self.folder)
 
     def _take_up(self) -> None:
         """Read what is there, and cut off a line without an end."""

@@ -11,7 +11,7 @@ from grader.model import Report, Submission
 from grader.model.report import Feedback
 from grader.report import html
 from grader.report.document import from_json, to_json
-from grader.report.output import put
+from grader.report.output import put, sync
 from grader.report.views import for_student
 
 STAFF, STUDENTS = "staff", "students"
@@ -40,6 +40,7 @@ def write_reports(
     for folder, document, page in zip((STAFF, STUDENTS), views, pages, strict=True):
         put(page, output / folder / f"{name}.html")
         put(to_json(document).decode(), output / folder / f"{name}.json")
+        sync(output / folder)
 
 
 def read_report(output: Path, name: str) -> Report:

@@ -1,6 +1,7 @@
 """Put a report where it is wanted, in the form that is wanted."""
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,10 +61,22 @@ def put(text: str, target: Path | None) -> None:
         if target.exists() and not target.is_file():  # renamed over, /dev/null would be a file
             target.write_text(text, encoding="utf-8")
             return
-        temporary.write_text(text, encoding="utf-8")
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave the name without the text
         temporary.replace(target)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
+
+
+def sync(folder: Path) -> None:
+    """Wait until the names of a folder's files are on disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def as_text(draw: Callable[[Console], None], target: Path | None) -> str:

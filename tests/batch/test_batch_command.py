@@ -145,6 +145,23 @@ def test_resuming_grades_what_is_new_or_changed_and_nothing_else(
     assert other.returncode == 2 and "cases" in other.stderr
 
 
+def test_resuming_gives_nobody_the_grade_of_a_file_that_was_replaced(tmp_path: Path) -> None:
+    output, folder = tmp_path / "out", tmp_path / "class"
+    folder.mkdir()
+    wrong, right = (
+        (FIXTURES / name / "submission.py").read_text()
+        for name in ("rejected/pool_max", "accepted/plain")
+    )
+    (folder / "a.py").write_text(wrong)
+    assert batch(folder, "-o", output, "--jobs", 1, "--cases", CASES).returncode == 0
+    (folder / "a.py").write_text(right)
+    (folder / "b.py").write_text(wrong)
+    again = batch(folder, "-o", output, "--jobs", 1, "--cases", CASES, "--resume")
+    assert again.returncode == 0, again.stderr
+    verdicts = {name: row["verdict"] for name, row in results(output).items()}
+    assert verdicts == {"a.py": "accepted", "b.py": "wrong_answer"}
+
+
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A class in which everybody made a mistake of their own in the syntax: cheap to grade."""
