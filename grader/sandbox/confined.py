@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from grader.model import Deadlines
 from grader.sandbox.kernel import lockdown_problem
 from grader.sandbox.launch import Launch, open_fresh
+from grader.sandbox.packages import packages
 from grader.sandbox.session import Session
-from grader.sandbox.setup import NOBODY, Setup, interpreter
+from grader.sandbox.setup import NOBODY, WORKER_FOLDER, Setup, interpreter
 
 
 class Confined:
@@ -51,10 +52,15 @@ class Confined:
 
 
 def readable_by(user: int) -> bool:
-    """Whether another uid can run this Python: one below /root is closed to it."""
+    """Whether another uid can run this Python, and read the worker's code and its packages.
+
+    What lies below /root is closed to it.
+    """
+    paths = (str(WORKER_FOLDER / "boot.py"), *packages().values())
+    look = "import os, sys; sys.exit(not all(os.access(p, os.R_OK) for p in sys.argv[1:]))"
     try:
         found = subprocess.run(
-            [str(interpreter()), "-I", "-S", "-c", ""],
+            [str(interpreter()), "-I", "-S", "-c", look, *paths],
             user=user,
             group=user,
             extra_groups=[],

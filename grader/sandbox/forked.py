@@ -64,7 +64,7 @@ class ForkedProcess:
         Raises:
             SandboxError: the template is gone.
         """
-        if self._ended is not None or not select.select([self._status], [], [], seconds)[0]:
+        if self._ended is not None or not can_be_read(self._status, seconds):
             return False
         try:
             text, descriptors, _, _ = socket.recv_fds(self._status, _LARGEST_STATUS, 1)
@@ -80,3 +80,10 @@ class ForkedProcess:
             self._ended = os.waitstatus_to_exitcode(told["status"])
             self.cpu_s = told["cpu_s"]
         return True
+
+
+def can_be_read(from_: socket.socket, seconds: float) -> bool:
+    """Wait until there is something to read; by poll, which takes descriptors above 1,023."""
+    poll = select.poll()
+    poll.register(from_, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))

@@ -8,14 +8,13 @@ use, and they end with it.
 """
 
 import os
-import select
 import socket
 import tempfile
 from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 from grader.errors import SandboxError
-from grader.sandbox.forked import ForkedProcess
+from grader.sandbox.forked import ForkedProcess, can_be_read
 from grader.sandbox.template import Forker, Template
 
 
@@ -65,7 +64,7 @@ class Borrowed(Forker):
     @property
     def is_alive(self) -> bool:
         """Whether it can fork: it says nothing here, so that all that can be read is its end."""
-        return not select.select([self._control], [], [], 0)[0]
+        return not can_be_read(self._control, 0.0)
 
 
 def lend(template: Template) -> Lent:

@@ -130,7 +130,7 @@ def use(pids: Sequence[int]) -> Use:
             max(total.peak_memory_bytes, _kibibytes(status, "VmHWM:")),
             max(total.memory_bytes, _kibibytes(status, "VmRSS:")),
             max(total.threads, int(fields[17])),
-            total.is_runnable or fields[0] in "RD",
+            total.is_runnable or fields[0] == "R",  # not D: a reader from disk can stay in it
         )
     return total
 

@@ -36,7 +36,7 @@ class Forker:
         self._control, self._log = control, log
         self._lock = threading.Lock()
 
-    def fork(self, limits: Mapping[str, int]) -> Pipes:
+    def fork(self, limits: Mapping[str, int | None]) -> Pipes:
         """Have a worker forked; return the way to it at once.
 
         Args:

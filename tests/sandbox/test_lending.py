@@ -11,15 +11,16 @@ from contextlib import closing, suppress
 import numpy as np
 import pytest
 from conftest import CACHE, FIXTURES, KINDS, made, sandbox_called
-from processes import descendants, is_alive
+from processes import descendants, is_alive, until
 
-from grader.model import Deadlines
+from grader.model import Deadlines, Sandbox
 from grader.runtime import compile_cache
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.choice import FORKING, Remarked, lend
 from grader.sandbox.forking import FORKED, Forking
 from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.setup import Setup
+from grader.sandbox.worker.limits import Limits
 
 FORKED_KINDS = [kind for kind in KINDS if kind[1] == "forked"]
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
@@ -156,3 +157,16 @@ def test_a_borrower_whose_template_died_starts_one_of_its_own(owner: Forking) ->
 
 def test_what_forks_nothing_lends_nothing() -> None:
     assert lend(Bubblewrap(SETUP)) == {}
+
+
+def test_a_template_lends_to_more_than_a_worker_may_open(bubblewrap: Sandbox) -> None:
+    sandbox = made(("bubblewrap", "forked"), SETUP)
+    assert isinstance(sandbox, Forking)
+    many = []
+    try:
+        many = [lent(sandbox) for _ in range(Limits().open_files)]  # two descriptors each
+        until(lambda: all(one.pids() for one in many))
+    finally:
+        for one in many:
+            one.close()
+        sandbox.close()

@@ -38,6 +38,17 @@ def f(*arguments):
     multiply()
 """
 SLEEPS = b"import time\ndef f(*arguments):\n    time.sleep(1000)\n"
+READS_FROM_DISK = b"""
+import mmap, os
+import numpy
+def f(*arguments):
+    page = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    while True:
+        descriptor = os.open(numpy._core._multiarray_umath.__file__, os.O_RDONLY | os.O_DIRECT)
+        while os.readv(descriptor, [page]):
+            pass
+        os.close(descriptor)
+"""
 STEPS_BACK = b"""
 import os
 def f(*arguments):
@@ -98,6 +109,15 @@ def test_time_with_a_processor_is(bubblewrap: Sandbox, source: bytes) -> None:
 def test_so_is_time_slept(bubblewrap: Sandbox) -> None:
     with starved(bubblewrap, SLEEPS) as worker, pytest.raises(TimeLimitExceeded):
         call(worker)
+
+
+def test_so_is_time_that_the_disk_takes(bubblewrap: Sandbox) -> None:
+    with bubblewrap.open(Deadlines(first_s=60.0, repeat_s=LIMIT_S, total_s=30.0)) as worker:
+        worker.load(READS_FROM_DISK, "f")
+        start = time.monotonic()
+        with pytest.raises(TimeLimitExceeded, match=r"may take 1 s\. It did not answer"):
+            call(worker)
+        assert time.monotonic() - start < 10 * LIMIT_S
 
 
 def test_who_had_no_processor_until_the_very_end_is_not_judged(bubblewrap: Sandbox) -> None:

@@ -1,5 +1,7 @@
 """Each wall keeps its secrets, its limits and its word, and leaves nothing behind."""
 
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from grader.runtime import compile_cache
 from grader.sandbox.choice import LAUNCHERS, choose
 from grader.sandbox.docker import DockerRunsc
 from grader.sandbox.packages import packages, refuse_readable
-from grader.sandbox.setup import Setup
+from grader.sandbox.setup import MORE_TASKS, Setup
 from grader.sandbox.worker import wire
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
@@ -219,3 +221,17 @@ def test_auto_takes_the_best_wall_that_works() -> None:
     setup = Setup(None)
     works = [name for name, launcher in LAUNCHERS.items() if launcher(setup).problem() is None]
     assert choose("auto", setup).name == works[0]
+
+
+def test_threads_of_other_containers_are_not_taken_for_the_workers() -> None:
+    program = "from grader.sandbox.setup import Setup; print(Setup(None).limits()['processes'])"
+    inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    told = [
+        subprocess.run(
+            [*before, sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for before in ([], inside)
+    ]
+    # CI itself may run in a container, where both are None.
+    assert told[1] == "None"
+    assert told[0] == "None" or int(told[0]) > MORE_TASKS

@@ -9,6 +9,8 @@ from typing import Any
 
 from . import guard, libraries, limits, lockdown
 
+_FILES_OF_A_TEMPLATE = 1 << 16
+
 
 def main(config_text: str) -> None:
     """Lock this process down and answer the judge until it hangs up.
@@ -61,8 +63,10 @@ def _be_template(
     confinement = lockdown.lock_down(
         keep_fds=(control.fileno(),),
         readable=readable,
-        # What counts for one process is set in each fork.
-        limits=dataclasses.replace(allowed, data_bytes=None, cpu_s=None, processes=None),
+        # What counts for one process is set in each fork. Of descriptors it keeps two a loan.
+        limits=dataclasses.replace(
+            allowed, data_bytes=None, cpu_s=None, processes=None, open_files=_FILES_OF_A_TEMPLATE
+        ),
         template=True,
     )
     from . import session  # imports JAX and Flax, and starts no thread
