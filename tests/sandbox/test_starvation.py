@@ -117,7 +117,7 @@ def test_so_is_time_that_the_disk_takes(bubblewrap: Sandbox) -> None:
         start = time.monotonic()
         with pytest.raises(TimeLimitExceeded, match=r"may take 1 s\. It did not answer"):
             call(worker)
-        assert time.monotonic() - start < 10 * LIMIT_S
+        assert time.monotonic() - start < 5 * LIMIT_S
 
 
 def test_who_had_no_processor_until_the_very_end_is_not_judged(bubblewrap: Sandbox) -> None:
