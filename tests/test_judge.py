@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -172,23 +172,60 @@ def test_no_message_shows_the_reference_or_a_traceback(quick: Judge) -> None:
         assert "/grader/" not in text
 
 
+class Clock:
+    """The time, put forward by whoever takes some."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+    def process_time(self) -> float:
+        return time.process_time()
+
+
 class Unprepared(ReferenceExaminer):
-    """Takes a second and a half to find its questions, the first time."""
+    """Takes so many seconds to find its questions, the first time."""
+
+    clock: Clock
+    takes_s: float
 
     def pose(self) -> Questions:
-        if not self.__dict__.get("posed"):
-            time.sleep(1.5)
-        self.posed = True
+        self.clock.ahead_s += self.takes_s
+        self.takes_s = 0.0
         return super().pose()
 
 
-@pytest.mark.parametrize(("given_s", "verdict"), [(2, "internal_error"), (6, "time_limit")])
-def test_time_that_we_took_to_prepare_is_not_charged(
-    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, given_s: float, verdict: str
+class Noting(Broken):
+    """Notes what deadlines its workers would have."""
+
+    def __init__(self, inner: Sandbox) -> None:
+        super().__init__(inner, 2)
+        self.noted: list[Deadlines] = []
+
+    def open(self, deadlines: Deadlines) -> AbstractContextManager[Worker]:
+        self.noted.append(deadlines)
+        return super().open(deadlines)
+
+
+@pytest.mark.parametrize(("takes_s", "fair"), [(6000.0, False), (4000.0, True)])
+def test_who_is_left_less_than_half_of_the_time_by_our_preparing_is_not_charged(
+    tiny: Exercise,
+    bubblewrap: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    takes_s: float,
+    fair: bool,
 ) -> None:
-    endless = TINY + "\nimport time\ndef tiny_layer_forward(*arguments):\n    time.sleep(60)\n"
+    clock, sandbox = Clock(), Noting(bubblewrap)
+    for module in ("grader.judge", "grader.meter"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr(Questions, "deadlines", Deadlines(total_s=1e6))
     with Oracle(tiny, tmp_path) as oracle:
-        ReferenceExaminer(tiny, oracle, tiny.default_seed, 4).pose()  # all is computed
         examiner = Unprepared(tiny, oracle, tiny.default_seed, 4)
-        judge = Judge(tiny, bubblewrap, examiner, end=time.monotonic() + given_s)
-        assert judge.grade(submission(endless)).verdict == verdict
+        examiner.clock, examiner.takes_s = clock, takes_s
+        judge = Judge(tiny, sandbox, examiner, end=clock.monotonic() + 10_000)
+        judge.grade(submission(TINY))
+    assert [one.fair for one in sandbox.noted] == [fair, fair]
+    assert all(abs(one.total_s - (10_000 - takes_s)) < 500 for one in sandbox.noted)

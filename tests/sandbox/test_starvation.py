@@ -128,6 +128,14 @@ def test_who_had_no_processor_until_the_very_end_is_not_judged(bubblewrap: Sandb
         call(worker)
 
 
+def test_who_is_left_no_time_by_our_preparing_is_not_judged(bubblewrap: Sandbox) -> None:
+    unfair = Deadlines(first_s=60.0, repeat_s=60.0, total_s=2.0, fair=False)
+    with bubblewrap.open(unfair) as worker:
+        worker.load(SLEEPS, "f")
+        with pytest.raises(SandboxError, match="preparing took most of the time"):
+            call(worker)
+
+
 @pytest.mark.parametrize(
     "step",
     ["nice(19)", "sched_setaffinity(0, {0})", "sched_setscheduler(0, 5, os.sched_param(0))"],
