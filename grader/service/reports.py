@@ -6,6 +6,7 @@ to wait in threads, all of them, nothing else would be answered.
 """
 
 from collections import OrderedDict
+from datetime import datetime
 
 import anyio
 from anyio.to_thread import run_sync
@@ -31,7 +32,7 @@ class Reports:
     def __init__(self, feedback: Feedback) -> None:
         self._feedback: Feedback = feedback
         self._drawing = anyio.Lock()
-        self._kept: OrderedDict[tuple[int, bool], Markup] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, datetime, bool], Markup] = OrderedDict()
 
     def of(self, result: Result, *, staff: bool) -> Report:
         """Return a report as its reader may see it."""
@@ -49,7 +50,8 @@ class Reports:
         Args:
             source: what was submitted; None leaves it out.
         """
-        key = (result.id, staff)
+        # Not by its id: SQLite gives that of a deleted result to the next one, maybe another's.
+        key = (result.submission_id, result.recorded_at, staff)
         if key not in self._kept:
             async with self._drawing:
                 if key not in self._kept:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import anyio
 import pytest
@@ -37,8 +38,11 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Drawing:
     return made
 
 
-def result(number: int) -> Result:
-    return Result(id=number, report=to_json(report(score=number)))
+def result(number: int, id: int = 1) -> Result:
+    """SQLite gives the id of a deleted result to the next one, which may be another student's."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    made = to_json(report(score=number))
+    return Result(id=id, submission_id=f"s{number}", recorded_at=moment, report=made)
 
 
 def test_each_reader_gets_theirs_drawn_once_and_never_two_at_a_time(drawing: Drawing) -> None:

@@ -26,6 +26,7 @@ class Judged:
     score: int
     max_score: int
     misconception: str
+    recorded_at: datetime
 
     @property
     def is_graded(self) -> bool:
@@ -68,7 +69,7 @@ def of(session: Session, link: LtiLink, user: str | None = None) -> dict[str, li
             *(LtiAttempt.user, Submission.id, Submission.submitted_at),
             *(Grading.state, Grading.problem),
             *(Result.id.label("result"), Result.verdict, Result.score, Result.max_score),
-            *(Result.misconception, Result.held),
+            *(Result.misconception, Result.held, Result.recorded_at),
         )
         .join(Submission, Submission.id == LtiAttempt.submission_id)
         .join(Grading, Grading.submission_id == LtiAttempt.submission_id)
@@ -117,6 +118,7 @@ def _with(row: Any, number: int, before: Tried | None) -> Tried:
             score=row.score,
             max_score=row.max_score,
             misconception=row.misconception,
+            recorded_at=row.recorded_at,
         )
     judged = None if before is None else before.judged
     return Tried(

@@ -93,7 +93,8 @@ def look(session: Session, summaries: Summaries, link: LtiLink, exercise: Exerci
     """Return the class of a placement, in as many queries for two students as for thousands."""
     rules, sent = grades.policy_of(link), _sent(session, link)
     drafts = [_Draft.of(user, tried, rules) for user, tried in roll.of(session, link).items()]
-    known = summaries.of(session, [one.judged.id for one in drafts if one.judged is not None])
+    judged = [one.judged for one in drafts if one.judged is not None]
+    known = summaries.of(session, {one.id: one.recorded_at for one in judged})
     tally = Tally(() if exercise is None else exercise.rubric)
     lines = []
     for draft in drafts:

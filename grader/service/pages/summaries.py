@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import select
@@ -54,20 +55,26 @@ class Summaries:
     """What remembers, for as long as the application runs."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, Summary] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, datetime], Summary] = OrderedDict()
         self._changing = threading.Lock()
 
-    def of(self, session: Session, ids: Collection[int]) -> dict[int, Summary]:
-        """Return the summaries of results by their ids; those that are gone are left out."""
+    def of(self, session: Session, wanted: Mapping[int, datetime]) -> dict[int, Summary]:
+        """Return the summaries of results by their ids; those that are gone are left out.
+
+        Args:
+            wanted: id of each, and when it was recorded: SQLite gives the id of a deleted result to
+                the next one.
+        """
+        keys = {id: (id, at) for id, at in wanted.items()}
         with self._changing:
-            found = {id: self._kept[id] for id in ids if id in self._kept}
-        missing = sorted(set(ids) - found.keys())
+            found = {id: self._kept[key] for id, key in keys.items() if key in self._kept}
+        missing = sorted(keys.keys() - found.keys())
         for start in range(0, len(missing), _AT_ONCE):
             some = missing[start : start + _AT_ONCE]
             rows = session.execute(select(Result.id, Result.report).where(Result.id.in_(some)))
             found |= {row.id: _read(row.report) for row in rows}
         with self._changing:
-            self._kept.update((id, found[id]) for id in missing if id in found)
+            self._kept.update((keys[id], found[id]) for id in missing if id in found)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return found
