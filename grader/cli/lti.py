@@ -73,6 +73,8 @@ def approve(platform: PlatformArgument) -> None:
             registry.approve(session, platform)
             found = registry.get(session, platform)
         typer.echo(f"platform {platform} is let in: {found.issuer}")
+        if found.token_audience != found.token_url:
+            typer.echo(f"it is signed for {found.token_audience}: is that its token service?")
 
 
 @platforms.command()
@@ -106,6 +108,8 @@ def list_() -> None:
             typer.echo(f"{one.id}  {one.issuer}  client id {one.client_id}{waits}")
             typer.echo(f"    {one.family or 'family unknown'}, deployments: {where}")
             typer.echo(f"    keys {one.keys_url}  tokens {one.token_url}")
+            if one.token_audience != one.token_url:
+                typer.echo(f"    signs for {one.token_audience}")
         if not found:
             typer.echo("no platforms yet")
         _echo_tool()

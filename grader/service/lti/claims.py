@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 _MOST = 500
 """Longest id that is kept; the documents allow 255."""
@@ -14,6 +15,24 @@ def origin(url: str) -> str:
     """Return scheme, host and port of an address; "" where they are not plain."""
     match = _ORIGIN.match(url.lower())
     return match[0] if match else ""
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database takes a text: PostgreSQL stores no NUL, and none a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def host_of(url: str) -> str:
+    """Return host and port of an address of http or https; "" for anything else."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts.netloc.lower() if parts.scheme in ("http", "https") else ""
 
 
 def object_of(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:

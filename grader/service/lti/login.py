@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
+from grader.service.lti.claims import is_storable
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
 
@@ -83,6 +84,8 @@ def read_request(fields: Mapping[str, str]) -> LoginRequest:
     Raises:
         LaunchRefused: it does not name its platform or its user.
     """
+    if not is_storable("".join(fields.values())):
+        raise LaunchRefused("malformed", "the request holds what no platform sends")
     issuer, hint = fields.get("iss", ""), fields.get("login_hint", "")
     if not issuer or not hint:
         raise LaunchRefused("malformed", "iss or login_hint is missing: open this from a course")

@@ -64,7 +64,8 @@ async def _post(service: Service, lti: Lti, found: Configuration, token: str) ->
 
 
 def _keep(service: Service, found: Configuration, answer: Any) -> Platform:
-    approved = found.issuer in service.settings.lti_issuers
+    is_trusted = found.issuer in service.settings.lti_issuers
+    approved = is_trusted and registration.speaks_for_its_issuer(found)
     platform = registration.registered(found, answer, id="", approved=approved)
     with service.database.transaction() as session:
         return registry.get(session, registry.add(session, platform))

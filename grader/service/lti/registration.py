@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from grader.errors import UsageError
 from grader.service.lti import names
+from grader.service.lti.claims import host_of
 from grader.service.lti.platform import Platform
 
 TITLE = "JAX and Flax exercises"
@@ -83,9 +84,25 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
         scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
     )
     # The registration token goes to this address: it must not leave the platform.
-    if urlsplit(found.register_url).hostname != urlsplit(fetched_from).hostname:
+    if host_of(found.register_url) != host_of(fetched_from):
         raise UsageError("the platform's configuration registers tools at another host")
     return found
+
+
+def speaks_for_its_issuer(configuration: Configuration) -> bool:
+    """Whether all that a configuration names is the issuer's own host, which it came from.
+
+    Anybody can write a configuration that names somebody else as its issuer; one that names
+    others' addresses is for the operator to look at.
+    """
+    addresses = (
+        configuration.register_url,
+        configuration.login_url,
+        configuration.token_url,
+        configuration.token_audience,
+        configuration.keys_url,
+    )
+    return {host_of(address) for address in addresses} == {host_of(configuration.issuer)}
 
 
 def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
@@ -175,11 +192,13 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if isinstance(value, str) and len(value) <= 2000 else ""
+    # Printable: PostgreSQL stores no NUL, nothing a lone surrogate, and some go into a header.
+    usable = isinstance(value, str) and len(value) <= 2000 and value.isprintable()
+    return str(value) if usable else ""
 
 
 def _address(document: Mapping[str, Any], name: str) -> str:
     value = _text(document, name)
-    if not value.isascii() or urlsplit(value).scheme not in ("http", "https"):
+    if not value.isascii() or not host_of(value):
         raise UsageError(f"the platform's configuration holds no usable {name}")
     return value

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from grader.errors import UsageError
 from grader.service.database import insert_once
+from grader.service.lti.claims import host_of
 from grader.service.lti.login import LoginRequest
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
@@ -28,6 +29,8 @@ def add(session: Session, platform: Platform) -> int:
     if old is not None:
         session.delete(old)
         session.flush()
+    if platform.approved:
+        _refuse_anothers_audience(session, platform)
     row = LtiPlatform(
         issuer=platform.issuer,
         client_id=platform.client_id,
@@ -47,16 +50,38 @@ def add(session: Session, platform: Platform) -> int:
     return row.id
 
 
+def _refuse_anothers_audience(session: Session, platform: Platform | LtiPlatform) -> None:
+    """Make sure that what we sign for a platform is of no use at another one's token service.
+
+    What is signed names our client id and the audience, and both are what the platform says: with
+    those of another one it would get our grades' key to that one's courses.
+
+    Raises:
+        UsageError: both are another registration's.
+    """
+    audience = host_of(platform.token_audience)
+    rows = select(LtiPlatform).where(LtiPlatform.client_id == platform.client_id)
+    for other in session.scalars(rows.where(LtiPlatform.approved_at.is_not(None))):
+        hosts = {host_of(url) for url in (other.issuer, other.token_url, other.token_audience)}
+        if audience in hosts or host_of(other.token_audience) == host_of(platform.token_url):
+            raise UsageError(
+                f"client id {platform.client_id} at {audience} is platform {other.id}'s, of "
+                f"{other.issuer}; a platform cannot be registered with another one's"
+            )
+
+
 def approve(session: Session, id: int) -> None:
     """Let a platform in.
 
     Raises:
-        UsageError: there is no such platform.
+        UsageError: there is no such platform, or it would be signed for as another one.
     """
     row = session.get(LtiPlatform, id)
     if row is None:
         raise UsageError(f"there is no platform {id}; grader lti list shows them")
-    row.approved_at = row.approved_at or now()
+    if row.approved_at is None:
+        _refuse_anothers_audience(session, row)
+        row.approved_at = now()
 
 
 def every(session: Session) -> list[Platform]:

@@ -80,7 +80,13 @@ def test_login_sends_the_browser_to_the_platform_with_everything_it_needs() -> N
     assert "auth?a=1&scope=" in login.start(request, with_query, HERE.launch, NOW).url
 
 
-@pytest.mark.parametrize("fields", [{}, {"iss": "x"}, {"login_hint": "x"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({}, {"iss": "x"}, {"login_hint": "x"}),
+        *({"iss": "x\0", "login_hint": "x"}, {"iss": "x", "login_hint": "\ud800"}),
+    ],
+)
 def test_login_without_a_platform_or_user_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(LaunchRefused, match="malformed"):
         login.read_request(fields)
@@ -148,7 +154,13 @@ def test_a_registration_token_goes_to_the_platform_alone() -> None:
         registration.read_configuration(found, fetched_from="https://lms.example/config")
 
 
-@pytest.mark.parametrize("broken", [None, [], {}, {"issuer": "ftp://x"}, {"issuer": 5}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        *(None, [], {}, {"issuer": "ftp://x"}, {"issuer": 5}, {"issuer": "https://[x"}),
+        *({"issuer": "https://x\0y"}, {"issuer": "https://x\r\ny"}, {"client_id": "\ud800"}),
+    ],
+)
 def test_a_configuration_that_lacks_something_is_refused(broken: Any) -> None:
     with pytest.raises(UsageError, match="configuration"):
         registration.read_configuration(broken, fetched_from="https://lms.example")
@@ -168,6 +180,29 @@ def test_brightspace_names_another_audience_for_tokens() -> None:
     }
     read = registration.read_configuration(found, fetched_from="https://lms.example/config")
     assert read.token_audience == "https://api.lms.example/auth"
+
+
+HONEST = {
+    "issuer": "https://lms.example",
+    "authorization_endpoint": "https://lms.example/auth",
+    "token_endpoint": "https://lms.example/token",
+    "jwks_uri": "https://lms.example/keys",
+    "registration_endpoint": "https://lms.example/register",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "authorization_server"],
+)
+def test_nobody_speaks_for_an_issuer_at_other_hosts_than_its_own(name: str) -> None:
+    def speaks(**changes: str) -> bool:
+        document = {**HONEST, **changes}
+        read = registration.read_configuration(document, fetched_from="https://lms.example/conf")
+        return registration.speaks_for_its_issuer(read)
+
+    assert speaks()
+    assert not speaks(**{name: "https://other.example/x"})
 
 
 def test_canvas_gets_its_own_form_of_configuration() -> None:

@@ -1,5 +1,6 @@
 """Launches through the whole application, as a browser makes them; the forged ones refused."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select, update
 
 import reference
+from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.lti import registry
 from grader.service.lti.platform import Platform
@@ -301,3 +303,24 @@ def test_a_registration_that_cannot_be_says_why(
     assert page.status_code == 400 and words in page.text
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
+
+
+@pytest.mark.parametrize("aimed_at", ["audience", "issuer"])
+def test_no_platform_has_us_sign_for_it_as_another_one(
+    service: Service, platform: Platform, aimed_at: str
+) -> None:
+    """Its token service would get what opens the other one's courses."""
+    evil = dataclasses.replace(
+        platform,
+        issuer="https://evil.example",
+        token_url="https://evil.example/token",
+        token_audience=platform.token_url if aimed_at == "audience" else platform.issuer,
+    )
+    with service.database.transaction() as session:
+        with pytest.raises(UsageError, match=f"is platform {platform.id}'s"):
+            registry.add(session, dataclasses.replace(evil, approved=True))
+        waiting = registry.add(session, dataclasses.replace(evil, approved=False))
+        with pytest.raises(UsageError, match="another one's"):
+            registry.approve(session, waiting)
+        honest = dataclasses.replace(evil, client_id="own", approved=True)  # Brightspace shares it
+        registry.add(session, honest)
