@@ -133,4 +133,14 @@ def _attempted(connection: Connection, work: Callable[[Session], Any]) -> _Outco
         with session, session.begin():
             return work(session), None
     except BaseException as error:
+        if connection.invalidated:  # all that shares it is lost as well
+            raise _loss(error) from error
         return None, error
+
+
+def _loss(error: BaseException) -> BaseException:
+    """Return what lost the connection; rolling back, without one, hides it behind its own error."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DBAPIError):
+        found = found.__context__
+    return found or error

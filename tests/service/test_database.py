@@ -2,20 +2,22 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from processes import PATIENCE_S
+from processes import PATIENCE_S, until
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from grader.service.database import _WRITERS, Database, insert_once, is_away
 from grader.service.settings import Settings
 from grader.service.tables import Source, now
+from grader.service.writing import Writer
 
 
 def source(name: str) -> Source:
@@ -201,7 +203,10 @@ def test_pieces_that_lock_each_others_rows_are_all_done(
     with closing(Database(settings.url)) as database, ThreadPoolExecutor(6) as pool:
         database.do(lambda session: session.add_all([source("one"), source("two")]))
         events = threading.Event(), threading.Event()
-        jobs = [pool.submit(database.do, partial(hold, go)) for go in events]
+        jobs = []
+        for already, go in enumerate(events):  # one by one: each to a writer of its own
+            until(lambda already=already: writers_hold.n_waiting == already)  # type: ignore[misc]
+            jobs.append(pool.submit(database.do, partial(hold, go)))
         writers_hold.wait(PATIENCE_S)
         for go, sign, order in zip(events, "ab", (("one", "two"), ("two", "one")), strict=True):
             for name in order:
@@ -218,3 +223,22 @@ def test_pieces_that_lock_each_others_rows_are_all_done(
             signs = session.scalars(select(Source.exercise)).all()
     assert [sorted(each) for each in signs] == [["a", "b"], ["a", "b"]]
     assert len(tries) == 5, "one of the four was given up, and tried again"
+
+
+@pytest.mark.parametrize("order", [("lost", "fine"), ("fine", "lost"), ("fine", "lost", "fine")])
+def test_who_shares_a_lost_connection_is_told_that_it_is_lost(
+    database: Database, order: tuple[str, ...]
+) -> None:
+    """Else it would be a bug of ours, and not done again."""
+
+    def lost(session: Session) -> None:
+        session.connection().invalidate()
+        raise OperationalError("statement", {}, Exception(), connection_invalidated=True)
+
+    works = {"lost": lost, "fine": lambda session: session.add(source("one"))}
+    pieces = [(works[name], Future[Any]()) for name in order]
+    Writer(database.engine, nullcontext())._commit(pieces)
+    for _, future in pieces:
+        failure = future.exception()
+        assert isinstance(failure, OperationalError) and is_away(failure)
+    assert names(database) == set()
