@@ -37,16 +37,11 @@ def fetch(service: Service, source: str, file: File) -> bytes:
         data = _follow(service.client, file.url, host, token)
     except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, OSError, ValueError) as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from None
-    if len(file.identity) == _SHA256_DIGITS and not _is_commit(file):
+    if len(file.identity) == _SHA256_DIGITS and not file.is_commit:
         found = hashlib.sha256(data).hexdigest()
         if found != file.identity:
             raise FetchFailed(f"its sha256 is {found}")
     return data
-
-
-def _is_commit(file: File) -> bool:
-    """Whether the identity names a commit, as pushes have it, rather than the bytes."""
-    return file.name == f"{file.identity}.zip"
 
 
 def _follow(client: httpx.Client, url: str, host: str, token: str) -> bytes:

@@ -21,12 +21,14 @@ class File(msgspec.Struct, frozen=True):
     Attributes:
         identity: sha256 of the content, hex, or what names the content just as surely.
         content: None until it is fetched from `url`.
+        is_commit: whether the identity names a commit, as pushes have it, and not the bytes.
     """
 
     name: str
     identity: str
     content: bytes | None = None
     url: str = ""
+    is_commit: bool = False
 
 
 class Incoming(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 
 import httpx
+import msgspec
 import pytest
 
 import reference
@@ -58,6 +59,14 @@ def test_other_bytes_than_were_promised_are_refused(service: Service) -> None:
     changed = answering(service, lambda request: httpx.Response(200, content=b"score=100"))
     with pytest.raises(FetchFailed, match="sha256"):
         fetch(changed, "campus", file())
+
+
+def test_a_name_like_a_commits_is_no_way_around_that(service: Service) -> None:
+    changed = answering(service, lambda request: httpx.Response(200, content=b"score=100"))
+    named = msgspec.structs.replace(file(), name=f"{file().identity}.zip")
+    with pytest.raises(FetchFailed, match="sha256"):
+        fetch(changed, "campus", named)
+    assert fetch(changed, "campus", msgspec.structs.replace(named, is_commit=True)) == b"score=100"
 
 
 def test_too_many_bytes_are_not_read(service: Service) -> None:

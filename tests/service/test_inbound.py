@@ -149,6 +149,7 @@ UNREADABLE: list[dict[str, Any]] = [
     {"files": [{"name": "hw\u0000.py", "content": "x"}]},
     {"files": [{"name": "hw.py\n", "content": "x"}]},
     {"files": [{"name": "hw.py", "content": "x"}] * 2},
+    {"files": [{"name": "\u8bfe" * 90 + ".py", "content": "x"}]},  # 273 bytes
     {"files": [{"name": f"{i}.py", "content": "x"} for i in range(21)]},
     {"files": [{"name": "hw.py", "content": "not base64!", "encoding": "base64"}]},
     {"files": [{"name": "hw.py", "content": 5}]},

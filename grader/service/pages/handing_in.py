@@ -25,6 +25,8 @@ MOST_WAITING = 3
 
 _SUFFIXES = (".py", ".ipynb", ".zip")
 _NAME = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\]{1,100}")
+_NAME_BYTES = 200
+"""A file system takes 255; one character of a name may be four."""
 
 
 class NotTaken(Exception):
@@ -95,7 +97,7 @@ def _is_same(latest: Attempt, file: File) -> bool:
 def _name(given: str) -> str:
     """Return a file's own name; some browsers say the whole path."""
     name = re.split(r"[/\\]", given)[-1].strip()
-    if not _NAME.fullmatch(name) or not name.isprintable():
+    if not _NAME.fullmatch(name) or not name.isprintable() or len(name.encode()) > _NAME_BYTES:
         raise NotTaken("The file's name cannot be used: call it submission.py, for example.")
     if not name.lower().endswith(_SUFFIXES):
         raise NotTaken(f"{printable(name)} is not a .py, .ipynb or .zip file.")

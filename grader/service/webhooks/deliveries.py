@@ -15,6 +15,8 @@ from grader.service.tables import Source
 _T = TypeVar("_T")
 
 MOST_FILES = 20
+_NAME_BYTES = 200
+"""A file system takes 255; one character of a name may be four."""
 
 Text = Annotated[
     str,
@@ -106,6 +108,8 @@ def decoded(body: bytes, kind: type[_T]) -> _T:
 
 
 def _file(sent: SentFile) -> File:
+    if len(sent.name.encode()) > _NAME_BYTES:
+        raise BadDelivery(f"{sent.name}: the name of a file has at most {_NAME_BYTES} bytes")
     if (sent.content is None) == (sent.url is None):
         raise BadDelivery(f"{sent.name}: a file has either content or a url")
     if sent.url is not None:

@@ -55,7 +55,7 @@ def read(body: bytes, source: Source, arrived: datetime) -> Incoming:
     if not source.exercise:
         raise WrongContent("this source names no exercise: grader webhook add --exercise")
     # The commit names the content as surely as its sha256 would.
-    file = File(f"{push.after}.zip", push.after, url=_archive(push))
+    file = File(f"{push.after}.zip", push.after, url=_archive(push), is_commit=True)
     return Incoming(
         source=source.name,
         course=source.course or source.name,

@@ -81,6 +81,7 @@ NOT_TAKEN: list[tuple[dict[str, Any], str, int]] = [
     ({"name": ".py"}, "cannot be used", 422),
     ({"name": "a\u202ey.py"}, "cannot be used", 422),
     ({"name": "x" * 200 + ".py"}, "cannot be used", 422),
+    ({"name": "\u8bfe" * 90 + ".py"}, "cannot be used", 422),  # 273 bytes
     ({"name": "<script>.exe"}, "&lt;script&gt;.exe is not", 422),
     ({"content": b"x" * (LIMITS.source_bytes + 1)}, "larger than 256 KiB", 413),
     ({"file": False, "code": "\u00e9" * LIMITS.source_bytes}, "larger than 256 KiB", 413),
