@@ -28,7 +28,7 @@ from grader.service.database import outlasting
 from grader.service.fetching import FetchFailed, fetch
 from grader.service.judging.work import Grader, GraderDied, Work
 from grader.service.submissions import File, files_of
-from grader.service.tables import PARKED, WAITING, Grading, Submission, now
+from grader.service.tables import DONE, PARKED, WAITING, Grading, Submission, now
 
 MOST_TRIES = 3
 BACKOFF_S = (0.0, 5.0, 30.0)
@@ -185,6 +185,14 @@ def _record(service: Service, session: Session, begun: _Begun, report: Report, w
     submission = session.get(Submission, begun.submission.id)
     if submission is None:  # purged meanwhile
         return "nothing"
+    rows = select(Grading.id).where(
+        Grading.submission_id == submission.id,
+        Grading.round == begun.round,
+        Grading.state != DONE,
+    )
+    # What another one has finished since is newer, be it by an older version of the exercise.
+    if session.scalars(rows.with_for_update()).one_or_none() is None:
+        return "known"
     fresh = results.record(service, session, submission, report, round=begun.round, worker=worker)
     return "recorded" if fresh else "known"
 

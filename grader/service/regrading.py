@@ -6,9 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.errors import UsageError
+from grader.service import results
 from grader.service.core import Service
 from grader.service.fairness import BULK, INTERACTIVE, next_turn
-from grader.service.tables import WAITING, Grading, Result, Submission, now
+from grader.service.tables import WAITING, Grading, Submission, now
 
 _AT_ONCE = 100
 """Submissions in one transaction: it holds up deliveries for as long as it takes."""
@@ -46,7 +47,7 @@ def regrade_many(service: Service, submission_ids: Sequence[str]) -> int:
 
 
 def outdated(service: Service, exercise: str, *, source: str = "", course: str = "") -> list[str]:
-    """Return the submissions of an exercise that this version of it has not judged, oldest first.
+    """Return the submissions that this version of an exercise has not judged last, oldest first.
 
     Args:
         source, course: only of these; "" for all.
@@ -57,9 +58,7 @@ def outdated(service: Service, exercise: str, *, source: str = "", course: str =
     if exercise not in service.exercises:
         known = ", ".join(sorted(service.exercises))
         raise UsageError(f"no exercise is called {exercise!r}; there are: {known}")
-    judged = select(Result.submission_id).where(
-        Result.exercise_digest == service.exercises[exercise].digest
-    )
+    judged = results.newest_of(service.exercises[exercise].digest)
     rows = select(Submission.id).where(Submission.exercise == exercise)
     rows = rows.where(Submission.id.not_in(judged))
     for column, value in ((Submission.source, source), (Submission.course, course)):

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from grader.model import Report
 from grader.report.document import to_json
@@ -31,26 +31,34 @@ def record(
     worker: str,
     copied_from: str | None = None,
 ) -> bool:
-    """Insert a result and end the grading's round; return False where there was one already.
+    """Insert a result and end the grading's round; return False where it is known already.
+
+    One of another version may have come since: then the exercise is again what it was before, and
+    its result is the newest once more.
 
     Args:
         round: of the grading that was begun: a later one, a regrade, is not ended by this.
         copied_from: the submission with the same files whose result this is.
     """
-    fresh = insert_once(
-        session,
-        Result,
-        submission_id=submission.id,
-        exercise_digest=report.exercise.digest,
-        verdict=report.verdict,
-        score=report.score,
-        max_score=report.max_score,
-        misconception=(report.diagnosis.id or "") if report.diagnosis.kind != "none" else "",
-        report=to_json(report),
-        copied_from=copied_from,
-        worker=worker,
-        recorded_at=now(),
-    )
+    values = {
+        "submission_id": submission.id,
+        "exercise_digest": report.exercise.digest,
+        "verdict": report.verdict,
+        "score": report.score,
+        "max_score": report.max_score,
+        "misconception": (report.diagnosis.id or "") if report.diagnosis.kind != "none" else "",
+        "report": to_json(report),
+        "copied_from": copied_from,
+        "worker": worker,
+        "recorded_at": now(),
+    }
+    fresh = insert_once(session, Result, **values)
+    if not fresh and not session.scalar(
+        newest_of(report.exercise.digest).where(Result.submission_id == submission.id)
+    ):
+        older = delete(Result).where(Result.submission_id == submission.id)
+        session.execute(older.where(Result.exercise_digest == report.exercise.digest))
+        fresh = insert_once(session, Result, **values)
     if fresh:
         result = latest(session, submission.id)
         assert result is not None
@@ -61,6 +69,13 @@ def record(
     )
     session.execute(ended.values(state=DONE, problem="", worker=worker))
     return fresh
+
+
+def newest_of(exercise_digest: str) -> Select[str]:
+    """Return the ids of those whose newest result is of this version, held ones included."""
+    later = aliased(Result)
+    newer = exists().where(later.submission_id == Result.submission_id, later.id > Result.id)
+    return select(Result.submission_id).where(Result.exercise_digest == exercise_digest, ~newer)
 
 
 def latest(session: Session, submission_id: str, *, held: bool = False) -> Result | None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 import reference
 from grader.errors import UsageError
 from grader.service import database as database_module
-from grader.service import grading, regrading, submissions
+from grader.service import grading, regrading, results, submissions
 from grader.service.core import Service
 from grader.service.dispatch import NoDispatch
 from grader.service.submissions import File, Incoming
@@ -106,6 +106,28 @@ def test_another_version_of_the_exercise_judges_again(service: Service, accept: 
     assert grader.seen == []
     assert len(found(service, submission)) == 2
     assert state(service, submission).state == DONE
+
+
+def test_a_version_that_comes_back_counts_again(
+    service: Service, accept: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are what they were, and so is its digest."""
+    sources.add(service.database, "campus", callback_url="https://campus.example.org/")
+    submission = accept("score=70")
+    grading.grade(service, FakeGrader(), submission.id, worker="before")
+    assert regrading.regrade(service, submission.id)
+    with monkeypatch.context() as another_version:
+        another_version.setattr(results, "of_same_files", lambda *_: None)
+        grading.grade(service, FakeGrader(digest="0" * 64), submission.id, worker="wrong")
+    assert regrading.outdated(service, reference.DEFAULT) == [submission.id]
+    assert regrading.regrade_many(service, [submission.id]) == 1
+    grader = FakeGrader()
+    assert grading.grade(service, grader, submission.id, worker="after") == "copied"
+    assert grader.seen == []
+    assert [one.worker for one in found(service, submission)] == ["wrong", "after"]
+    assert regrading.outdated(service, reference.DEFAULT) == []
+    with service.database.reading() as session:
+        assert session.scalar(select(func.count(Notice.id))) == 3
 
 
 def test_what_another_version_judged_is_outdated(service: Service, accept: Accept) -> None:
@@ -223,8 +245,9 @@ def test_a_worker_of_before_a_regrade_does_not_end_it(service: Service, accept: 
         assert regrading.regrade(service, submission.id)
 
     old = FakeGrader(digest="0" * 64, before=regrade_meanwhile)
-    assert grading.grade(service, old, submission.id, worker="old") == "recorded"
+    assert grading.grade(service, old, submission.id, worker="old") == "known"
     assert state(service, submission).state == WAITING
+    assert [one.exercise_digest for one in found(service, submission)] == ["1" * 64]
 
 
 def test_a_purged_submission_is_nothing_to_record(service: Service, accept: Accept) -> None:

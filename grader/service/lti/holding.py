@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from grader.service import regrading
+from grader.service import regrading, results
 from grader.service.core import Service
 from grader.service.lti import changes, grades
 from grader.service.lti.tables import LtiAttempt, LtiLink
@@ -43,11 +43,11 @@ class StillGrading(Exception):
 
 
 def outdated(service: Service, session: Session, link: LtiLink) -> list[str]:
-    """Return those that only an older version of the exercise has judged, the oldest first."""
+    """Return those that another version of the exercise has judged last, the oldest first."""
     exercise = service.exercises.get(link.exercise)
     if exercise is None:
         return []
-    judged = select(Result.submission_id).where(Result.exercise_digest == exercise.digest)
+    judged = results.newest_of(exercise.digest)
     rows = _submissions(link).where(Submission.exercise == link.exercise)
     rows = rows.where(Submission.id.not_in(judged), _has_result(Submission.id))
     return list(session.scalars(rows.order_by(Submission.received_at)))
