@@ -6,11 +6,17 @@ second answer of the name server changes nothing.
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 import httpx
 
 from grader.service.settings import Network
+
+TOTAL_S = 90.0
+"""Seconds for one request: less than anybody's lease lasts who makes it."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,10 +33,11 @@ class GuardedTransport(httpx.BaseTransport):
 
     Args:
         allowed: networks that may be called although they are private.
+        total_s: seconds for all of a request, however slowly its bytes trickle.
     """
 
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = tuple(allowed)
+    def __init__(self, allowed: Sequence[Network], total_s: float) -> None:
+        self._allowed, self._total_s = tuple(allowed), total_s
         # No connection is kept: it would be found again by its address, whoever's name it had.
         self._inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
@@ -38,19 +45,72 @@ class GuardedTransport(httpx.BaseTransport):
         """Send a request to the address that was judged; the name stays in Host and in TLS."""
         host = request.url.host
         address = public_address(host, request.url.port or 443, self._allowed)
-        request.extensions = {**request.extensions, "sni_hostname": host}
+        deadline = _Deadline(self._total_s)
+        extensions = {"sni_hostname": host, "trace": deadline.trace}
+        request.extensions = {**request.extensions, **extensions}
         request.url = request.url.copy_with(host=address)
-        return self._inner.handle_request(request)
+        try:
+            response = self._inner.handle_request(request)
+        except BaseException:
+            deadline.close()
+            raise
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        response.stream = _UntilClosed(response.stream, deadline)
+        return response
 
     def close(self) -> None:
         """Close what is open."""
         self._inner.close()
 
 
-def client(allowed: Sequence[Network], *, timeout_s: float = 30.0) -> httpx.Client:
+class _Deadline:
+    """Ends a connection when its time is over: httpx bounds each read, and not all of them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._twin: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Take note of the connection; see httpx's request extensions."""
+        if event == "connection.connect_tcp.complete":
+            # A descriptor of our own: TLS takes that of the connection over.
+            self._twin = info["return_value"].get_extra_info("socket").dup()
+
+    def close(self) -> None:
+        """Let the connection be."""
+        self._timer.cancel()
+        if self._twin is not None:
+            self._twin.close()
+
+    def _end(self) -> None:
+        if self._twin is not None:
+            with suppress(OSError):
+                self._twin.shutdown(socket.SHUT_RDWR)
+
+
+class _UntilClosed(httpx.SyncByteStream):
+    """A response's body, whose end is that of its deadline."""
+
+    def __init__(self, inner: httpx.SyncByteStream, deadline: _Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._inner)
+
+    def close(self) -> None:
+        """Close the body."""
+        self._deadline.close()
+        self._inner.close()
+
+
+def client(
+    allowed: Sequence[Network], *, timeout_s: float = 30.0, total_s: float = TOTAL_S
+) -> httpx.Client:
     """Return a client for addresses that others gave: guarded, no redirects, no proxies."""
     return httpx.Client(
-        transport=GuardedTransport(allowed),
+        transport=GuardedTransport(allowed, total_s),
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=False,

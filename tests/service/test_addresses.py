@@ -4,7 +4,9 @@ import http.server
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -122,3 +124,27 @@ def test_an_allowed_network_is_reached_and_no_other(
     with client((ipaddress.ip_network("10.0.0.0/8"),)) as guarded, pytest.raises(AddressRefused):
         guarded.get(f"http://127.0.0.1:{port}/")
     assert seen == []
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+def test_a_server_that_trickles_is_not_waited_for(head: bytes) -> None:
+    """Each of its bytes comes in time: headers without an end, or a body."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(head or b"HTTP/1.1 200 OK\r\nX: ")
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        calling = client([LOOPBACK], timeout_s=60, total_s=0.5)
+        with calling, pytest.raises(httpx.HTTPError):
+            calling.get(url)
+        thread.join(60)
+        assert not thread.is_alive()
