@@ -91,6 +91,7 @@ def resnet_classifier_forward(*arguments):
     return quick(*arguments)
 """
     )
+    ReferenceExaminer(exercise, oracle, exercise.default_seed, 24).pose()  # preparing is ours
     ends = time.monotonic() + 4
     report = Judge(exercise, bubblewrap, oracle, cases=24, end=ends).grade(submission(slow))
     assert report.verdict == "time_limit"
