@@ -8,6 +8,7 @@ import resource
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 
 import msgspec
@@ -269,7 +270,8 @@ class Pool:
 def _allow_descriptors() -> None:
     """Take as many as this user may have: a job needs six, and 1,024 is a usual allowance."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(OSError, ValueError):  # more than the kernel gives anybody now
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _CannotDo(InternalError):
