@@ -14,6 +14,9 @@ from grader.service.dispatch import Dispatch
 from grader.service.fairness import INTERACTIVE, course_key, next_turn
 from grader.service.tables import WAITING, Grading, Submission, now
 
+NAME_BYTES = 200
+"""Of a file's name, at most: a file system takes 255, and one character may be four."""
+
 
 class File(msgspec.Struct, frozen=True):
     """One file of a submission.

@@ -13,7 +13,7 @@ from grader.service.lti import grades
 from grader.service.pages.attempts import Attempt, attempts
 from grader.service.pages.forms import Form, Upload
 from grader.service.pages.visit import Visit
-from grader.service.submissions import File, Incoming
+from grader.service.submissions import NAME_BYTES, File, Incoming
 from grader.service.tables import now
 from grader.text import printable
 
@@ -25,8 +25,6 @@ MOST_WAITING = 3
 
 _SUFFIXES = (".py", ".ipynb", ".zip")
 _NAME = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\]{1,100}")
-_NAME_BYTES = 200
-"""A file system takes 255; one character of a name may be four."""
 
 
 class NotTaken(Exception):
@@ -97,7 +95,7 @@ def _is_same(latest: Attempt, file: File) -> bool:
 def _name(given: str) -> str:
     """Return a file's own name; some browsers say the whole path."""
     name = re.split(r"[/\\]", given)[-1].strip()
-    if not _NAME.fullmatch(name) or not name.isprintable() or len(name.encode()) > _NAME_BYTES:
+    if not _NAME.fullmatch(name) or not name.isprintable() or len(name.encode()) > NAME_BYTES:
         raise NotTaken("The file's name cannot be used: call it submission.py, for example.")
     if not name.lower().endswith(_SUFFIXES):
         raise NotTaken(f"{printable(name)} is not a .py, .ipynb or .zip file.")

@@ -9,14 +9,12 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from grader.service.submissions import File, Incoming
+from grader.service.submissions import NAME_BYTES, File, Incoming
 from grader.service.tables import Source
 
 _T = TypeVar("_T")
 
 MOST_FILES = 20
-_NAME_BYTES = 200
-"""A file system takes 255; one character of a name may be four."""
 
 Text = Annotated[
     str,
@@ -108,8 +106,8 @@ def decoded(body: bytes, kind: type[_T]) -> _T:
 
 
 def _file(sent: SentFile) -> File:
-    if len(sent.name.encode()) > _NAME_BYTES:
-        raise BadDelivery(f"{sent.name}: the name of a file has at most {_NAME_BYTES} bytes")
+    if len(sent.name.encode()) > NAME_BYTES:
+        raise BadDelivery(f"{sent.name}: the name of a file has at most {NAME_BYTES} bytes")
     if (sent.content is None) == (sent.url is None):
         raise BadDelivery(f"{sent.name}: a file has either content or a url")
     if sent.url is not None:
