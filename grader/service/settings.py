@@ -154,7 +154,10 @@ class Settings:
     )
     lti_issuers: tuple[str, ...] = field(
         default=(),
-        metadata=_by(_names, "platforms whose registration needs no approval, with commas"),
+        metadata=_by(
+            _names,
+            "platforms whose registration from their own host needs no approval, with commas",
+        ),
     )
     lti_settle_s: float = field(
         default=120.0,
