@@ -27,12 +27,12 @@ def is_storable(text: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """Return host and port of an address of http or https; "" for anything else."""
+    """Return the host of an address of http or https, however it is spelled; "" for all else."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    return parts.netloc.lower() if parts.scheme in ("http", "https") else ""
+    return parts.hostname or "" if parts.scheme in ("http", "https") else ""
 
 
 def object_of(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
