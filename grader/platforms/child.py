@@ -23,13 +23,13 @@ did until its time was up."""
 
 
 def main(arguments: list[str]) -> int:
-    """Judge what the order names and answer on the given descriptor."""
+    """Judge what the order names, for the given process; answer on the given descriptor."""
     from grader.sandbox.kernel import die_with_parent
 
-    die_with_parent()
-    order = Order(**json.loads(arguments[0]))
-    delivery = deliver(order, float(arguments[2]))
-    with os.fdopen(int(arguments[1]), "wb") as reply:
+    order, parent, descriptor, end = arguments
+    die_with_parent(int(parent))
+    delivery = deliver(Order(**json.loads(order)), float(end))
+    with os.fdopen(int(descriptor), "wb") as reply:
         reply.write(pack(delivery))
     return 0
 

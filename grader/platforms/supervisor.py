@@ -6,7 +6,8 @@
 
 The child may crash, fail to import, run out of memory or be killed; the supervisor knows nothing
 but the standard library and needs none of what may break. It ends the child before the platform
-would end both, and tries a child that was lost once more while there is time.
+would end both, and tries a child that was lost once more while there is time. A signal that asks it
+to end is noticed where it waits, never between a child's start and the place that ends the child.
 """
 
 import argparse
@@ -21,8 +22,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from grader.platforms import NAMES, find
 from grader.platforms.order import Order, order_for, read_metadata
@@ -32,10 +31,7 @@ from grader.platforms.settings import FEEDBACK, read
 _MOST_BYTES = 64 << 20
 _AGAIN_BEFORE = 0.4
 """Share of the budget after which a child that was lost is not tried again."""
-
-
-class Terminated(BaseException):
-    """Somebody asked this process to end."""
+_POLL_S = 0.05
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,17 +50,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         feedback=given.feedback,
         sandbox=given.sandbox,
     )
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGINT, _terminate)
-    return supervise(platform, order, started=started, budget_s=given.budget_s)
+    return supervise(
+        platform, order, started=started, budget_s=given.budget_s, asked=_asked_to_end()
+    )
 
 
-def supervise(platform: Platform, order: Order, *, started: float, budget_s: float) -> int:
+def _asked_to_end() -> int:
+    """Return a descriptor that can be read once somebody asked this process to end."""
+    asked, ask = os.pipe()
+    os.set_blocking(ask, False)
+    signal.set_wakeup_fd(ask, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return asked
+
+
+def supervise(
+    platform: Platform, order: Order, *, started: float, budget_s: float, asked: int
+) -> int:
     """Have a submission judged within a budget, with a result in place all the time.
 
     Args:
         started: on the monotonic clock.
         budget_s: 0 for the settings' or the platform's own.
+        asked: a descriptor that can be read once this process is to end.
     """
     metadata = read_metadata(order.metadata)
     try:
@@ -79,25 +88,23 @@ def supervise(platform: Platform, order: Order, *, started: float, budget_s: flo
         settings = read(order.settings, platform)
         fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
         end = started + (budget_s or settings.budget_s or platform.budget_s)
-        delivery = _judged(order, started, end) or fallback
+        delivery = _judged(order, started, end, asked) or fallback
     except Exception as error:  # the one promise of this module: there is a result
         _say(f"{type(error).__name__}: {error}")
-        delivery = fallback
-    except Terminated:
-        _say("it was told to end before the submission was judged")
         delivery = fallback
     return _finish(order, delivery)
 
 
-def _judged(order: Order, started: float, end: float) -> Delivery | None:
+def _judged(order: Order, started: float, end: float, asked: int) -> Delivery | None:
     """Return what a child delivers; one that is lost early is tried once more."""
     for _ in range(2):
-        with Child(order, end) as child:
+        with Child(order, end, asked) as child:
             delivery, problem = child.wait()
         if delivery is not None:
             return delivery
         _say(problem)
-        if time.monotonic() > started + _AGAIN_BEFORE * (end - started):
+        late = time.monotonic() > started + _AGAIN_BEFORE * (end - started)
+        if late or select.select([asked], [], [], 0)[0]:
             break
     return None
 
@@ -108,12 +115,13 @@ class Child:
 
     order: Order
     end: float
+    asked: int
 
     def __enter__(self) -> "Child":
         self._reply, theirs = os.pipe()
         # -P: a folder that happens to be the current one may be the student's.
         command = [sys.executable, "-P", "-m", "grader.platforms.child"]
-        command += [self.order.to_json(), str(theirs), repr(self.end)]
+        command += [self.order.to_json(), str(os.getpid()), str(theirs), repr(self.end)]
         try:
             # What it prints goes to the log; standard output is for the result.
             self._process = subprocess.Popen(
@@ -138,20 +146,31 @@ class Child:
         """Return what it delivers, else what went wrong."""
         data = b""
         while len(data) < _MOST_BYTES:
-            left = self.end - time.monotonic()
-            if left <= 0 or not select.select([self._reply], [], [], left)[0]:
-                return None, "the time budget is used up"
+            problem = self._interruption([self._reply], self.end)
+            if problem:
+                return None, problem
             part = os.read(self._reply, 1 << 16)
             if not part:
                 break
             data += part
         if data.endswith(b"\n"):  # it may hang when it ends: what it said is said
             return unpack(data), ""
-        try:
-            code = self._process.wait(max(0.0, self.end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            return None, "the time budget is used up"
+        while self._process.poll() is None:  # no pidfd: an old gVisor has none
+            problem = self._interruption([], min(self.end, time.monotonic() + _POLL_S))
+            if problem:
+                return None, problem
+        code = self._process.returncode
         return None, f"the process that judges ended without a result ({_ending(code)})"
+
+    def _interruption(self, awaited: list[int], until: float) -> str:
+        """Wait for a descriptor, or for a time; return why to wait no longer, if that is so."""
+        left = max(0.0, until - time.monotonic())
+        readable = select.select([*awaited, self.asked], [], [], left)[0]
+        if readable == [self.asked]:
+            return "it was told to end before the submission was judged"
+        if not readable and time.monotonic() >= self.end:
+            return "the time budget is used up"
+        return ""
 
 
 def pack(delivery: Delivery) -> bytes:
@@ -221,10 +240,6 @@ def _ending(code: int) -> str:
 
 def _say(problem: str) -> None:
     print(f"grader: internal error: {problem}", file=sys.stderr, flush=True)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Ask the kernel whether it has what the worker's lock-down needs."""
 
+import os
 import signal
 
 from grader.sandbox.worker import landlock, syscalls
@@ -13,9 +14,16 @@ def become_undumpable() -> None:
     syscalls.prctl(_PR_SET_DUMPABLE, 0)
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends, however that happens."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the one that started it ends, however that happens.
+
+    Args:
+        parent: the process that started this one; when it is gone already, no signal would come,
+            and this process ends at once.
+    """
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def lockdown_problem() -> str | None:

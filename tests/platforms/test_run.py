@@ -15,7 +15,7 @@ from conftest import CACHE, FIXTURES
 from processes import children_of, command_of, descendants, is_alive, until
 
 from grader.platforms import NAMES, find
-from grader.platforms.order import below
+from grader.platforms.order import below, order_for
 from grader.platforms.platform import NOT_JUDGED
 
 ACCEPTED = FIXTURES / "accepted" / "plain" / "submission.py"
@@ -114,6 +114,43 @@ def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path) -> None:
         process.wait(60)
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("asking", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_the_child_starts_ends_both(asking: str, when: str, tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", ACCEPTED)
+    variables = break_child(tmp_path, CRASHES["hangs"])
+    asks = f"os.kill(os.getpid(), signal.{asking})"
+    lines = [
+        "import os, signal, subprocess",
+        "class Popen(subprocess.Popen):",
+        "    def __init__(self, *given, **named):",
+        f"        {asks if when == 'before' else ''}",
+        "        super().__init__(*given, **named)",
+        f"        print(self.pid, file=open({str(tmp_path / 'child')!r}, 'w'), flush=True)",
+        f"        {asks if when == 'after' else ''}",
+        "if 'grader.platforms.child' not in sys.orig_argv: subprocess.Popen = Popen",
+    ]
+    with (tmp_path / "sitecustomize.py").open("a") as file:
+        file.write("\n".join(lines) + "\n")
+    done = run("gradescope", tmp_path, **variables)
+    assert b"it was told to end" in done.stderr
+    assert done.returncode == 0, "Gradescope reads the result of an error of ours"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "child").read_text()), 0)
+    result("gradescope", tmp_path, done)
+
+
+def test_a_child_that_comes_after_its_supervisor_ends_at_once(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", ACCEPTED)
+    order = order_for(find("gradescope"), str(tmp_path)).to_json()
+    done = subprocess.run(
+        [sys.executable, "-m", "grader.platforms.child", order, "1", "1", "inf"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
 def test_a_supervisor_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
