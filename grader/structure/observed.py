@@ -1,11 +1,11 @@
 """Judge what a watched call showed, line by line of the rubric."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from grader.model import Layer, Observation, Pooling, Structure
+from grader.model import Layer, Observation, Pooling, Structure, Visit
 from grader.structure.judgement import Judgement
 from grader.structure.layers import complaint, follows, own_visits
 from grader.structure.reductions import explain, is_mean, same, without_batch
@@ -35,7 +35,7 @@ def judge_structure(
     }
     if structure.pooling is not None:
         pooling = structure.pooling
-        checks["global_average_pooling"] = lambda: _judge_pooling(pooling, seen)
+        checks["global_average_pooling"] = lambda: _judge_pooling(pooling, seen, structure.flag)
     checks["blocks_called"] = lambda: _judge_calls(structure, seen)
     checks["running_average_flag"] = lambda: _judge_flag(structure, seen)
     with np.errstate(all="ignore"):  # claims may hold anything, infinities included
@@ -130,10 +130,21 @@ def _judge_layer(layer: Layer, seen: Observation) -> Judgement:
     return Judgement(True, f"{layer.name} is right, and its output follows from its weights.")
 
 
-def _judge_pooling(pooling: Pooling, seen: Observation) -> Judgement:
-    """The target's input is the mean of the source's output over the axes, however written."""
-    source = _array_of(seen, pooling.source, "output")
-    target = _array_of(seen, pooling.target, "input")
+def _judge_pooling(pooling: Pooling, seen: Observation, flag: str) -> Judgement:
+    """In both calls the target's input is the mean of the source's output over the axes."""
+    judged = _pooling_in(seen.training, pooling, seen)
+    if not judged.passed or seen.evaluation_error is not None:
+        return judged
+    evaluated = _pooling_in(seen.evaluation, pooling, seen)
+    if evaluated.passed is not False:
+        return judged
+    return Judgement(False, f"With {flag}=True, {evaluated.message}", evaluated.evidence)
+
+
+def _pooling_in(visits: Sequence[Visit], pooling: Pooling, seen: Observation) -> Judgement:
+    """The same in one call, however the mean is written."""
+    source = _array_of(seen, visits, pooling.source, "output")
+    target = _array_of(seen, visits, pooling.target, "input")
     if source is None or target is None:
         text = f"Not judged: {pooling.source} or {pooling.target} was not called."
         return Judgement(None, text)
@@ -201,7 +212,7 @@ def _judge_flag(structure: Structure, seen: Observation) -> Judgement:
         for visit in visits:
             if visit.path not in norms:
                 continue
-            if visit.flag is not running or follows(seen, visit, running=running) is not True:
+            if follows(seen, visit, running=running) is not True:  # whatever it was told
                 text = f"With {given}, {printable(visit.path)} does not use {wanted}"
                 told = "" if visit.flag is running else f": it was told {flag}={visit.flag}"
                 return Judgement(False, f"{text}{told}.", {"line": visit.line})
@@ -216,10 +227,13 @@ def _normalisations(structure: Structure, seen: Observation) -> set[str]:
     return {module.path for module in seen.modules if "BatchNorm" in module.kinds}
 
 
-def _array_of(seen: Observation, name: str, side: str) -> np.ndarray | None:
+def _array_of(
+    seen: Observation, visits: Sequence[Visit], name: str, side: str
+) -> np.ndarray | None:
+    """Return what the last of these visits of a layer took or gave."""
     path = _path_of(seen, name)
-    visits = own_visits(seen, path) if path is not None else []
-    return seen.array(getattr(visits[-1], side)) if visits else None
+    own = [visit for visit in visits if visit.path == path]
+    return seen.array(getattr(own[-1], side)) if own else None
 
 
 def _line(seen: Observation, name: str) -> int | None:

@@ -1,5 +1,6 @@
 """Record every call of a module's layers by wrapping `__call__` of the classes it is made of."""
 
+import functools
 import inspect
 import math
 import sys
@@ -17,6 +18,9 @@ from .wire import LARGEST_LIST
 
 _TAG = "_grader_path"
 """A static attribute: it survives nnx.split and nnx.merge, where object identity does not."""
+
+_NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
+"""Variables that no layer computes with; sown ones hold a tuple and no array."""
 
 Call = Callable[..., Any]
 
@@ -114,8 +118,8 @@ class Watch:
     def _describe_module(self, path: str, module: nnx.Module) -> dict[str, Any]:
         arrays, settings = {}, {}
         for name, value in vars(module).items():
-            if isinstance(value, nnx.Variable) and not isinstance(value, nnx.RngState):
-                index = self.recorder.keep(value[...])
+            if isinstance(value, nnx.Variable) and not isinstance(value, _NO_WEIGHTS):
+                index = self.recorder.keep(value.get_value())
                 if index is not None:
                     arrays[name] = index
             elif not name.startswith("_"):
@@ -158,6 +162,8 @@ class Watch:
         if path == "":
             self.called += 1
             self._arguments = (args, kwargs)
+            if not _is_traced(module):  # the one that computes: others may be built beside it
+                self._model = module
         if len(self.visits) == LARGEST_LIST:
             return original(module, *args, **kwargs)
         values = (*args, *kwargs.values())
@@ -198,6 +204,7 @@ class Watch:
     def _wrap(self, kind: type, name: str, handler: Callable[..., Any]) -> None:
         original, own = getattr(kind, name), name in vars(kind)
 
+        @functools.wraps(original)  # who asks what the layer takes gets the answer of before
         def wrapper(module: Any, *args: Any, **kwargs: Any) -> Any:
             return handler(original, module, args, kwargs)
 
@@ -208,6 +215,11 @@ class Watch:
 def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
     """Each distinct submodule with its dotted path; the root's is "". Shared ones appear once."""
     return [(".".join(map(str, path)), module) for path, module in nnx.iter_modules(model)]
+
+
+def _is_traced(model: nnx.Module) -> bool:
+    """Whether a model holds no numbers: it was built, or is called, inside of a transformation."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(nnx.state(model)))
 
 
 def _shown(value: object) -> object:

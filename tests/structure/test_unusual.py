@@ -1,0 +1,116 @@
+"""Right programs of unusual build pass every structural criterion; wrong ones near them fail."""
+
+import numpy as np
+import pytest
+from conftest import FIXTURES
+
+from grader.model import Deadlines, Exercise, Sandbox
+from grader.structure.observed import judge_structure
+from grader.structure.static import read_facts
+
+PLAIN = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
+BUILD = "ResNetClassifier(image.shape[-1], int(num_classes), nnx.Rngs(int(seed)))"
+CALL = "model(image, use_running_average=False)"
+NORM = """
+class Norm(nnx.BatchNorm):
+    def __call__(self, x, frozen):
+        return super().__call__(x, use_running_average=frozen)
+"""
+ONLY_WHAT_IT_KNOWS = """
+import inspect
+
+def call(layer, x, **given):
+    known = inspect.signature(layer.__call__).parameters
+    return layer(x, **{name: value for name, value in given.items() if name in known})
+"""
+IN_A_THREAD = """
+from concurrent.futures import ThreadPoolExecutor
+
+@nnx.jit
+def compiled(model, image):
+    return model(image, use_running_average=False)
+
+def resnet"""
+
+Edits = list[tuple[str, str]]
+
+RIGHT: dict[str, Edits] = {
+    "built_under_jit": [(BUILD, f"nnx.jit(lambda: {BUILD})()")],
+    "one_more_built_in_the_abstract": [
+        ("    out =", f"    nnx.eval_shape(lambda: {BUILD})\n    out ="),
+    ],
+    "features_are_sown": [
+        (
+            "        return self.head",
+            "        self.sow(nnx.Intermediate, 'f', x)\n        return self.head",
+        )
+    ],
+    "features_are_kept": [
+        (
+            "        return self.head",
+            "        self.f = nnx.Intermediate(x)\n        return self.head",
+        )
+    ],
+    "signatures_are_asked": [
+        ("self.stem_conv(image)", "call(self.stem_conv, image, use_running_average=False)"),
+        ("self.stem_bn(x,", "call(self.stem_bn, x,"),
+        ("\n\nclass BasicBlock", f"{ONLY_WHAT_IT_KNOWS}\n\nclass BasicBlock"),
+    ],
+    "norms_name_the_flag_otherwise": [
+        ("use_running_average=use_running_average", "frozen=use_running_average"),
+        ("nnx.BatchNorm(", "Norm("),
+        ("\n\nclass BasicBlock", f"{NORM}\n\nclass BasicBlock"),
+    ],
+    "the_flag_is_an_array": [(CALL, CALL.replace("False", "jnp.array(False)"))],
+    "compiled_in_a_thread": [
+        (CALL, "ThreadPoolExecutor(1).submit(compiled, model, image).result()"),
+        ("def resnet", IN_A_THREAD.lstrip("\n")),
+    ],
+}
+
+WRONG: dict[str, tuple[str, Edits]] = {
+    "pools_otherwise_when_evaluated": (
+        "global_average_pooling",
+        [
+            (
+                "jnp.mean(x, axis=(0, 1))",
+                "x.max((0, 1)) if use_running_average else x.mean((0, 1))",
+            )
+        ],
+    ),
+    "weights_under_another_kind_of_variable": (
+        "class",
+        [
+            ("        self.head =", "        self.w = nnx.Cache(jnp.ones(4))\n        self.head ="),
+            ("self.head(x)", "self.head(x * self.w)"),
+        ],
+    ),
+}
+
+
+def failed(edits: Edits, exercise: Exercise, wall: Sandbox) -> dict[str, str]:
+    """Return the criteria that the plain solution with these edits does not pass, and why."""
+    source = PLAIN
+    for old, new in edits:
+        assert old in source
+        source = source.replace(old, new)
+    arguments = list(exercise.watched.values())
+    assert exercise.structure is not None
+    with wall.open(Deadlines()) as worker:
+        worker.load(source.encode(), exercise.entry)
+        logits = worker.call(arguments, first=True).array
+        seen = worker.inspect(arguments, exercise.structure)
+    assert isinstance(logits, np.ndarray)
+    judged = judge_structure(exercise.structure, read_facts(source.encode()), seen, logits)
+    return {name: one.message for name, one in judged.items() if one.passed is not True}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_program_passes(name: str, exercise: Exercise, bubblewrap: Sandbox) -> None:
+    assert failed(RIGHT[name], exercise, bubblewrap) == {}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_one_near_it_fails(name: str, exercise: Exercise, bubblewrap: Sandbox) -> None:
+    criterion, edits = WRONG[name]
+    assert set(failed(edits, exercise, bubblewrap)) == {criterion}
