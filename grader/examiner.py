@@ -28,6 +28,10 @@ class Examiner(Protocol):
     def seed(self) -> str:
         """Hex, of the suite."""
 
+    @property
+    def count(self) -> int:
+        """How many cases a suite should have."""
+
     def meter(self) -> Meter:
         """Start measuring what one grading costs."""
 
@@ -51,7 +55,7 @@ class ReferenceExaminer:
     """Knows every answer: through the oracle it runs the reference, and variants of it."""
 
     def __init__(self, exercise: Exercise, oracle: Oracle, seed: str, count: int) -> None:
-        self.seed, self._count = seed, count
+        self.seed, self.count = seed, count
         self._exercise, self._oracle = exercise, oracle
         self._diagnostician = Diagnostician(exercise, oracle)
 
@@ -61,7 +65,7 @@ class ReferenceExaminer:
 
     def pose(self) -> Questions:
         """Return the questions of the seed's suite."""
-        return pose(self._exercise, self._oracle, self.seed, self._count)
+        return pose(self._exercise, self._oracle, self.seed, self.count)
 
     def follow_up(self, run: Run, questions: Questions) -> Evidence:
         """Look for the one mistake that explains the answers, then for a simpler input."""

@@ -122,5 +122,6 @@ class Judge:
             seed=suite.seed,
             digest=suite.digest,
             cases=len(suite.cases),
+            asked=self._examiner.count,
             distinct_shapes=len(set(map(self.exercise.shape, suite.cases))),
         )

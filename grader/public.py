@@ -91,6 +91,7 @@ class PublicExaminer:
     def __init__(self, exercise: Exercise) -> None:
         stored = read(exercise)
         self._exercise, self.seed, self.cpu_s = exercise, stored.seed, 0.0
+        self.count = len(stored.examples)
         self._questions = questions(exercise, stored)
         many = "examples" if len(stored.examples) > 1 else "example"
         self.note = f"{len(stored.examples)} public {many}; {_MORE}"

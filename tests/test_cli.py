@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +94,39 @@ def test_replay_runs_no_folder_that_only_a_report_names(tiny_folder: Path, tmp_p
     target.write_text(json.dumps(report))
     assert grader("replay", str(target), str(source)).returncode == 2
     assert not (tmp_path / "ran").exists()
+
+
+def test_replay_asks_for_as_many_cases_where_more_are_thrown_out_than_there_are_spares(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / tiny_folder.name
+    shutil.copytree(tiny_folder, folder)
+    own = folder / "exercise.py"
+    strict, cut = re.subn("smallest_scale=[-0-9.e]+", "smallest_scale=3.5", own.read_text())
+    assert cut == 1
+    own.write_text(strict)
+    target, source = tmp_path / "report.json", tmp_path / "tiny.py"
+    source.write_text(TINY)
+    given = ("--exercise", str(folder))
+    made = grader("grade", str(source), *given, "--cases=24", "--format=json", "-o", str(target))
+    assert made.returncode == 0, made.stderr
+    suite = json.loads(target.read_text())["suite"]
+    assert 0 < suite["cases"] < suite["asked"] == 24
+    again = grader("replay", str(target), str(source), *given)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(("part", "value"), [("seed", "zz"), ("asked", -5), ("asked", 10**30)])
+def test_replay_refuses_a_suite_that_was_never_drawn(
+    stored: dict[str, Path], part: str, value: object, tmp_path: Path
+) -> None:
+    report = json.loads(stored["staff"].read_text())
+    report["suite"][part] = value
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps(report))
+    done = grader("replay", str(forged), WRONG)
+    assert done.returncode == 2
+    assert "it was edited" in done.stderr or "not a report" in done.stderr
 
 
 def test_a_report_that_is_no_utf8_is_no_report(stored: dict[str, Path], tmp_path: Path) -> None:

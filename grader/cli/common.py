@@ -94,8 +94,10 @@ JunitOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the report to this file.")
 ]
+MOST_CASES = 10_000
+
 CasesOption = Annotated[
-    int | None, typer.Option("--cases", min=1, max=10_000, help="Number of cases in a suite.")
+    int | None, typer.Option("--cases", min=1, max=MOST_CASES, help="Number of cases in a suite.")
 ]
 ExerciseArgument = Annotated[
     str | None, typer.Argument(help="Name of the exercise, or the path of its folder.")

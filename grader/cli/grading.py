@@ -8,6 +8,7 @@ import typer
 from grader.cli.common import (
     ACCEPTED,
     INTERNAL,
+    MOST_CASES,
     NOT_ACCEPTED,
     CasesOption,
     FeedbackName,
@@ -113,20 +114,26 @@ def replay(
     format: ReportFormatOption = Format.text,
     output: OutputOption = None,
 ) -> None:
-    """Grade again as a stored report did. Exit code 0: it repeats bit for bit, 1: it does not."""
+    """Grade again as a stored report did. Exit code 0: it repeats bit for bit, 1: it does not.
+
+    3: this time the grader failed.
+    """
     with reporting_errors():
         from grader.report.document import differences
         from grader.report.output import write
 
         before = _stored(report)
         chosen = _that_made(before, report, exercise)
-        after, source = _grade(chosen, path, sandbox, before.suite.seed, before.suite.cases or None)
+        seed, cases = _suite_of(before, report)
+        after, source = _grade(chosen, path, sandbox, seed, cases)
         write(after, format, output, source)
         changed = differences(before, after)
         if changed:
             typer.echo(f"not repeated; differs in: {', '.join(changed)}", err=True)
         else:
             typer.echo("repeated bit for bit", err=True)
+        if changed and after.verdict == "internal_error":
+            raise typer.Exit(INTERNAL)
         raise typer.Exit(NOT_ACCEPTED if changed else ACCEPTED)
 
 
@@ -206,6 +213,18 @@ def _that_made(report: "Report", path: Path, chosen: str | None) -> "Exercise":
             f"{exercise.digest[:12]}: install the version that made it"
         )
     return exercise
+
+
+def _suite_of(report: "Report", path: Path) -> tuple[str, int | None]:
+    """Return the seed of a report's suite and how many cases to ask for; it may be forged."""
+    suite = report.suite
+    try:
+        seed = f"{int(suite.seed, 16):016x}"
+    except ValueError:
+        seed = ""
+    if seed != suite.seed or not 0 <= suite.asked <= MOST_CASES:
+        raise UsageError(f"{path} names no suite that was ever drawn: it was edited")
+    return seed, suite.asked or None
 
 
 def _grade(

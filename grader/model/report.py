@@ -176,11 +176,18 @@ class CaseResult(Struct, frozen=True, kw_only=True):
 
 
 class SuiteName(Struct, frozen=True, kw_only=True):
-    """Which cases were used; the same seed, count and exercise give the same digest."""
+    """Which cases were used; the same seed, number asked for and exercise give the same digest.
+
+    Attributes:
+        cases: that were judged by; fewer than asked for where more were thrown out than there are
+            spares.
+        asked: that were wanted, which decides how families share a suite; 0 where none were drawn.
+    """
 
     seed: str
     digest: str
     cases: int
+    asked: int = 0
     distinct_shapes: int
 
 

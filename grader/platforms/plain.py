@@ -61,7 +61,7 @@ def not_judged(circumstances: Circumstances) -> Delivery:
         "diagnosis": {"kind": "none"},
         "stages": [],
         "cases": [],
-        "suite": {"seed": "", "digest": "", "cases": 0, "distinct_shapes": 0},
+        "suite": {"seed": "", "digest": "", "cases": 0, "asked": 0, "distinct_shapes": 0},
         "confined_by": [],
         "environment": {},
         "usage": nothing,

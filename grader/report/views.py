@@ -110,5 +110,9 @@ def _diagnosis(diagnosis: Diagnosis, feedback: Feedback) -> Diagnosis:
 def _suite(suite: SuiteName) -> SuiteName:
     """Name the suite without its seed: whoever holds that can make the hidden cases."""
     return SuiteName(
-        seed="", digest=suite.digest, cases=suite.cases, distinct_shapes=suite.distinct_shapes
+        seed="",
+        digest=suite.digest,
+        cases=suite.cases,
+        asked=suite.asked,
+        distinct_shapes=suite.distinct_shapes,
     )
