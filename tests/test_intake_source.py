@@ -35,6 +35,7 @@ def refusal(data: bytes) -> str:
         "s = 'h\u00e9 \u202e'\n".encode(),
         b"x = 1\r\ny = 2\r",
         b"# coding: utf-8\nx = 1\n",
+        b"# -*- coding: utf-8-unix -*-\nx = 1\n",
         b"#!/usr/bin/python\n# -*- coding: UTF_8 -*-\n",
         b"# vim: set fileencoding=ascii :\n",
         b"x = 1\n# coding: latin-1\n",  # only a comment before it makes it count

@@ -33,10 +33,11 @@ class Named(NamedTuple):
 _MOODLE = re.compile(
     r"(?P<name>[^_]+?)(?:_(?P<id>\d+))?_assignsubmission_(?:[a-z]+)(?:_(?P<file>.*))?", re.DOTALL
 )
+# Ruby's word characters, which Canvas keeps, include the marks that Hindi, Thai and NFD write.
 # "doejane_LATE_12345_67890_hw.py": user, attachment. Anonymous: "anon_aB3xZ_67890_hw.py". A text
 # typed into the page is "doejane_12345_text.html", a link "doejane_12345_link.html".
 _CANVAS = re.compile(
-    r"(?:(?P<name>\w+?)_)??(?P<late>LATE_)?(?P<id>\d+|anon_[A-Za-z0-9]+)_"
+    r"(?:(?P<name>(?:\w|[^\x00-\x7f])+?)_)??(?P<late>LATE_)?(?P<id>\d+|anon_[A-Za-z0-9]+)_"
     r"(?:\d+_(?P<file>.+)|(?P<typed>(?:text|link)\.html))",
     re.DOTALL,
 )

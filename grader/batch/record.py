@@ -7,12 +7,13 @@ line that was being written when the machine stopped has no end, and is cut off.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from grader.batch.entry import Entry, Row
 from grader.errors import UsageError
@@ -87,11 +88,17 @@ class Record:
 
     def add(self, row: Row) -> None:
         """Write a row; it is on disk when this returns."""
-        offset = self._file.tell()
-        self._file.write(msgspec.json.encode(row) + b"\n")
-        self._file.flush()
+        self._append(row)
         os.fsync(self._file.fileno())
-        self._note(row, offset)
+
+    def rename(self, entries: Iterable[Entry]) -> None:
+        """Write again what an earlier run recorded of other students: it had another roster."""
+        held = {entry.id: entry for entry in entries if self.holds(entry)}
+        for row in self.rows():
+            entry = held.get(row.id)
+            if entry is not None and (row.students, row.late) != (entry.students, entry.late):
+                self._append(replace(row, students=entry.students, late=entry.late))
+        os.fsync(self._file.fileno())
 
     def rows(self) -> Iterator[Row]:
         """Yield the last row of every submission, by name; one at a time is in memory."""
@@ -171,6 +178,12 @@ class Record:
                     raise UsageError(f"{path}, line {number}, is no result ({error})") from None
                 self._note(row, offset)
                 offset += len(line)
+
+    def _append(self, row: Row) -> None:
+        offset = self._file.tell()
+        self._file.write(msgspec.json.encode(row) + b"\n")
+        self._file.flush()
+        self._note(row, offset)
 
     def _note(self, row: Row, offset: int) -> None:
         order = (row.who.casefold(), row.id)

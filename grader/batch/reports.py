@@ -33,8 +33,11 @@ def write_reports(
         feedback: how much the student sees.
     """
     source = None if submission is None else submission.source.decode("utf-8", "replace")
-    if source is not None:
-        put(source, output / STAFF / f"{name}.py")
+    text = output / STAFF / f"{name}.py"
+    if source is None:  # a file that was replaced may have had one
+        text.unlink(missing_ok=True)
+    else:
+        put(source, text)
     views = (report, for_student(report, feedback))
     pages = html.render_all(views, source)
     for folder, document, page in zip((STAFF, STUDENTS), views, pages, strict=True):

@@ -20,6 +20,7 @@ _COLUMNS = {
     "email": ("email", "email address", "e-mail", "mail"),
 }
 """What a column is called, the best name first."""
+_SUFFIXES = {".py", ".ipynb", ".zip"}
 _PARTICIPANT = re.compile(r"participant[ _]*(\d+)", re.IGNORECASE)
 """How Moodle's worksheet writes the number that its export has in every folder's name."""
 
@@ -38,10 +39,13 @@ class Roster:
     def name(self, entry: Entry) -> Entry:
         """Return the entry with its students as the roster knows them.
 
-        A submission whose platform tells no id is looked up by its own name, without suffix.
+        A submission whose platform tells no id is looked up by its own name, else by that of the
+        file without its suffix; it is one student's.
         """
-        given = entry.students or [Student(entry.id), Student(entry.id.rpartition(".")[0])]
+        given = entry.students or [Student(name) for name in _own_names(entry.id)]
         known = [self._by_id[one.id] for one in given if one.id and one.id in self._by_id]
+        if not entry.students:
+            known = known[:1]
         kept = [one for one in entry.students if one.id not in self._by_id]
         return Entry(entry.id, entry.pieces, entry.stamp, [*known, *kept], entry.late)
 
@@ -74,6 +78,12 @@ def read_roster(path: Path) -> Roster:
             other = students[one.id].name
             raise UsageError(f"{path}, row {number}: id {one.id} is {one.name!r} and {other!r}")
     return Roster(students.values())
+
+
+def _own_names(name: str) -> list[str]:
+    """Return what an id may be called after: "jane.doe" is a folder, "jane.py" is of "jane"."""
+    stem, dot, suffix = name.rpartition(".")
+    return [name, stem] if dot and f".{suffix.lower()}" in _SUFFIXES else [name]
 
 
 def _rows(path: Path, text: str) -> list[list[str]]:

@@ -124,6 +124,7 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
 
 def finish(order: Order, gathered: Gathered, record: Record, roster: Roster) -> Outcome:
     """Put the results in order and write what is made of all of them."""
+    record.rename(gathered.entries)
     record.put_in_order()
     sent = Counter(student for row in record.rows() for student in row.students)
     absent = roster.absent(sent)

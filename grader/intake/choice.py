@@ -9,7 +9,7 @@ from grader.errors import InvalidSubmission
 from grader.intake.limits import IntakeLimits
 from grader.text import printable
 
-_NOISE = frozenset({"__MACOSX", "__pycache__"})
+_NOISE = frozenset({"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"})
 _SUFFIXES = (".py", ".ipynb")
 _SHOWN = 5
 

@@ -35,6 +35,7 @@ def test_no_moodle(name: str) -> None:
         ("doejane_LATE_12345_67890_hw.py", Named("12345", "12345", "doejane", "hw.py", True)),
         ("doejane_12345_67890_hw-1.py", Named("12345", "12345", "doejane", "hw-1.py")),
         ("doejane_12345_67890_my_hw_2_.zip", Named("12345", "12345", "doejane", "my_hw_2_.zip")),
+        ("शर्माअमित_LATE_1_2_hw.py", Named("1", "1", "शर्माअमित", "hw.py", True)),
         ("anon_aB3xZ_67890_hw.py", Named("anon_aB3xZ", "anon_aB3xZ", "", "hw.py")),
         ("LATE_anon_aB3xZ_67890_hw.py", Named("anon_aB3xZ", "anon_aB3xZ", "", "hw.py", True)),
         ("doejane_12345_text.html", Named("12345", "12345", "doejane", "text.html")),

@@ -71,6 +71,24 @@ def test_the_last_line_of_a_submission_counts_and_order_is_by_name(tmp_path: Pat
     assert [msgspec.json.decode(line, type=Row).id for line in lines] == ["z.py", "b.py", "c.py"]
 
 
+def test_rows_of_before_are_of_whom_the_roster_names_now(tmp_path: Path) -> None:
+    with Record(tmp_path / "new", MADE, resume=False) as record:
+        for name in ("a.py", "b.py", "changed.py"):
+            record.add(row(name, score=7))
+        named = [
+            msgspec.structs.replace(entry(name), students=students(who))
+            for name, who in (("a.py", "Zoe"), ("b.py", "Bob"))
+        ]
+        other = msgspec.structs.replace(entry("changed.py", "later"), students=students("Cy"))
+        record.rename([*named, other])
+        record.put_in_order()
+        assert [(one.who, one.score) for one in record.rows()] == [
+            ("Bob", 7),
+            ("changed.py", 7),
+            ("Zoe", 7),
+        ]
+
+
 def test_a_folder_is_never_taken_by_mistake(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from grader.batch.entry import Entry, Piece, Student
-from grader.batch.roster import read_roster
+from grader.batch.roster import Roster, read_roster
 from grader.errors import UsageError
 
 JANE = Student("11", "Jane Doe", "jane@example.org")
@@ -64,5 +65,9 @@ def test_students_are_named_and_those_without_a_submission_are_told(tmp_path: Pa
         [Student("jroe", "John Roe")],
         [Student("99", "Visitor")],
     ]
+    folder = Entry("j.roe", [Piece(b"j.roe", "j.roe")], "s", [])
+    dotted = Roster([Student("j", "J"), Student("j.roe", "John Roe"), Student("a", "A")])
+    assert dotted.name(folder).students == [Student("j.roe", "John Roe")]
+    assert dotted.name(msgspec.structs.replace(folder, id="a.b")).students == []
     seen = [student for entry in named for student in entry.students]
     assert roster.absent(seen) == [Student("13", "Nobody")]
