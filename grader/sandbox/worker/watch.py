@@ -162,8 +162,6 @@ class Watch:
         if path == "":
             self.called += 1
             self._arguments = (args, kwargs)
-            if not _is_traced(module):  # the one that computes: others may be built beside it
-                self._model = module
         if len(self.visits) == LARGEST_LIST:
             return original(module, *args, **kwargs)
         values = (*args, *kwargs.values())
@@ -182,6 +180,8 @@ class Watch:
         finally:
             self._active.remove(path)
         record["output"] = self.recorder.keep(result)
+        if path == "" and not _is_traced(module):  # the one that computes, where several are built
+            self._model = module
         return result
 
     def _flag_of(self, original: Call, module: nnx.Module, args: Any, kwargs: Any) -> bool | None:
@@ -218,7 +218,7 @@ def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
 
 
 def _is_traced(model: nnx.Module) -> bool:
-    """Whether a model holds no numbers: it was built, or is called, inside of a transformation."""
+    """Whether a model holds no numbers: it was built, or called, inside of a transformation."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(nnx.state(model)))
 
 
