@@ -63,7 +63,10 @@ def _report(order: Order, platform: Platform, settings: Settings, end: float) ->
     name = order.exercise or platform.exercise(settings.options) or settings.exercise
     exercise = reference.load(name or reference.DEFAULT)
     end -= min(_MOST_KEPT_S, _KEPT * (end - time.monotonic()))
-    return grade(exercise, Path(order.submission), sandbox=order.sandbox, end=end)
+    # The platform puts something into its own place; a file that the order names, the student does.
+    is_students = "submission" in order.given
+    path = Path(order.submission)
+    return grade(exercise, path, sandbox=order.sandbox, end=end, is_students=is_students)
 
 
 def _rendered(

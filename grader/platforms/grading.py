@@ -7,11 +7,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from grader.bench import ReferenceBench
 from grader.environment import cache_folder
+from grader.errors import InvalidSubmission
 from grader.model import Exercise, Report
+from grader.text import printable
 
 _AFTER_EXPLAINING = 0.3
 _MOST_AFTER_EXPLAINING_S = 15.0
@@ -19,15 +23,18 @@ _MOST_AFTER_EXPLAINING_S = 15.0
 CPU seconds, or 4 when the oracle has to be started for them."""
 
 
-def grade(exercise: Exercise, path: Path, *, sandbox: str, end: float) -> Report:
+def grade(
+    exercise: Exercise, path: Path, *, sandbox: str, end: float, is_students: bool = False
+) -> Report:
     """Judge one submission by its exercise's own suite.
 
     Args:
         path: file or folder.
         end: on the monotonic clock; what has not been answered by then is out of time.
+        is_students: the student puts it there: when it is missing, that is theirs to mend.
 
     Raises:
-        UsageError: there is no such file, or no such wall.
+        UsageError: there is no such file, or not even its folder, or no such wall.
         SandboxError: no wall works here.
         OracleError: the cache cannot be used.
     """
@@ -38,8 +45,15 @@ def grade(exercise: Exercise, path: Path, *, sandbox: str, end: float) -> Report
             exercise, folder, sandbox=sandbox, end=end, variants_until=end - kept
         ) as bench,
     ):
-        read = bench.read(path)
+        is_missing = is_students and not os.path.lexists(path) and path.parent.is_dir()
+        read = bench.read_by(partial(_miss, path), path.name) if is_missing else bench.read(path)
         return read if isinstance(read, Report) else bench.grade(read)
+
+
+def _miss(path: Path) -> NoReturn:
+    raise InvalidSubmission(
+        f"There is no {printable(path.name)} in the submission; send a file of that name."
+    )
 
 
 @contextmanager

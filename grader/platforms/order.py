@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ class Order:
         submission: file or folder.
         result: where the result goes; empty for standard output.
         exercise, feedback: given on the command line; empty for the settings' own.
+        given: what the command line named in place of the platform's own: "submission", ...
     """
 
     platform: str
@@ -28,6 +29,7 @@ class Order:
     exercise: str = ""
     feedback: str = ""
     sandbox: str = "auto"
+    given: Sequence[str] = ()
 
     def to_json(self) -> str:
         """Return the order as one argument."""
@@ -62,4 +64,5 @@ def order_for(platform: Platform, root: str, **given: str | None) -> Order:
         "settings": below(root, places.settings),
         "metadata": below(root, places.metadata),
     }
-    return Order(platform=platform.name, **{**own, **{k: v for k, v in given.items() if v}})
+    chosen = {name: value for name, value in given.items() if value}
+    return Order(platform=platform.name, given=tuple(chosen), **{**own, **chosen})

@@ -1,5 +1,6 @@
 """A container's entry point leaves the right result, whatever happens to what judges."""
 
+import base64
 import json
 import os
 import signal
@@ -70,7 +71,7 @@ def submit(root: Path, name: str, source: Path | str) -> None:
 def result(name: str, root: Path, done: subprocess.CompletedProcess[bytes]) -> bytes:
     """Return the result, held against the platform's rules."""
     platform = find(name)
-    path = Path(below(str(root), platform.places.result) or root / "none")
+    path = _result(name, root)
     data = path.read_bytes() if platform.places.result else done.stdout
     beside = {one.name: one.read_bytes() for one in path.parent.glob("*.txt")}
     if data:
@@ -238,6 +239,23 @@ def test_a_missing_submission_or_a_bad_setting_is_ours(name: str, tmp_path: Path
     assert b"no exercise is called 'no_such_exercise'" in done.stderr
     assert done.returncode == (0 if name == "gradescope" else NOT_JUDGED)
     result(name, tmp_path, done)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_named_file_that_is_missing_is_the_students_to_mend(name: str, tmp_path: Path) -> None:
+    done = run(name, tmp_path, "--submission", str(tmp_path / "mine.py"))
+    assert (done.returncode, b"internal error" in done.stderr) == (0, False), done.stderr
+    data = result(name, tmp_path, done)
+    data = base64.b64decode(data) if name == "github" else data
+    assert b"There is no mine.py" in data + b"".join(_beside(_result(name, tmp_path)).values())
+    if name == "json":
+        assert json.loads(data)["score"] == 0
+    typed_wrong = run(name, tmp_path, "--submission", str(tmp_path / "nowhere" / "mine.py"))
+    assert b"cannot be opened" in typed_wrong.stderr
+
+
+def _result(name: str, root: Path) -> Path:
+    return Path(below(str(root), find(name).places.result) or root / "none")
 
 
 def test_a_result_that_cannot_be_written_is_our_error(tmp_path: Path) -> None:
