@@ -85,6 +85,9 @@ def supervise(
     try:
         if order.result:
             put(fallback, order.result)
+        if "settings" in order.given and not os.path.exists(order.settings):
+            # No usage error: whoever waits for the result is a student, and gets one.
+            raise FileNotFoundError(f"--settings: there is no file {order.settings}")
         settings = read(order.settings, platform)
         fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
         end = started + (budget_s or settings.budget_s or platform.budget_s)

@@ -258,6 +258,16 @@ def _result(name: str, root: Path) -> Path:
     return Path(below(str(root), find(name).places.result) or root / "none")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_that_are_given_and_missing_are_ours(name: str, tmp_path: Path) -> None:
+    submit(tmp_path, name, ACCEPTED)
+    done = run(name, tmp_path, "--settings", str(tmp_path / "typed_wrong.toml"))
+    assert b"--settings: there is no file" in done.stderr
+    expected = find(name).not_judged(find(name).circumstances())
+    assert result(name, tmp_path, done) == (expected.document or b"")
+    assert done.returncode == expected.exit_code
+
+
 def test_a_result_that_cannot_be_written_is_our_error(tmp_path: Path) -> None:
     (tmp_path / "grade").mkdir()
     (tmp_path / "grade" / "results").write_text("in the way")
