@@ -32,6 +32,8 @@ _MOST_BYTES = 64 << 20
 _AGAIN_BEFORE = 0.4
 """Share of the budget after which a child that was lost is not tried again."""
 _POLL_S = 0.05
+SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
+"""The command line's names of walls, whose own list needs more than the standard library."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -257,12 +259,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metadata", help="a file, in place of the platform's own")
     parser.add_argument("--output", help="where the result goes, in place of the platform's own")
     parser.add_argument("--feedback", choices=FEEDBACK, help="how much students see")
-    parser.add_argument("--sandbox", default="auto", help="the wall")
+    parser.add_argument("--sandbox", default="auto", choices=SANDBOXES, help="the wall")
     parser.add_argument(
         "--root", default="", help="where the platform's folders lie; / if not given"
     )
-    parser.add_argument("--budget-s", type=float, default=0.0, help="seconds for everything")
+    parser.add_argument("--budget-s", type=_budget, default=0.0, help="seconds for everything")
     return parser
+
+
+def _budget(text: str) -> float:
+    """Return seconds; inf and nan would never end, or end before the result is read."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"takes seconds, more than 0 and below 1e9, not {text!r}")
+    return seconds
 
 
 if __name__ == "__main__":

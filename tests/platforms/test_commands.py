@@ -10,7 +10,8 @@ import pytest
 from conftest import CACHE
 from samples import internal_error, wrong_answer
 
-from grader.platforms import NAMES, find
+from grader.cli.common import SandboxName
+from grader.platforms import NAMES, find, supervisor
 from grader.report.document import to_json
 from grader.report.views import for_student
 
@@ -47,6 +48,20 @@ def test_a_platform_shows_no_more_than_a_student_may_see(stored: Path) -> None:
     assert json.loads(grader("render", stored, "--platform", "gradescope").stdout)["tests"] == []
     refused = grader("render", stored, "--platform", "gradescope", "--feedback", "full")
     assert refused.returncode == 2
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "inf", "nan", "1e9", "soon"])
+def test_a_budget_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        supervisor.main(["--platform", "json", f"--budget-s={text}"])
+    assert "more than 0 and below 1e9" in capsys.readouterr().err
+
+
+def test_a_wall_is_one_that_grade_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tuple(SandboxName) == supervisor.SANDBOXES
+    with pytest.raises(SystemExit, match="2"):
+        supervisor.main(["--platform", "json", "--sandbox", "paper"])
+    assert "bubblewrap" in capsys.readouterr().err
 
 
 def test_settings_and_metadata_reach_the_result(stored: Path, tmp_path: Path) -> None:
