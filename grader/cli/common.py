@@ -1,6 +1,9 @@
 """Share what all commands have: options, exit codes, one line for each of our errors."""
 
+import errno
 import logging
+import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +15,16 @@ import typer
 
 from grader.errors import GraderError, UsageError
 from grader.report.format import Format
+from grader.report.printing import STDOUT, discard_output
 
 if TYPE_CHECKING:
     from grader.model import Exercise, Report, Shown
     from grader.trial import Progress
 
 ACCEPTED, NOT_ACCEPTED, USAGE, INTERNAL = 0, 1, 2, 3
+NOBODY_READS = 141
+"""What a shell says of a command that a closed pipe ended: 128 + SIGPIPE. Never 1: not accepted."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class SandboxName(StrEnum):
@@ -179,6 +186,32 @@ def reporting_errors() -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:  # Python's own exit code 1 would say "not accepted"
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            discard_output()
+            raise typer.Exit(NOBODY_READS) from None
+        if isinstance(error, OSError) and error.errno in _FULL and _is_full():
+            discard_output()
+            typer.echo(f"grader: cannot write standard output: {error.strerror}", err=True)
+            raise typer.Exit(USAGE) from None
         logging.getLogger("grader").exception("please report this")
         typer.echo(f"grader: internal error: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(INTERNAL) from None
+
+
+def _nobody_reads() -> bool:
+    """Return whether standard output is a pipe that was closed; a worker's pipe may break, too."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    return bool(poll.poll(0))
+
+
+def _is_full() -> bool:
+    """Return whether standard output takes no more: only trying once more tells, by a line's end.
+
+    Python may hold back what was not written, or not (PYTHONUNBUFFERED).
+    """
+    try:
+        os.write(STDOUT, b"\n")
+    except OSError:
+        return True
+    return False

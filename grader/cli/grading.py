@@ -169,9 +169,11 @@ def render(
 
 def schema() -> None:
     """Print the JSON Schema of the report."""
-    from grader.report import document
+    with reporting_errors():
+        from grader.report import document
+        from grader.report.output import put
 
-    typer.echo(document.schema())
+        put(document.schema() + "\n", None)
 
 
 def _less(report: "Report", feedback: FeedbackName | None) -> FeedbackName | None:

@@ -119,6 +119,7 @@ def publish(
     """Write what a platform wants back; return the exit code that its container would have."""
     from grader.platforms.order import read_metadata
     from grader.platforms.supervisor import put
+    from grader.report.printing import printing
 
     found = find(platform)
     options = _settings(found, settings, None).options
@@ -131,8 +132,12 @@ def publish(
     if output is None and delivery.beside:
         names = ", ".join(delivery.beside)
         typer.echo(f"also made, and left out without --output: {names}", err=True)
+    if output is None:
+        with printing():
+            put(delivery, "")
+        return delivery.exit_code
     try:
-        put(delivery, "" if output is None else str(output))
+        put(delivery, str(output))
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
     return delivery.exit_code

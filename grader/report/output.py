@@ -12,6 +12,7 @@ from grader.errors import UsageError
 from grader.model import Report
 from grader.report import document
 from grader.report.format import Format
+from grader.report.printing import printing
 from grader.report.terminal import show
 
 _WIDTH_OF_A_FILE = 100
@@ -49,18 +50,20 @@ def put(text: str, target: Path | None) -> None:
 
     Raises:
         UsageError: the target cannot be written.
+        BrokenPipeError: nobody reads standard output.
     """
     if target is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a terminal that has no check marks
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with printing():
+            sys.stdout.write(text)
+            sys.stdout.flush()
         return
-    temporary = target.with_name(f".{target.name}.partial")
     try:
         if target.exists() and not target.is_file():  # renamed over, /dev/null would be a file
             target.write_text(text, encoding="utf-8")
             return
+        temporary = target.with_name(f".{target.name}.partial")
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()

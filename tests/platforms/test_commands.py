@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from conftest import CACHE
@@ -62,6 +63,52 @@ def test_a_wall_is_one_that_grade_has(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit, match="2"):
         supervisor.main(["--platform", "json", "--sandbox", "paper"])
     assert "bubblewrap" in capsys.readouterr().err
+
+
+PRINTING = {
+    "echo": ["exercises"],
+    "text": ["render", "report.json"],
+    "platform": ["render", "report.json", "--platform", "json"],
+    "large": ["schema"],
+    "validate": ["validate", "report.json", "--platform", "json"],
+}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("what", PRINTING)
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(
+    what: str, unbuffered: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = printed(PRINTING[what], closed, stored.parent)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("what", PRINTING)
+def test_a_full_disk_is_named(
+    what: str, unbuffered: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with open("/dev/full", "wb") as full:
+        done = printed(PRINTING[what], full, stored.parent)
+    said = b"grader: cannot write standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def printed(
+    arguments: list[str], into: BinaryIO, folder: Path
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "grader", *arguments],
+        stdout=into,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        check=False,
+    )
 
 
 def test_settings_and_metadata_reach_the_result(stored: Path, tmp_path: Path) -> None:

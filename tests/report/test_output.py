@@ -25,6 +25,9 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["", ".", "/", ".."])
+def test_a_folder_is_refused(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot write"):
-        put("text", tmp_path)
+        put("text", Path(target))
+    assert not list(tmp_path.iterdir())
