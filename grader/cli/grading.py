@@ -62,12 +62,13 @@ def grade(
 ) -> None:
     """Grade one submission. Exit code 0: accepted, 1: any other verdict."""
     with reporting_errors():
+        from grader.report.output import refuse_unwritable, write
+
         wanted = shown(view, feedback)
         _refuse_one_file_twice(output, html, junit)
+        refuse_unwritable(output, html, junit)
         chosen, suite = load_exercise(exercise), (checked_seed(seed), cases)
         report, source = _grade(chosen, path, sandbox, *suite, workers=workers)
-        from grader.report.output import write
-
         document = as_shown(report, wanted)
         write(document, format, output, source)
         for form, target in ((Format.html, html), (Format.junit, junit)):
@@ -88,10 +89,11 @@ def try_(
     with reporting_errors():
         from grader.bench import PublicBench
         from grader.environment import cache_folder
-        from grader.report.output import write
+        from grader.report.output import refuse_unwritable, write
         from grader.report.views import for_student
 
         _refuse_one_file_twice(output, html)
+        refuse_unwritable(output, html)
         bench = PublicBench(load_exercise(exercise), cache_folder(), sandbox=sandbox.value)
         report, source = _judge(bench, path)
         # A report on standard output may be JSON: what is no part of it goes beside it.

@@ -12,6 +12,7 @@ to end is noticed where it waits, never between a child's start and the place th
 
 import argparse
 import base64
+import errno
 import json
 import os
 import select
@@ -226,6 +227,8 @@ def put(delivery: Delivery, result: str) -> None:
         sys.stdout.flush()
         return
     target = Path(result)
+    if target.is_dir():  # "." and "/" have no name to put a temporary file beside
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), result)
     target.parent.mkdir(parents=True, exist_ok=True)
     for name, data in delivery.beside.items():
         _replace(target.with_name(name), data)

@@ -73,6 +73,21 @@ def put(text: str, target: Path | None) -> None:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
 
 
+def refuse_unwritable(*targets: Path | None) -> None:
+    """Refuse a file that put could not write, before minutes are spent on what goes into it.
+
+    Raises:
+        UsageError: a target is a folder, or lies in none.
+    """
+    for target in targets:
+        if target is None:
+            continue
+        if target.is_dir():
+            raise UsageError(f"cannot write {target}: it is a folder; name a file")
+        if not target.parent.is_dir():
+            raise UsageError(f"cannot write {target}: there is no folder {target.parent}")
+
+
 def sync(folder: Path) -> None:
     """Wait until the names of a folder's files are on disk."""
     opened = os.open(folder, os.O_RDONLY)

@@ -13,6 +13,7 @@ from samples import internal_error, wrong_answer
 
 from grader.cli.common import SandboxName
 from grader.platforms import NAMES, find, supervisor
+from grader.platforms.platform import NOT_JUDGED
 from grader.report.document import to_json
 from grader.report.views import for_student
 
@@ -109,6 +110,19 @@ def printed(
         cwd=folder,
         check=False,
     )
+
+
+@pytest.mark.parametrize("target", ["", ".", "/"])
+def test_a_folder_is_no_target(target: str, stored: Path) -> None:
+    done = grader("render", stored, "--platform", "json", "--output", target)
+    assert (done.returncode, "cannot write" in done.stderr) == (2, True)
+
+
+def test_a_result_that_names_a_folder_is_our_error(tmp_path: Path) -> None:
+    done = grader("run", "--platform", "json", "--submission", tmp_path, "--output", tmp_path)
+    assert done.returncode == NOT_JUDGED
+    assert "the result cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_settings_and_metadata_reach_the_result(stored: Path, tmp_path: Path) -> None:
