@@ -42,8 +42,20 @@ _PROBES = 3
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, max=64, help="Workers at once.")
 ]
+
+
+def _picture(path: Path | None) -> Path | None:
+    """Refuse a picture that could not be drawn before minutes are spent on what it shows."""
+    if path is not None and path.suffix not in (".svg", ".png"):
+        raise typer.BadParameter(f"takes an .svg or .png file, not {path.name!r}")
+    return path
+
+
 PlotOption = Annotated[
-    Path | None, typer.Option("--plot", help="Draw noise against signal: an .svg or .png file.")
+    Path | None,
+    typer.Option(
+        "--plot", callback=_picture, help="Draw noise against signal: an .svg or .png file."
+    ),
 ]
 
 
@@ -69,7 +81,9 @@ def check(
         import msgspec
 
         from grader.authoring import show
+        from grader.report.output import refuse_unwritable
 
+        refuse_unwritable(plot, output)
         chosen = _complete(exercise)
         if bound is not None:
             loosened = msgspec.structs.replace(chosen.tolerance, relative=bound)
@@ -98,7 +112,9 @@ def calibrate(
         from grader.authoring.programs import misconceptions, right_variants
         from grader.authoring.suites import prepare, with_probes
         from grader.environment import cache_folder
+        from grader.report.output import refuse_unwritable
 
+        refuse_unwritable(plot, output)
         chosen, folder, workers = _complete(exercise), cache_folder(), jobs or _processors()
         programs = [*right_variants(chosen), *misconceptions(chosen)]
         count = cases or chosen.cases
