@@ -54,7 +54,9 @@ ALLOWED = {
     "grader.platforms.child": {"grader.platforms", "grader.model", "grader.report", "reference"}
     | {"grader.errors", "grader.sandbox.kernel"},
     "grader.platforms.wheel": {"grader", "reference"},
-    "grader.platforms.grading": {"grader.bench", "grader.environment", "grader.model"},
+    "grader.platforms.grading": {
+        *("grader.bench", "grader.environment", "grader.errors", "grader.model", "grader.text")
+    },
     "grader.peer": {"grader", "grader.errors", "grader.peer", "grader.sandbox.kernel"},
     "grader.diagnosis": {
         "grader.diagnosis",
