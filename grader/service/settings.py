@@ -69,6 +69,15 @@ def _feedback(text: str) -> Feedback:
     raise ValueError(f"there are: {', '.join(known)}")
 
 
+def _sandbox(text: str) -> str:
+    from grader.sandbox.choice import LAUNCHERS  # where one is chosen: it loads all of them
+
+    known = ("auto", *LAUNCHERS)
+    if text not in known:
+        raise ValueError(f"there are: {', '.join(known)}")
+    return text
+
+
 def _workers(text: str) -> str:
     if text not in WORKERS:
         raise ValueError(f"there are: {', '.join(WORKERS)}")
@@ -111,7 +120,7 @@ class Settings:
         metadata=_by(_names, "names or paths of exercises, with commas; without it all installed"),
     )
     slots: int = field(default=1, metadata=_by(_whole, "submissions graded at once by one process"))
-    sandbox: str = field(default="auto", metadata=_by(str, "the wall, as for `grader grade`"))
+    sandbox: str = field(default="auto", metadata=_by(_sandbox, "the wall, as for `grader grade`"))
     workers: str = field(
         default="auto",
         metadata=_by(

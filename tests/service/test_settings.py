@@ -36,6 +36,8 @@ def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
         ("GRADER_DRAIN_S", "-1", "positive"),
         ("GRADER_DRAIN_S", "nan", "positive"),
         ("GRADER_FEEDBACK", "everything", "counterexample"),
+        ("GRADER_SANDBOX", "paper", "auto, docker+runsc, docker, bubblewrap, confined"),
+        ("GRADER_SANDBOX", "", "bubblewrap"),
         ("GRADER_BASE_URL", "grader.example.org", "https://"),
         ("GRADER_BASE_URL", "https://x/?q=1", "https://"),
         ("GRADER_ALLOW_NETWORKS", "10.1.0.0/99", "GRADER_ALLOW_NETWORKS"),
