@@ -7,15 +7,19 @@ from typing import Annotated
 import typer
 
 from grader.cli.common import NOT_ACCEPTED, FormatOption
-from grader.cli.service import installed, open_database
+from grader.cli.service import MOST_ID, installed, open_database
 from grader.errors import UsageError
 from grader.report.format import Format
 
 platforms = typer.Typer(help="Register learning platforms (LTI 1.3).", no_args_is_help=True)
 grades = typer.Typer(help="See to the grades that go to platforms.", no_args_is_help=True)
 
-PlatformArgument = Annotated[int, typer.Argument(help="Number of the platform, as listed.")]
-GradeArgument = Annotated[int, typer.Argument(help="Number of the grade, as listed.")]
+PlatformArgument = Annotated[
+    int, typer.Argument(min=1, max=MOST_ID, help="Number of the platform, as listed.")
+]
+GradeArgument = Annotated[
+    int, typer.Argument(min=1, max=MOST_ID, help="Number of the grade, as listed.")
+]
 
 
 @platforms.command("add-platform")
@@ -154,7 +158,9 @@ def status(
 
 @grades.command()
 def resend(
-    grade: Annotated[list[int] | None, typer.Argument(help="Numbers, as listed.")] = None,
+    grade: Annotated[
+        list[int] | None, typer.Argument(min=1, max=MOST_ID, help="Numbers, as listed.")
+    ] = None,
     parked: Annotated[bool, typer.Option("--parked", help="All that are parked.")] = False,
     course: Annotated[str, typer.Option(help="With --parked: only of this course.")] = "",
 ) -> None:

@@ -15,6 +15,9 @@ from grader.errors import UsageError
 if TYPE_CHECKING:
     from grader.service.database import Database
 
+MOST_ID = 2**31 - 1
+"""The largest number of a row that every database takes; SQLite's driver raises above 2**63."""
+
 webhook = typer.Typer(help="Set up who sends submissions by webhook.", no_args_is_help=True)
 
 
@@ -67,7 +70,9 @@ def migrate() -> None:
 
 
 def purge(
-    older_than: Annotated[int, typer.Option(min=7, help="Days since a submission arrived.")],
+    older_than: Annotated[
+        int, typer.Option(min=7, max=36_500, help="Days since a submission arrived.")
+    ],
 ) -> None:
     """Delete old submissions, with their files, reports and results, for good."""
     with installed():
@@ -107,7 +112,10 @@ def add(
         Path | None, typer.Option(help="File with a token that reads private repositories.")
     ] = None,
     lti_platform: Annotated[
-        int | None, typer.Option(help="Platform whose courses these are: its staff see failures.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_ID, help="Platform whose courses these are: its staff see failures."
+        ),
     ] = None,
 ) -> None:
     """Let somebody send submissions; prints address and secret, the secret only this once."""
@@ -190,6 +198,8 @@ def open_database(*, migrated: bool = True) -> Iterator["Database"]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:  # whose own words would show a part of the secret
+        raise UsageError(f"cannot read {path}: it is not UTF-8") from None

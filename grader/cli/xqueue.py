@@ -102,7 +102,11 @@ def _refuse_clear_text(url: str, allowed: bool) -> None:
     """A password is not sent without TLS, but to this machine or where it is asked for."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it is what checks it
+    except ValueError as error:
+        raise UsageError(f"--url: {error}, in {url!r}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"--url takes http:// or https:// and a host, not {url!r}")
     if parts.path.strip("/") or parts.query or parts.username:

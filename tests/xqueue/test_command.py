@@ -25,6 +25,8 @@ NAMES = ("GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD", "GRADER_XQUEUE_BASI
             "no path, query or password",
         ),
         (("--url", "https://courses.example.org/xqueue/", "--queue", "q"), "no path"),
+        (("--url", "https://[", "--queue", "q"), "--url"),
+        (("--url", "https://courses.example.org:99999", "--queue", "q"), "Port out of range"),
         (HERE, "GRADER_XQUEUE_USERNAME and GRADER_XQUEUE_PASSWORD"),
         ((*HERE, "--credentials", "no/such.toml"), "no/such.toml"),
         ((*HERE, "--exercise", "no_such"), "no_such"),
