@@ -213,6 +213,8 @@ def test_a_students_document_shows_no_more_than_it_holds(
         (("grade", PLAIN, "--view", "staff", "--feedback", "score"), "--view student"),
         (("grade", PLAIN, "--html", "same", "--junit", "./same"), "the same file"),
         (("check", "--format", "html"), "text or json"),
+        (("grade", PLAIN, "--seed=-1"), "0 or more"),
+        (("grade", PLAIN, "--seed", "seed"), "hexadecimal"),
         (("render", "no/report.json"), "no/report.json"),
         (("grade", PLAIN, "--output", ""), "it is a folder"),
         (("grade", PLAIN, "--html", "."), "it is a folder"),

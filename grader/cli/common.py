@@ -151,9 +151,12 @@ def checked_seed(seed: str | None) -> str | None:
     if seed is None:
         return None
     try:
-        return f"{int(seed, 16):016x}"
+        number = int(seed, 16)
     except ValueError:
-        raise UsageError(f"--seed takes a hexadecimal number, not {seed!r}") from None
+        number = -1
+    if number < 0:
+        raise UsageError(f"--seed takes a hexadecimal number, 0 or more, not {seed!r}")
+    return f"{number:016x}"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -39,6 +39,7 @@ def add_platform(
     """Register a platform by hand; moodle and canvas need no addresses but --url."""
     with installed():
         from grader.service.lti import registry
+        from grader.service.lti.claims import host_of
         from grader.service.lti.platform import Platform
         from grader.service.lti.presets import FAMILIES, addresses
 
@@ -49,6 +50,10 @@ def add_platform(
         missing = [f"--{name.replace('_', '-')}" for name, value in chosen.items() if not value]
         if missing:
             raise UsageError(f"{', '.join(missing)} missing; --family moodle or canvas knows them")
+        for name, value in chosen.items():
+            if not host_of(value):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} takes an address, https://..., not {value!r}")
         platform = Platform(
             id="",
             client_id=client_id,
@@ -139,7 +144,10 @@ def status(
     """Show which grades are done, on their way, or parked, and why."""
     with installed():
         from grader.service.lti import operating
+        from grader.service.lti.ags.row import Step
 
+        if step and step not in get_args(Step):
+            raise UsageError(f"--step takes one of {', '.join(get_args(Step))}, not {step!r}")
         with open_database() as database:
             found = operating.states(database, step=step, course=course, user=user)
         if format is Format.json:

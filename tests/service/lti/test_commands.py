@@ -51,6 +51,16 @@ def test_a_moodle_is_added_by_its_address_and_listed(grader: Command) -> None:
     assert again.exit_code == 2 and "registered already, as platform 1" in again.output
 
 
+@pytest.mark.parametrize("name", ["issuer", "login-url", "token-url", "keys-url"])
+def test_an_address_without_its_scheme_is_refused(name: str, grader: Command) -> None:
+    given = dict.fromkeys(("issuer", "login-url", "token-url"), "https://lms.example/x")
+    given |= {"keys-url": "https://lms.example/k", name: "lms.example"}
+    options = [word for one, value in given.items() for word in (f"--{one}", value)]
+    done = grader("lti", "add-platform", "--client-id", "c1", *options)
+    assert done.exit_code == 2
+    assert f"--{name} takes an address" in done.output
+
+
 def test_a_sender_may_stand_for_the_courses_of_a_platform(grader: Command) -> None:
     command = ("webhook", "add", "campus", "--lti-platform", "1")
     refused = grader(*command)
@@ -86,6 +96,8 @@ def test_a_key_is_rotated_and_nothing_waits_in_an_empty_service(grader: Command)
     assert grader("lti", "rotate-key").output.startswith("new key ")
     assert grader("grades", "status").output == "0 done, 0 on their way, 0 parked\n"
     assert json.loads(grader("grades", "status", "--format", "json").output) == []
+    unknown = grader("grades", "status", "--step", "nope")
+    assert (unknown.exit_code, "send, read, probe, done, parked" in unknown.output) == (2, True)
     assert grader("grades", "resend").exit_code == 2
     assert grader("grades", "why", "1").exit_code == 2
 
