@@ -33,8 +33,8 @@ def test_every_command_is_one_that_there_is(command: str) -> None:
 def test_every_setting_is_one_that_is_read() -> None:
     known = {settings.variable(name) for name in settings.Settings.__dataclass_fields__}
     named = {name.removesuffix("_FILE") for name in re.findall(r"GRADER_[A-Z_]+", TEXT)}
-    # The launcher reads that one: the text says that the service does not pass it on.
-    assert named - known == {"GRADER_WORKER_IMAGE"}
+    # No settings of the service, which passes both on to the processes that judge.
+    assert named - known == {"GRADER_CACHE", "GRADER_WORKER_IMAGE"}
 
 
 def test_every_metric_is_there_and_every_one_is_told(tmp_path: Path) -> None:
