@@ -56,7 +56,13 @@ def batch(
     sandbox: SandboxOption = SandboxName.auto,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, max=512, help="Graded at once; default: the cores."),
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=512,
+            help="Graded at once; default: one a core, as far as memory allows.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the batch that is in the output folder.")

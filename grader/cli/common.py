@@ -90,7 +90,11 @@ ViewOption = Annotated[
 ]
 FeedbackOption = Annotated[
     FeedbackName | None,
-    typer.Option("--feedback", help="How much a student sees; full when not given."),
+    typer.Option(
+        "--feedback",
+        help="How much a student sees, full when not given; "
+        "below full the document is a student's, else --view student makes it one.",
+    ),
 ]
 HtmlOption = Annotated[
     Path | None, typer.Option("--html", help="Also write the report as a page to this file.")
