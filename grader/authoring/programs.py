@@ -11,9 +11,12 @@ import msgspec
 from grader.errors import InternalError, SubmissionError, UsageError
 from grader.intake import read_submission
 from grader.model import Exercise
-from grader.variants import edit, read_misconceptions, read_right_variants
+from grader.variants import Edits, edit, read_misconceptions, read_right_variants
 
 Kind = Literal["right variant", "misconception", "accepted", "rejected"]
+
+_AFTER_LOADING = frozenset({"wrong_answer", "structure"})
+"""Verdicts that only a program that was loaded can get."""
 
 AS_GRADED = "as graded"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -38,6 +41,7 @@ class Program(msgspec.Struct, frozen=True):
         structural: whether structure alone may tell it from a right one: its mark or its expected
             verdict says so, or nothing says anything about it.
         unreadable: why intake refuses it; "" when it does not.
+        loads: whether it must load: its expected verdict is about answers or structure only.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Program(msgspec.Struct, frozen=True):
     equivalent: str = ""
     structural: bool = False
     unreadable: str = ""
+    loads: bool = False
 
     @property
     def is_right(self) -> bool:
@@ -70,12 +75,13 @@ def right_variants(exercise: Exercise) -> list[Program]:
     """Return the reference and its right variants, under each of SETTINGS.
 
     Raises:
-        UsageError: right_variants.toml cannot be read, or an edit does not apply.
+        UsageError: right_variants.toml cannot be read, or an edit does not apply or leaves no
+            Python.
     """
     solution = _solution(exercise)
     with _blaming_the_exercise(exercise):
         texts = {"reference": solution} | {
-            name: edit(solution, variant.replace, name=name)
+            name: _edited(exercise, solution, variant.replace, name)
             for name, variant in read_right_variants(exercise.folder).items()
         }
     return [
@@ -89,7 +95,8 @@ def misconceptions(exercise: Exercise) -> list[Program]:
     """Return the reference's named wrong variants.
 
     Raises:
-        UsageError: a file of misconceptions cannot be read, or an edit does not apply.
+        UsageError: a file of misconceptions cannot be read, or an edit does not apply or leaves no
+            Python.
     """
     solution = _solution(exercise)
     with _blaming_the_exercise(exercise):
@@ -97,7 +104,7 @@ def misconceptions(exercise: Exercise) -> list[Program]:
             Program(
                 name,
                 "misconception",
-                edit(solution, one.replace, name=name).encode(),
+                _edited(exercise, solution, one.replace, name).encode(),
                 equivalent=one.equivalent,
                 structural=bool(one.equivalent),
             )
@@ -128,13 +135,33 @@ def _fixture(exercise: Exercise, path: Path, kind: Kind) -> Program:
         told = msgspec.convert(tables, _Expectation)
     except (OSError, ValueError) as error:
         raise UsageError(f"{beside}: {error}") from error
+    loads = bool(told.verdict) and _AFTER_LOADING.issuperset(told.verdict)
     try:
         read = read_submission(path, file_names=exercise.file_names, entry=exercise.entry)
     except SubmissionError as error:
-        return Program(path.stem, kind, b"", unreadable=error.message)
+        return Program(path.stem, kind, b"", unreadable=error.message, loads=loads)
     declared = bool(told.equivalent) or "structure" in told.verdict
-    structural = declared or not beside.exists()
-    return Program(path.stem, kind, read.source, equivalent=told.equivalent, structural=structural)
+    return Program(
+        path.stem,
+        kind,
+        read.source,
+        equivalent=told.equivalent,
+        structural=declared or not beside.exists(),
+        loads=loads,
+    )
+
+
+def _edited(exercise: Exercise, solution: str, replace: Edits, name: str) -> str:
+    """Return the edited text; one that cannot be parsed would count as caught, by its import."""
+    text = edit(solution, replace, name=name)
+    try:
+        compile(text, name, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise UsageError(
+            f"{exercise.folder.name}: {name}: the edited solution.py is no Python: "
+            f"line {error.lineno}: {error.msg}"
+        ) from None
+    return text
 
 
 @contextmanager

@@ -72,8 +72,16 @@ def prove(
 def _unasked(program: Program, suite: Questions) -> Sighting:
     """Judge what no worker was asked about: what intake refuses, and suites without cases."""
     if program.unreadable:
-        return Sighting(program, suite.seed, "intake", told=program.unreadable)
+        return _unloaded(program, suite, "intake", program.unreadable)
     return Sighting(program, suite.seed, told="the suite has no case")
+
+
+def _unloaded(program: Program, suite: Questions, by: str, why: str) -> Sighting:
+    """Judge what was never called; a wrong answer that is to be caught was not given yet."""
+    if program.loads:
+        told = f"its expected.toml expects an answer, but {by} fails: {why}"
+        return Sighting(program, suite.seed, told=told)
+    return Sighting(program, suite.seed, by, told=why)
 
 
 def _sight(
@@ -82,7 +90,7 @@ def _sight(
     """Put one suite to a program that is loaded; look at its structure where values pass."""
     trial = run.trial
     if trial.load_error is not None:
-        return Sighting(program, suite.seed, "import", told=trial.load_error.message)
+        return _unloaded(program, suite, "import", trial.load_error.message)
     run.answer_all(suite.asked)
     if trial.failure is not None:
         failure = trial.failure

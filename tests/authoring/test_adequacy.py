@@ -17,6 +17,7 @@ from grader.authoring.programs import Program
 from grader.authoring.sightings import prove
 from grader.authoring.suites import prepare, seeds
 from grader.authoring.survey import Survey
+from grader.errors import UsageError
 from grader.model import Exercise
 
 SurveyOf = Callable[[Exercise], Survey]  # type: ignore[type-arg]
@@ -143,6 +144,47 @@ def test_a_submission_that_cannot_be_read_is_caught_by_intake(
     found = check(tiny, programs.fixtures(tiny, tmp_path), survey_of)
     assert found.rows[0].by == {"intake": 1}
     assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "by"), [("def f(:\n", "intake"), ("import no_such_module\n", "import")]
+)
+def test_what_is_never_called_gives_no_wrong_answer(
+    tiny: Exercise, survey_of: SurveyOf, tmp_path: Path, text: str, by: str
+) -> None:
+    text += "def tiny_layer_forward(seed, x): ...\n"
+    for name, verdict in (("meant", "runtime_error"), ("mistyped", "wrong_answer")):
+        folder = tmp_path / "rejected" / name
+        folder.mkdir(parents=True)
+        (folder / "submission.py").write_text(text)
+        (folder / "expected.toml").write_text(f'verdict = ["{verdict}"]\n')
+    found = check(tiny, programs.fixtures(tiny, tmp_path), survey_of)
+    assert [row.by for row in found.rows] == [{by: 1}, {}]
+    assert len(found.problems) == 1
+    assert "mistyped survives" in found.problems[0]
+    assert f"expects an answer, but {by} fails" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "gather"),
+    [
+        ("right_variants.toml", programs.right_variants),
+        ("misconceptions/mistakes.toml", programs.misconceptions),
+    ],
+)
+def test_an_edit_that_leaves_no_python_is_refused_and_not_counted_as_caught(
+    tiny: Exercise,
+    tmp_path: Path,
+    file: str,
+    gather: Callable[[Exercise], list[Program]],
+) -> None:
+    folder = tmp_path / "tiny_layer"
+    shutil.copytree(tiny.folder, folder)
+    message = 'message = "Torn."\n' if file.startswith("misconceptions") else ""
+    edits = 'replace = [["return model(x)", "return model((x)"]]\n'
+    (folder / file).write_text(f'[torn]\ntitle = "Torn"\n{message}{edits}')
+    with pytest.raises(UsageError, match=r"torn: the edited solution\.py is no Python: line \d+"):
+        gather(dataclasses.replace(tiny, folder=folder))
 
 
 def test_a_suite_without_a_case_to_judge_by_proves_nothing(
