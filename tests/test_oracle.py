@@ -1,5 +1,7 @@
 """The oracle agrees with an independent float64 evaluation, remembers, and fails as ours."""
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,34 @@ def test_answers_are_remembered_across_oracles(
         again = second.expect([case])[0]
     assert np.array_equal(answer.exact, again.exact)
     assert np.array_equal(answer.reference, again.reference)
+
+
+def test_a_truth_in_float32_is_remembered_as_float64(tiny: Exercise, tmp_path: Path) -> None:
+    changed = with_exact(tiny, tmp_path, "output.astype(np.float32)")
+    case = Case(dict(tiny.watched))
+    with Oracle(changed, tmp_path) as opened:
+        computed, recalled = (opened.expect([case])[0] for _ in range(2))
+    assert computed.exact.dtype == recalled.exact.dtype == np.float64
+    assert np.array_equal(computed.exact, recalled.exact)
+
+
+def test_a_truth_of_another_shape_is_refused_with_both_shapes(
+    tiny: Exercise, tmp_path: Path
+) -> None:
+    changed = with_exact(tiny, tmp_path, "output.reshape(-1)")
+    both = r"exact\.py's output has shape \(105,\), .* has shape \(7, 5, 3\)"
+    with Oracle(changed, tmp_path) as opened, pytest.raises(OracleError, match=both):
+        opened.expect([Case(dict(tiny.watched))])
+
+
+def with_exact(tiny: Exercise, tmp_path: Path, output: str) -> Exercise:
+    """Copy the exercise with another output in its exact.py."""
+    folder = tmp_path / "tiny_layer"
+    shutil.copytree(tiny.folder, folder)
+    text = (folder / "exact.py").read_text()
+    assert text.count("Exact(output,") == 1
+    (folder / "exact.py").write_text(text.replace("Exact(output,", f"Exact({output},"))
+    return dataclasses.replace(tiny, folder=folder)
 
 
 def test_a_remembered_suite_is_the_generated_one(exercise: Exercise, tmp_path: Path) -> None:
