@@ -79,6 +79,28 @@ class Structure(msgspec.Struct, frozen=True):
     pooling: Pooling | None = None
     once: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what is asked of a layer that there is not."""
+        names = [layer.name for layer in self.layers]
+        ends = () if self.pooling is None else (self.pooling.source, self.pooling.target)
+        for field, asked in (("once", self.once), ("pooling", ends)):
+            unknown = [name for name in asked if name not in names]
+            if unknown:
+                raise ValueError(
+                    f"{field} names {', '.join(unknown)}, which is not among layers: "
+                    f"{', '.join(names)}"
+                )
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Criteria without which part of this would be asked of nobody."""
+        asked = {
+            "blocks_called": self.once,
+            "running_average_flag": self.flag,
+            "global_average_pooling": self.pooling,
+        }
+        return (*(layer.name for layer in self.layers), *(name for name in asked if asked[name]))
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -110,13 +132,19 @@ class Exercise:
     structure: Structure | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a rubric that names what nothing judges."""
+        """Refuse a rubric that names what nothing judges, or leaves out what the structure asks."""
         known = {"runs", "result", "values", "forward"}
+        needed = () if self.structure is None else self.structure.needed
         if self.structure is not None:
-            known |= {"class", "blocks_called", "running_average_flag"}
-            known |= {layer.name for layer in self.structure.layers}
-            known |= {"global_average_pooling"} if self.structure.pooling is not None else set()
-        unknown = [criterion.id for criterion in self.rubric if criterion.id not in known]
+            # Whatever is asked once, the order of the layers is judged with it.
+            known |= {"class", "blocks_called", *needed}
+        named = [criterion.id for criterion in self.rubric]
+        missing = [name for name in needed if name not in named]
+        if missing:
+            raise ValueError(
+                f"the structure asks for what has no criterion in the rubric: {', '.join(missing)}"
+            )
+        unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(
                 f"the rubric has criteria that nothing judges: {', '.join(unknown)}; there are: "

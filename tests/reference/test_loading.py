@@ -3,13 +3,15 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from conftest import FIXTURES, ROOT
 
 import reference
 from grader.errors import UsageError
-from grader.model import Criterion
+from grader.model import Criterion, Pooling, Structure
 
 
 def test_both_exercises_are_there() -> None:
@@ -64,3 +66,46 @@ def test_a_rubric_that_names_what_nothing_judges_is_refused() -> None:
     rubric = (*exercise.rubric, Criterion("colour", "Has a nice colour", 5))
     with pytest.raises(ValueError, match="nothing judges: colour"):
         dataclasses.replace(exercise, rubric=rubric)
+
+
+def test_a_flag_that_no_call_has_is_not_judged() -> None:
+    exercise = reference.load("basic_block")
+    assert exercise.structure is not None
+    flagless = msgspec.structs.replace(exercise.structure, flag="")
+    with pytest.raises(ValueError, match="nothing judges: running_average_flag"):
+        dataclasses.replace(exercise, structure=flagless)
+
+
+@pytest.mark.parametrize(
+    ("name", "criterion"),
+    [
+        ("basic_block", "bn2"),
+        ("basic_block", "blocks_called"),
+        ("basic_block", "running_average_flag"),
+        ("resnet_classifier", "global_average_pooling"),
+    ],
+)
+def test_a_rubric_that_leaves_out_what_the_structure_asks_is_refused(
+    name: str, criterion: str
+) -> None:
+    exercise = reference.load(name)
+    rubric = tuple(one for one in exercise.rubric if one.id != criterion)
+    with pytest.raises(ValueError, match=f"no criterion in the rubric: {criterion}$"):
+        dataclasses.replace(exercise, rubric=rubric)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"once": ("block1", "blok2")}, "once names blok2"),
+        ({"pooling": Pooling("block2", "haed", axes=(0, 1))}, "pooling names haed"),
+        ({"pooling": Pooling("blok2", "head", axes=(0, 1))}, "pooling names blok2"),
+    ],
+)
+def test_a_structure_that_asks_something_of_no_layer_is_refused(
+    changed: dict[str, Any], said: str
+) -> None:
+    structure: Structure | None = reference.load("resnet_classifier").structure
+    assert structure is not None
+    with pytest.raises(ValueError, match=f"{said}, which is not among layers: stem_conv"):
+        msgspec.structs.replace(structure, **changed)
