@@ -20,20 +20,26 @@ def lay_out(name: str, into: Path) -> Path:
         into: a folder; it is made where it is not there.
 
     Raises:
-        UsageError: the name is no Python name, or its folder is there already.
+        UsageError: the name, or its class's, is no Python name, or its folder is there already.
     """
-    if not name.isidentifier() or not name.islower() or keyword.iskeyword(name):
+    class_name = "".join(part.title() for part in name.split("_"))
+    if not (name.islower() and _is_free(name) and _is_free(class_name)):
         raise UsageError(f"{name!r} is no name for an exercise: take lower case, such as my_block")
     folder = into / name
     if folder.exists():
         raise UsageError(f"{folder} is there already; nothing was written")
-    words = {"name": name, "class_name": "".join(part.title() for part in name.split("_"))}
+    words = {"name": name, "class_name": class_name}
     try:
         into.mkdir(parents=True, exist_ok=True)
         _copy(files("grader.authoring") / "templates", folder, words)
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}") from error
     return folder
+
+
+def _is_free(name: str) -> bool:
+    """Whether Python takes a name of our own; "none" gives the class None, "_1x" gives 1X."""
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def refuse_blanks(folder: Path) -> None:

@@ -23,7 +23,9 @@ def test_names_are_filled_in(tmp_path: Path) -> None:
     assert not [path for path in folder.rglob("*") if path.suffix == ".template"]
 
 
-@pytest.mark.parametrize("name", ["My_block", "2d", "class", "a-b", "../up", ""])
+@pytest.mark.parametrize(
+    "name", ["My_block", "2d", "class", "a-b", "../up", "", "none", "true", "_1x"]
+)
 def test_a_name_that_python_would_not_take_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no name"):
         lay_out(name, tmp_path)
