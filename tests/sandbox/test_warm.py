@@ -25,6 +25,7 @@ from grader.sandbox.choice import choose
 from grader.sandbox.forking import FORKED
 from grader.sandbox.setup import Setup
 from grader.sandbox.warm import WARM, WarmForking
+from grader.sandbox.worker.rehearsal import rehearse
 from grader.suites import simpler_cases
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
@@ -159,6 +160,16 @@ def test_rehearsal_names_layers_and_nothing_of_how_they_are_joined(
     rubric = tuple(one for one in exercise.rubric if one.id in ("runs", "result", "values"))
     bare = dataclasses.replace(exercise, structure=None, rubric=rubric)
     assert steps(bare, oracle, asked) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*flax.nnx.State:DeprecationWarning")
+def test_a_layer_that_holds_keys_is_rehearsed_like_any_other(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rehearse("Dropout", {"rate": 0.5}, [2])
+    assert capfd.readouterr().err == ""
+    rehearse("Dropout", {"rate": "much"}, [2])
+    assert "cannot rehearse Dropout at [2]" in capfd.readouterr().err
 
 
 def test_a_warm_template_writes_nothing_into_the_compile_cache(

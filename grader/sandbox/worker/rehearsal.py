@@ -56,6 +56,8 @@ def _results(
     for flag in flags if "use_running_average" in taken else [{}]:
         yield layer(given, **flag)
     for _, variable in nnx.state(layer).flat_state():  # last: what was updated must be there too
+        if jnp.issubdtype(variable[...].dtype, jax.dtypes.prng_key):
+            continue  # a Dropout's own: it is no weight, and NumPy takes none
         # Other weights come as NumPy's arrays, when they are put in; see observe.transplant.
         jax.block_until_ready(jnp.asarray(np.asarray(variable[...])))
 
