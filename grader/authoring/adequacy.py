@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from grader.authoring.calibration import explain_gap
-from grader.authoring.programs import Program
+from grader.authoring.programs import REFERENCE, Program
 from grader.authoring.sightings import STRUCTURE, Sighting
 from grader.model import Exercise, Tolerance
 from grader.questions import Questions
@@ -87,7 +87,15 @@ class Adequacy(msgspec.Struct, frozen=True):
         kinds = {row.kind for row in self.rows}
         text = "no {0} fixtures were found: nothing shows how a student would write {1} answer"
         words = (("accepted", "a right"), ("rejected", "a wrong"))
-        return [text.format(kind, which) for kind, which in words if kind not in kinds]
+        found = [text.format(kind, which) for kind, which in words if kind not in kinds]
+        if "misconception" not in kinds:
+            found.append("no misconceptions were found: nothing shows that a mistake is caught")
+        if {row.name for row in self.rows if row.kind == "right variant"} <= {REFERENCE}:
+            found.append(
+                "no right variant but the reference was found: nothing shows that other rounding "
+                "is accepted"
+            )
+        return found
 
 
 def _problems(row: Row) -> Iterator[str]:

@@ -18,6 +18,9 @@ Kind = Literal["right variant", "misconception", "accepted", "rejected"]
 _AFTER_LOADING = frozenset({"wrong_answer", "structure"})
 """Verdicts that only a program that was loaded can get."""
 
+REFERENCE = "reference"
+"""Name of the right variant that is no variant."""
+
 AS_GRADED = "as graded"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     AS_GRADED: {},
@@ -80,7 +83,7 @@ def right_variants(exercise: Exercise) -> list[Program]:
     """
     solution = _solution(exercise)
     with _blaming_the_exercise(exercise):
-        texts = {"reference": solution} | {
+        texts = {REFERENCE: solution} | {
             name: _edited(exercise, solution, variant.replace, name)
             for name, variant in read_right_variants(exercise.folder).items()
         }

@@ -12,7 +12,7 @@ from conftest import CACHE, FIXTURES, ROOT
 from test_cli import grader
 
 from grader.authoring import programs
-from grader.authoring.adequacy import Adequacy, summarise
+from grader.authoring.adequacy import Adequacy, Row, summarise
 from grader.authoring.programs import Program
 from grader.authoring.sightings import prove
 from grader.authoring.suites import prepare, seeds
@@ -196,6 +196,21 @@ def test_a_suite_without_a_case_to_judge_by_proves_nothing(
     )
     assert found.problems[0].startswith("no case can be judged by: nearly zero")
     assert "anything survives" in found.problems[1]
+
+
+def test_what_was_not_looked_at_is_told(tiny: Exercise) -> None:
+    def cautions(**found: str) -> list[str]:
+        rows = [
+            Row(name, kind, "", 1, 0, {}, None, 0, structural=False, missed=[])
+            for name, kind in found.items()
+        ]
+        return Adequacy("tiny", "", ["0"], 1, {}, 0.0, tiny.tolerance, rows).cautions
+
+    some = cautions(reference="right variant")
+    missing = ("accepted fixtures", "rejected fixtures", "misconceptions", "right variant but the")
+    assert [f"no {what}" in told for what, told in zip(missing, some, strict=True)] == [True] * 4
+    kinds = {"jitted": "right variant", "torn": "misconception", "a": "accepted", "b": "rejected"}
+    assert cautions(reference="right variant", **kinds) == []
 
 
 def copy_of_resnet(tmp_path: Path, *edits: tuple[str, str, str]) -> Path:
