@@ -52,7 +52,7 @@ def refuse_blanks(folder: Path) -> None:
         f"{path.relative_to(folder)}:{number}"
         for path in sorted(folder.rglob("*"))
         if path.suffix in (".py", ".toml", ".md")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
         if BLANK in line
     ]
     if places:

@@ -212,10 +212,12 @@ def _check(
 
 
 def _complete(name: str | None) -> "Exercise":
-    """Load an exercise that has no blanks left."""
+    """Load an exercise that has all its files, and no blanks left in them."""
+    from grader.authoring.files import refuse_unreadable
     from grader.authoring.scaffold import refuse_blanks
 
     if name is not None and os.sep in name and os.path.isdir(name):
+        refuse_unreadable(Path(name))
         refuse_blanks(Path(name))  # before Python fails on them
     return load_exercise(name)
 
