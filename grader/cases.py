@@ -16,6 +16,7 @@ from hypothesis.errors import NoSuchExample
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from grader.errors import ExerciseError
 from grader.model import Arguments, Case, Exercise, Family, Suite
 
 Shape = tuple[int, ...]
@@ -44,10 +45,17 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
     Args:
         suite_seed: hex.
         count: cases wanted; every family of a suite this large has at least one.
+
+    Raises:
+        ExerciseError: no family is for such a suite, or one draws other arguments.
     """
     families = [
         family for family in exercise.families() if family.budget and family.smallest_suite <= count
     ]
+    if not families:
+        raise ExerciseError(
+            f"{exercise.name}: strategy.py has no family for a suite of {count} cases"
+        )
     drawn: dict[str, list[Arguments]] = {}
     earlier: list[Arguments] = []
     for family, wanted in zip(families, _share(families, count), strict=True):
@@ -200,4 +208,10 @@ def _without_constants_of_modules() -> Iterator[None]:
 
 def _in_order(exercise: Exercise, arguments: Arguments) -> Arguments:
     """Order arguments as the function's parameters are: a strategy may name them in any order."""
-    return {argument.name: arguments[argument.name] for argument in exercise.arguments}
+    names = [argument.name for argument in exercise.arguments]
+    if set(names) != set(arguments):
+        raise ExerciseError(
+            f"{exercise.name}: the contract has the arguments {', '.join(names)}, strategy.py "
+            f"draws {', '.join(arguments)}"
+        )
+    return {name: arguments[name] for name in names}

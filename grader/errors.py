@@ -13,6 +13,7 @@ GraderError
     |-- SandboxError         the wall could not be built, or fell before the submission was read
     |   `-- Missed             a worker cannot go on by the short way: ask another, from the start
     `-- OracleError          the reference did not answer
+        |-- ExerciseError      a file of the exercise is wrong: exit 2 for whoever writes it
         `-- OutOfTime          a variant was not run: there is no time left for explanations
 """
 
@@ -102,6 +103,10 @@ class Missed(SandboxError):
 
 class OracleError(InternalError):
     """The trusted process that runs the reference failed."""
+
+
+class ExerciseError(OracleError):
+    """A file of the exercise raised, or gave what the contract does not allow."""
 
 
 class OutOfTime(OracleError):

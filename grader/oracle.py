@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 import grader
-from grader.errors import OracleError, OutOfTime
+from grader.errors import ExerciseError, OracleError, OutOfTime
 from grader.model import Arguments, Case, Exercise, Expected, Observation, Structure
 from grader.runtime import compile_cache, inherited, variables
 from grader.sandbox.worker import wire
@@ -98,6 +98,7 @@ class Oracle:
         """Return what the reference says about each case, in order.
 
         Raises:
+            ExerciseError: a file of the exercise is wrong.
             OracleError: the reference could not be run.
         """
         return [self._recall(case) or self._compute(case) for case in cases]
@@ -201,7 +202,7 @@ class Oracle:
             for array, dtype in zip(reply.arrays, (np.float64, np.float32), strict=True)
         )
         if exact.shape != reference.shape:
-            raise OracleError(
+            raise ExerciseError(
                 f"{self._exercise.name}: exact.py's output has shape {exact.shape}, the answer of "
                 f"solution.py has shape {reference.shape}"
             )
@@ -226,7 +227,11 @@ class Oracle:
             assert self._process.stdin is not None
             self._process.stdin.write(wire.pack(wire.Message(kind, 0, text, arrays)))
             self._process.stdin.flush()
-            return wire.read(self._read_exactly)
+            reply = wire.read(self._read_exactly)
+            if reply.kind == wire.MISSED:
+                said = reply.text.decode()
+                raise ExerciseError(f"the reference of {self._exercise.name} failed: {said}")
+            return reply
         except (OSError, wire.WireError) as error:
             self.rest()  # the next question is not for a process that is gone
             raise OracleError(f"the reference of {self._exercise.name} failed: {error}") from error
@@ -235,8 +240,18 @@ class Oracle:
             raise
 
     def _in_order(self, arguments: Arguments) -> tuple[np.ndarray, ...]:
-        """Return the arguments as arrays, in the order of the function's parameters."""
-        return tuple(np.asarray(arguments[one.name]) for one in self._exercise.arguments)
+        """Return the arguments as arrays, in the order of the function's parameters.
+
+        Raises:
+            ExerciseError: they are not those of the contract.
+        """
+        names = [one.name for one in self._exercise.arguments]
+        if set(names) != set(arguments):
+            raise ExerciseError(
+                f"{self._exercise.name}: the contract has the arguments {', '.join(names)}, "
+                f"to_watch draws {', '.join(arguments)}"
+            )
+        return tuple(np.asarray(arguments[name]) for name in names)
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process; it also fills the compile cache that workers may only read."""

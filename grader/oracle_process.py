@@ -8,6 +8,7 @@ standard input and output:
     SOURCE with a variant               LOADED, or ERROR; at first the reference is loaded
     REHEARSE a layer                    LOADED; its programs are in the compile cache
     CALL of "variant", the arguments    VALUE of the program that is loaded, or ERROR
+    anything                            MISSED, and why: a file of the exercise is wrong
 """
 
 import importlib.util
@@ -15,9 +16,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 
 import jax
@@ -40,14 +43,17 @@ class Service:
 
     def __init__(self, folder: Path, entry: str) -> None:
         self._solution, self._exact = (_load(folder / name) for name in ("solution.py", "exact.py"))
-        self._entry = entry
+        self._folder, self._entry = folder, entry
         self._program = Program()
         self._program.load((folder / "solution.py").read_bytes(), entry)
 
     def answer(self, request: wire.Message) -> wire.Message:
         """Return the reply to one request."""
         if request.kind == wire.CALL and not request.text:
-            return self._expect(request)
+            try:
+                return self._expect(request)
+            except Exception as error:
+                return _missed(request, error, self._folder)
         if request.kind == wire.REHEARSE:
             rehearse(**json.loads(request.text))
             return wire.Message(wire.LOADED, request.nonce)
@@ -61,17 +67,19 @@ class Service:
     def _expect(self, request: wire.Message) -> wire.Message:
         values = [a.item() if a.ndim == 0 else a for a in request.arrays]
         start = time.perf_counter()
-        reference = np.asarray(getattr(self._solution, self._entry)(*values))
+        described, reference = describe_result(getattr(self._solution, self._entry)(*values))
+        if reference is None:
+            raise TypeError(f"{self._entry} returned a {described['returned']} and no array")
         seconds = time.perf_counter() - start
         truth = self._exact.evaluate(self._solution, *values)
         facts = {
-            "scale": truth.scale,
-            "condition": truth.condition,
-            "spread": truth.spread,
+            "scale": float(truth.scale),
+            "condition": float(truth.condition),
+            "spread": float(truth.spread),
             "seconds": seconds,
         }
         text = json.dumps(facts).encode()
-        return wire.Message(wire.VALUE, request.nonce, text, (truth.output, reference))
+        return wire.Message(wire.VALUE, request.nonce, text, (np.asarray(truth.output), reference))
 
     def _try(self, request: wire.Message) -> wire.Message:
         """Load, watch or call a variant, which may raise anything."""
@@ -103,11 +111,30 @@ def _nothing_cached() -> Iterator[None]:
         jax.config.update(name, before)
 
 
+def _start(folder: Path, entry: str) -> Callable[[wire.Message], wire.Message]:
+    """Return what answers requests; where the exercise cannot be loaded, it says so to each."""
+    try:
+        return Service(folder, entry).answer
+    except Exception as error:
+        return partial(_missed, error=error, folder=folder)
+
+
+def _missed(request: wire.Message, error: Exception, folder: Path) -> wire.Message:
+    """Say in one line what was raised, and at which line of the exercise's files."""
+    places = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        places.append((error.filename, error.lineno))
+    own = [f"{Path(name).name}:{line}: " for name, line in places if Path(name).parent == folder]
+    said = " ".join(str(error).split())[:1000]
+    text = f"{''.join(own[-1:])}{type(error).__name__}: {said}"
+    return wire.Message(wire.MISSED, request.nonce, text.encode("utf-8", "replace"))
+
+
 def main(folder: str) -> None:
     """Answer requests until end of file."""
     requests, replies = sys.stdin.buffer, os.dup(1)
     os.dup2(2, 1)  # nothing that prints may break a frame
-    service = Service(Path(folder), json.loads(os.environ["GRADER_ENTRY"]))
+    answer = _start(Path(folder), json.loads(os.environ["GRADER_ENTRY"]))
 
     def exactly(size: int) -> bytes:
         data = requests.read(size)
@@ -118,7 +145,7 @@ def main(folder: str) -> None:
     most = _resident_bytes() + _GROWN_BYTES
     while True:
         most = _lighten(most)
-        reply = service.answer(wire.read(exactly, wire.LARGEST_REPLY))
+        reply = answer(wire.read(exactly, wire.LARGEST_REPLY))
         data = memoryview(wire.pack(reply))
         try:
             while data:

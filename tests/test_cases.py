@@ -1,5 +1,6 @@
 """Suites repeat by seed, cover every family, and shrink to the case that was meant."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from grader import cases
-from grader.errors import InternalError
-from grader.model import Case, Exercise
+from grader.errors import ExerciseError, InternalError
+from grader.model import Case, Exercise, Family
 
 
 def test_same_seed_gives_the_same_suite(exercise: Exercise) -> None:
@@ -37,6 +39,21 @@ def test_a_suite_does_not_depend_on_what_else_is_loaded(
     )
     assert done.stdout.strip() == cases.generate(exercise, "0123", 40).digest
     assert not list(tmp_path.iterdir())  # Hypothesis keeps constants that it finds in .hypothesis
+
+
+@pytest.mark.parametrize(
+    ("families", "said"),
+    [
+        ((), "no family for a suite of 4 cases"),
+        ((Family("it", 1, lambda _: st.just({"seed": 1.0}), smallest_suite=5),), "no family"),
+        ((Family("it", 1, lambda _: st.just({"seeds": 1.0})),), "strategy.py draws seeds"),
+    ],
+)
+def test_families_that_do_not_fit_the_contract_are_the_exercises_mistake(
+    exercise: Exercise, families: tuple[Family, ...], said: str
+) -> None:
+    with pytest.raises(ExerciseError, match=said):
+        cases.generate(dataclasses.replace(exercise, families=lambda: families), "5", 4)
 
 
 def test_another_seed_gives_another_suite(exercise: Exercise) -> None:

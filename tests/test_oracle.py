@@ -12,7 +12,7 @@ import pytest
 
 import reference
 from grader import oracle_process
-from grader.errors import OracleError
+from grader.errors import ExerciseError, OracleError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
@@ -49,9 +49,9 @@ def test_answers_are_remembered_across_oracles(
 
 
 def test_a_truth_in_float32_is_remembered_as_float64(tiny: Exercise, tmp_path: Path) -> None:
-    changed = with_exact(tiny, tmp_path, "output.astype(np.float32)")
+    single = with_exact(tiny, tmp_path, "output.astype(np.float32)")
     case = Case(dict(tiny.watched))
-    with Oracle(changed, tmp_path) as opened:
+    with Oracle(single, tmp_path) as opened:
         computed, recalled = (opened.expect([case])[0] for _ in range(2))
     assert computed.exact.dtype == recalled.exact.dtype == np.float64
     assert np.array_equal(computed.exact, recalled.exact)
@@ -60,20 +60,61 @@ def test_a_truth_in_float32_is_remembered_as_float64(tiny: Exercise, tmp_path: P
 def test_a_truth_of_another_shape_is_refused_with_both_shapes(
     tiny: Exercise, tmp_path: Path
 ) -> None:
-    changed = with_exact(tiny, tmp_path, "output.reshape(-1)")
+    flat = with_exact(tiny, tmp_path, "output.reshape(-1)")
     both = r"exact\.py's output has shape \(105,\), .* has shape \(7, 5, 3\)"
-    with Oracle(changed, tmp_path) as opened, pytest.raises(OracleError, match=both):
+    with Oracle(flat, tmp_path) as opened, pytest.raises(ExerciseError, match=both):
         opened.expect([Case(dict(tiny.watched))])
 
 
 def with_exact(tiny: Exercise, tmp_path: Path, output: str) -> Exercise:
     """Copy the exercise with another output in its exact.py."""
+    return changed(tiny, tmp_path, "exact.py", "Exact(output,", f"Exact({output},")
+
+
+def changed(tiny: Exercise, tmp_path: Path, name: str, old: str, new: str) -> Exercise:
+    """Copy the exercise with another text in one of its files."""
     folder = tmp_path / "tiny_layer"
     shutil.copytree(tiny.folder, folder)
-    text = (folder / "exact.py").read_text()
-    assert text.count("Exact(output,") == 1
-    (folder / "exact.py").write_text(text.replace("Exact(output,", f"Exact({output},"))
+    text = (folder / name).read_text()
+    assert text.count(old) == 1
+    (folder / name).write_text(text.replace(old, new))
     return dataclasses.replace(tiny, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            "solution.py",
+            "return model(x)",
+            "return model(y)",
+            r"solution\.py:\d+: NameError: .*'y'",
+        ),
+        ("solution.py", "return model(x)", "return model(x), 1", "returned a tuple and no array"),
+        ("solution.py", "import jax\n", "import jaxx\n", r"solution\.py:\d+: ModuleNotFoundError"),
+        ("solution.py", "def tiny_layer_forward(", "def tiny_forward(", "tiny_layer_forward"),
+        ("exact.py", "def evaluate(", "def evalute(", "no attribute 'evaluate'"),
+        ("exact.py", "    output = ", "    output = = ", r"exact\.py:\d+: SyntaxError"),
+    ],
+)
+def test_a_mistake_in_the_exercises_files_is_told_with_its_line(
+    tiny: Exercise, tmp_path: Path, name: str, old: str, new: str, said: str
+) -> None:
+    mistaken = changed(tiny, tmp_path, name, old, new)
+    with Oracle(mistaken, tmp_path) as opened, pytest.raises(ExerciseError, match=said):
+        opened.expect([Case(dict(tiny.watched))])
+
+
+def test_a_scale_of_numpys_is_a_number(tiny: Exercise, tmp_path: Path) -> None:
+    other = changed(tiny, tmp_path, "exact.py", "scale=float(", "scale=np.float32(")
+    with Oracle(other, tmp_path) as opened:
+        assert opened.expect([Case(dict(tiny.watched))])[0].scale > 0
+
+
+def test_arguments_that_the_contract_has_not_are_named(tiny: Exercise, tmp_path: Path) -> None:
+    said = "arguments seed, x, to_watch draws seed, image"
+    with Oracle(tiny, tmp_path) as opened, pytest.raises(ExerciseError, match=said):
+        opened.expect([Case({"seed": 0.0, "image": tiny.watched["x"]})])
 
 
 def test_a_remembered_suite_is_the_generated_one(exercise: Exercise, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,11 +21,11 @@ from grader.cli.common import (
     progress_bar,
     reporting_errors,
 )
-from grader.errors import UsageError
+from grader.errors import ExerciseError, UsageError
 from grader.report.format import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -77,7 +77,7 @@ def check(
     output: OutputOption = None,
 ) -> None:
     """Prove that right programs pass and wrong ones are caught. Exit code 1: they are not."""
-    with reporting_errors():
+    with reporting_errors(), _blaming_the_author():
         import msgspec
 
         from grader.authoring import show
@@ -105,7 +105,7 @@ def calibrate(
     output: OutputOption = None,
 ) -> None:
     """Measure noise and signal of an exercise's bound. Exit code 1: it does not separate them."""
-    with reporting_errors():
+    with reporting_errors(), _blaming_the_author():
         from grader.authoring import show
         from grader.authoring.calibration import Measured
         from grader.authoring.calibration import calibrate as measure
@@ -137,7 +137,7 @@ def examples(
     ] = False,
 ) -> None:
     """Make the public examples that `grader try` asks. Exit code 1: --check finds them outdated."""
-    with reporting_errors():
+    with reporting_errors(), _blaming_the_author():
         from grader import public
         from grader.authoring import examples as public_examples
         from grader.environment import cache_folder
@@ -209,6 +209,15 @@ def _check(
     with closing(wall), progress_bar("checking") as progress:
         seen = list(sightings.prove(exercise, survey, asked, bank, progress))
     return adequacy.summarise(exercise, asked, seen)
+
+
+@contextmanager
+def _blaming_the_author() -> "Iterator[None]":
+    """To whoever writes an exercise, its own mistakes are no internal error of the grader."""
+    try:
+        yield
+    except ExerciseError as error:
+        raise UsageError(str(error)) from error
 
 
 def _complete(name: str | None) -> "Exercise":

@@ -54,3 +54,23 @@ def test_a_command_names_the_file_in_one_line(folder: Path) -> None:
     done = grader("check", str(folder))
     assert done.returncode == 2
     assert done.stderr.splitlines() == [f"grader: {folder} holds no exact.py"]
+
+
+@pytest.mark.parametrize("command", ["check", "calibrate", "examples"])
+def test_what_the_reference_raises_is_told_in_one_line(folder: Path, command: str) -> None:
+    solution = folder / "solution.py"
+    solution.write_text(solution.read_text().replace("import jax\n", "import jaxx\n"))
+    done = grader(command, str(folder))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("grader: the reference of tiny_layer failed: solution.py:")
+    assert line.endswith("ModuleNotFoundError: No module named 'jaxx'")
+
+
+def test_while_a_student_is_graded_the_same_is_an_internal_error(folder: Path) -> None:
+    solution = folder / "solution.py"
+    solution.write_text(solution.read_text().replace("import jax\n", "import jaxx\n"))
+    right = folder / "fixtures/accepted/plain/submission.py"
+    done = grader("grade", str(right), "--exercise", str(folder))
+    assert done.returncode == 3
+    assert "No module named 'jaxx'" in done.stdout + done.stderr
