@@ -221,14 +221,14 @@ def _that_made(report: "Report", path: Path, chosen: str | None) -> "Exercise":
 
 def _suite_of(report: "Report", path: Path) -> tuple[str, int | None]:
     """Return the seed of a report's suite and how many cases to ask for; it may be forged."""
-    suite = report.suite
+    cases = report.suite.asked or report.suite.cases  # older reports do not say what was asked
     try:
-        seed = f"{int(suite.seed, 16):016x}"
-    except ValueError:
-        seed = ""
-    if seed != suite.seed or not 0 <= suite.asked <= MOST_CASES:
+        seed = checked_seed(report.suite.seed)
+    except UsageError:
+        seed = None
+    if seed != report.suite.seed or not 0 <= cases <= MOST_CASES:
         raise UsageError(f"{path} names no suite that was ever drawn: it was edited")
-    return seed, suite.asked or None
+    return seed, cases or None
 
 
 def _grade(
