@@ -40,6 +40,16 @@ def points_of_calibration(found: Calibration) -> list[Point]:
     ]
 
 
+def refuse_other_format(target: Path) -> None:
+    """Refuse a picture that could not be drawn: at best before what it shows is measured.
+
+    Raises:
+        UsageError: the suffix is neither .svg nor .png.
+    """
+    if target.suffix not in _SUFFIXES:
+        raise UsageError(f"--plot takes an .svg or .png file, not {target.name!r}")
+
+
 def draw(points: Sequence[Point], title: str, target: Path) -> None:
     """Write the picture.
 
@@ -49,8 +59,7 @@ def draw(points: Sequence[Point], title: str, target: Path) -> None:
     Raises:
         UsageError: the suffix is another one, or the target cannot be written.
     """
-    if target.suffix not in _SUFFIXES:
-        raise UsageError(f"--plot takes an .svg or .png file, not {target.name}")
+    refuse_other_format(target)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")

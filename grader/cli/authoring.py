@@ -44,18 +44,9 @@ JobsOption = Annotated[
 ]
 
 
-def _picture(path: Path | None) -> Path | None:
-    """Refuse a picture that could not be drawn before minutes are spent on what it shows."""
-    if path is not None and path.suffix not in (".svg", ".png"):
-        raise typer.BadParameter(f"takes an .svg or .png file, not {path.name!r}")
-    return path
-
-
 PlotOption = Annotated[
     Path | None,
-    typer.Option(
-        "--plot", callback=_picture, help="Draw noise against signal: an .svg or .png file."
-    ),
+    typer.Option("--plot", help="Draw noise against signal: an .svg or .png file."),
 ]
 
 
@@ -81,9 +72,8 @@ def check(
         import msgspec
 
         from grader.authoring import show
-        from grader.report.output import refuse_unwritable
 
-        refuse_unwritable(plot, output)
+        _refuse_targets(plot, output)
         chosen = _complete(exercise)
         if bound is not None:
             loosened = msgspec.structs.replace(chosen.tolerance, relative=bound)
@@ -112,9 +102,8 @@ def calibrate(
         from grader.authoring.programs import misconceptions, right_variants
         from grader.authoring.suites import prepare, with_probes
         from grader.environment import cache_folder
-        from grader.report.output import refuse_unwritable
 
-        refuse_unwritable(plot, output)
+        _refuse_targets(plot, output)
         chosen, folder, workers = _complete(exercise), cache_folder(), jobs or _processors()
         programs = [*right_variants(chosen), *misconceptions(chosen)]
         count = cases or chosen.cases
@@ -218,6 +207,17 @@ def _blaming_the_author() -> "Iterator[None]":
         yield
     except ExerciseError as error:
         raise UsageError(str(error)) from error
+
+
+def _refuse_targets(plot: Path | None, output: Path | None) -> None:
+    """Refuse what could not be written before minutes are spent on what goes into it."""
+    from grader.report.output import refuse_unwritable
+
+    refuse_unwritable(plot, output)
+    if plot is not None:
+        from grader.authoring.plot import refuse_other_format
+
+        refuse_other_format(plot)
 
 
 def _complete(name: str | None) -> "Exercise":
