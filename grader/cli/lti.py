@@ -181,6 +181,8 @@ def resend(
         with open_database() as database:
             waiting = operating.states(database, step="parked", course=course) if parked else []
             ids = grade or [one.id for one in waiting]
+            for stranger in operating.unknown(database, grade or []):
+                raise operating.no_grade(stranger)
             typer.echo(f"{operating.resend(database, ids)} will be sent again")
 
 

@@ -120,9 +120,11 @@ def add(
 ) -> None:
     """Let somebody send submissions; prints address and secret, the secret only this once."""
     with installed():
-        from grader.service import settings
+        from grader.service import core, settings
         from grader.service.webhooks import sources
 
+        if exercise:
+            core.exercise_called(exercise, core.load_exercises(settings.read()))
         token = "" if fetch_token_file is None else _text(fetch_token_file)
         with open_database() as database:
             secret = sources.add(
@@ -184,10 +186,9 @@ def open_database(*, migrated: bool = True) -> Iterator["Database"]:
         migrated: whether its tables have to be there; the embedded one is brought up to date.
     """
     from grader.service import assembly, settings
-    from grader.service.database import Database
 
     chosen = settings.read()
-    database = Database(chosen.url)
+    database = assembly.reach_database(chosen)
     try:
         if migrated:
             assembly.ensure_tables(chosen, database)

@@ -1,7 +1,10 @@
 """Put a service together from its settings."""
 
 import dataclasses
+import sqlite3
 from typing import Protocol
+
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from grader.errors import UsageError
 from grader.service import addresses, migrations
@@ -29,10 +32,10 @@ def open_service(settings: Settings) -> Service:
     """Return a service whose database has the tables that this version needs.
 
     Raises:
-        UsageError: an exercise is not there, or the database is not migrated.
+        UsageError: an exercise is not there, or the database cannot be opened or is not migrated.
     """
     exercises = load_exercises(settings)
-    database = Database(settings.url)
+    database = reach_database(settings)
     ensure_tables(settings, database)
     client = addresses.client(settings.allow_networks)
     service = Service(settings, database, exercises, client, listeners=(outbound.plan, grades.plan))
@@ -41,6 +44,34 @@ def open_service(settings: Settings) -> Service:
     from grader.service.cluster.queue import QueueDispatch
 
     return dataclasses.replace(service, dispatch=QueueDispatch())
+
+
+def reach_database(settings: Settings) -> Database:
+    """Return the database of the settings, which has answered once.
+
+    Raises:
+        UsageError: it cannot be opened; the text names the setting, and no password.
+    """
+    where = f"GRADER_DATA: {settings.data}" if settings.is_embedded else "GRADER_DATABASE_URL"
+    try:
+        database = Database(settings.url)
+        with database.engine.connect():
+            pass
+    except (ArgumentError, ValueError):  # its own words hold the whole address
+        form = "postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+        raise UsageError(f"{where} is no address of a database: {form}") from None
+    except OSError as error:
+        raise no_folder(settings, error) from None
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        words = str(cause).strip().partition("\n")[0]
+        raise UsageError(f"{where}: the database cannot be opened: {words}") from None
+    return database
+
+
+def no_folder(settings: Settings, error: OSError) -> UsageError:
+    """Say that the embedded service cannot keep anything where it is told to."""
+    return UsageError(f"GRADER_DATA: nothing can be kept in {settings.data}: {error.strerror}")
 
 
 def ensure_tables(settings: Settings, database: Database) -> None:

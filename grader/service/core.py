@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 import reference
+from grader.errors import UsageError
 from grader.model import Exercise
 from grader.service.database import Database
 from grader.service.dispatch import Dispatch, NoDispatch
@@ -44,3 +45,16 @@ def load_exercises(settings: Settings) -> dict[str, Exercise]:
     """
     loaded = [reference.load(name) for name in settings.exercises or reference.names()]
     return {exercise.name: exercise for exercise in loaded}
+
+
+def exercise_called(name: str, exercises: Mapping[str, Exercise]) -> Exercise:
+    """Return the exercise of this name.
+
+    Raises:
+        UsageError: it is not among those that are served.
+    """
+    if name not in exercises:
+        raise UsageError(
+            f"no exercise is called {name!r}; there are: {', '.join(sorted(exercises))}"
+        )
+    return exercises[name]

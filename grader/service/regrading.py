@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from grader.errors import UsageError
 from grader.service import results
-from grader.service.core import Service
+from grader.service.core import Service, exercise_called
 from grader.service.fairness import BULK, INTERACTIVE, next_turn
 from grader.service.tables import WAITING, Grading, Submission, now
 
 _AT_ONCE = 100
 """Submissions in one transaction: it holds up deliveries for as long as it takes."""
+_SHOWN = 20
+"""Senders or courses that are named to whoever named another one."""
 
 
 def regrade(service: Service, submission_id: str) -> bool:
@@ -53,18 +55,27 @@ def outdated(service: Service, exercise: str, *, source: str = "", course: str =
         source, course: only of these; "" for all.
 
     Raises:
-        UsageError: there is no such exercise.
+        UsageError: there is no such exercise, or no submission of this source or course.
     """
-    if exercise not in service.exercises:
-        known = ", ".join(sorted(service.exercises))
-        raise UsageError(f"no exercise is called {exercise!r}; there are: {known}")
-    judged = results.newest_of(service.exercises[exercise].digest)
+    judged = results.newest_of(exercise_called(exercise, service.exercises).digest)
     rows = select(Submission.id).where(Submission.exercise == exercise)
     rows = rows.where(Submission.id.not_in(judged))
     for column, value in ((Submission.source, source), (Submission.course, course)):
         rows = rows.where(column == value) if value else rows
     with service.database.reading() as session:
+        _refuse_strangers(session, Submission.source, source)
+        _refuse_strangers(session, Submission.course, course)
         return list(session.scalars(rows.order_by(Submission.received_at)))
+
+
+def _refuse_strangers(session: Session, column: InstrumentedAttribute[str], value: str) -> None:
+    """Refuse a sender or a course that no submission has: by a slip nothing would be regraded."""
+    if not value or session.scalars(select(column).where(column == value).limit(1)).first():
+        return
+    known = session.scalars(select(column).distinct().order_by(column).limit(_SHOWN)).all()
+    raise UsageError(
+        f"no submission has {column.key} {value!r}; there are: {', '.join(known) or 'none'}"
+    )
 
 
 def _wait_again(service: Service, session: Session, submission_id: str, lane: int) -> bool:

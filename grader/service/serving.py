@@ -120,8 +120,12 @@ def _alone(settings: Settings) -> Iterator[None]:
     if not settings.is_embedded:
         yield
         return
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.data / "lock").open("w") as lock:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        opened = (settings.data / "lock").open("w")
+    except OSError as error:
+        raise assembly.no_folder(settings, error) from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

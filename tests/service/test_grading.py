@@ -137,7 +137,9 @@ def test_what_another_version_judged_is_outdated(service: Service, accept: Accep
     grading.grade(service, FakeGrader(), new.id, worker="w")
     assert regrading.outdated(service, reference.DEFAULT) == [old.id, waiting.id]
     assert regrading.outdated(service, reference.DEFAULT, course="topology") == []
-    assert regrading.outdated(service, reference.DEFAULT, source="other") == []
+    for name in ("source", "course"):
+        with pytest.raises(UsageError, match=f"{name} 'other'; there are: "):
+            regrading.outdated(service, reference.DEFAULT, **{name: "other"})
     with pytest.raises(UsageError, match="there are"):
         regrading.outdated(service, "knitting")
     assert regrading.regrade_many(service, [old.id, waiting.id]) == 1

@@ -1,8 +1,11 @@
 """The service's processes keep what they promised when they are killed, and say nothing secret."""
 
 import json
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -194,7 +197,11 @@ def test_senders_are_added_rotated_and_listed(run: Callable[..., Done]) -> None:
         (["lti", "approve", str(2**63)], "2147483647"),
         (["grades", "why", str(2**63)], "2147483647"),
         (["grades", "resend", "1", str(2**63)], "2147483647"),
+        (["grades", "resend", "999"], "there is no grade 999; grader grades status"),
+        (["webhook", "add", "x", "--exercise", "nope"], "basic_block, resnet_classifier"),
         (["webhook", "rotate", "nobody"], "grader webhook list"),
+        (["regrade", "basic_block", "--source", "nobody"], "no submission has source 'nobody'"),
+        (["regrade", "basic_block", "--course", "nope"], "no submission has course 'nope'"),
         (["serve", "--role", "web"], "GRADER_DATABASE_URL"),
         (["worker"], "GRADER_DATABASE_URL"),
     ],
@@ -205,6 +212,72 @@ def test_a_mistaken_command_says_what_to_do(
     done = run(*words)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["webhook", "list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("GRADER_DATA", "/proc/nowhere", "nothing can be kept in /proc/nowhere: No such file"),
+        ("GRADER_DATA", "/etc/hostname", "nothing can be kept in /etc/hostname: "),
+        ("GRADER_DATA", "{folder}", "{folder}: the database cannot be opened: file is not a dat"),
+        ("GRADER_DATABASE_URL", "postgresql+psycopg://u:hunter2@127.0.0.1:1/x", "port 1 failed"),
+        ("GRADER_DATABASE_URL", "postgresql+psycopg://u:hunter2@localhost:x/x", "no address of a"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_line_that_names_the_setting(
+    run: Callable[..., Done],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    variable: str,
+    text: str,
+    says: str,
+) -> None:
+    (tmp_path / "grader.sqlite").write_text("this is a letter, and no database")
+    monkeypatch.setenv(variable, text.format(folder=tmp_path))
+    done = run(*command)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"grader: {variable}")
+    assert says.format(folder=tmp_path) in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(
+    run: Callable[..., Done], tmp_path: Path
+) -> None:
+    run("migrate")
+    file = tmp_path / "data" / "grader.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    before = file.read_bytes()
+    for command in (["migrate"], ["webhook", "list"]):
+        done = run(*command)
+        assert (done.exit_code, "of a newer version of this program" in done.stderr) == (2, True)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("GRADER_DATA", "/proc/nowhere", "nothing can be kept in /proc/nowhere: No such file"),
+        ("GRADER_DATABASE_URL", "postgresql+psycopg://u:hunter2@127.0.0.1:1/x", "port 1 failed"),
+    ],
+)
+def test_a_service_that_has_no_database_ends_with_one_line(
+    variable: str, text: str, says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "serve"],
+        env={**os.environ, variable: text},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"grader: {variable}") and says in line and "hunter2" not in line
 
 
 def test_a_name_is_taken_once(run: Callable[..., Done]) -> None:

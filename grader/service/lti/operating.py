@@ -92,6 +92,14 @@ def state_of(grade: LtiGrade, link: LtiLink) -> GradeState:
     )
 
 
+def unknown(database: Database, ids: Sequence[int]) -> list[int]:
+    """Return those of some numbers that no grade has that was decided once."""
+    rows = select(LtiGrade.id).where(LtiGrade.id.in_(ids), LtiGrade.row != "")
+    with database.reading() as session:
+        known = set(session.scalars(rows))
+    return [id for id in ids if id not in known]
+
+
 def resend(database: Database, ids: Sequence[int]) -> int:
     """Start grades afresh and return how many there were."""
     total = 0
@@ -104,6 +112,11 @@ def resend(database: Database, ids: Sequence[int]) -> int:
     return total
 
 
+def no_grade(id: int) -> UsageError:
+    """Say that a number is no grade's."""
+    return UsageError(f"there is no grade {id}; grader grades status shows them")
+
+
 def why(database: Database, id: int) -> tuple[GradeState, list[LtiGradeStep]]:
     """Return a grade and everything that happened to it.
 
@@ -113,7 +126,7 @@ def why(database: Database, id: int) -> tuple[GradeState, list[LtiGradeStep]]:
     with database.reading() as session:
         grade = session.get(LtiGrade, id)
         if grade is None or not grade.row:
-            raise UsageError(f"there is no grade {id}; grader grades status shows them")
+            raise no_grade(id)
         steps = select(LtiGradeStep).where(LtiGradeStep.grade_id == id).order_by(LtiGradeStep.id)
         return state_of(grade, session.get_one(LtiLink, grade.link_id)), list(
             session.scalars(steps)

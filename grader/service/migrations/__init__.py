@@ -4,8 +4,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import text
 
+from grader.errors import UsageError
 from grader.service.database import Database
 from grader.service.lti import tables as lti_tables
 from grader.service.migrations import queue
@@ -17,13 +19,22 @@ _LOCK = 7231584120
 
 
 def upgrade(database: Database) -> str:
-    """Bring the database to the newest revision and return that; Procrastinate's tables too."""
+    """Bring the database to the newest revision and return that; Procrastinate's tables too.
+
+    Raises:
+        UsageError: a newer version of this program has been at it.
+    """
     with database.engine.connect() as connection, connection.begin():
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:  # a revision that these files do not know
+            raise UsageError(
+                f"the database is of a newer version of this program: {error}"
+            ) from None
         if not database.is_sqlite:
             queue.upgrade(connection)
     return newest()

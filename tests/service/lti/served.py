@@ -64,8 +64,8 @@ def serving(app: Any, port: int, certificate: Path | None = None) -> Iterator[No
         lifespan="off",
         ssl_certfile=certificate,
         ssl_keyfile=certificate,
-        # The oldest uvicorn that we take makes uvloop the loop of this whole process, browsers' too;
-        # and uvloop runs what JAX registered for forks when it starts one: JAX warns.
+        # The oldest uvicorn that we take makes uvloop the loop of this whole process, and uvloop
+        # runs what JAX registered for forks when it starts a browser: JAX warns.
         loop="asyncio",
     )
     server = uvicorn.Server(config)
