@@ -142,7 +142,7 @@ def show_ours(judged: Sequence[Judged], cases: int) -> None:
     if right and caught:
         worst, faintest = max(right, key=_margin), min(caught, key=_margin)
         print(f"    right ones reach {worst.margin:.2f} of the bound at most ({worst.name})")
-        print(f"    wrong ones are caught by {faintest.margin:.2f} bounds at least", end="")
+        print(f"    wrong ones are caught by {faintest.margin:.3g} bounds at least", end="")
         print(f" ({faintest.name}, {faintest.caught_by})")
     marked = sorted({one.name for one in judged if one.marked and not one.caught_by})
     if marked:

@@ -47,7 +47,10 @@ class Archive:
         members = [one for one in self._archive.infolist() if not one.is_dir()]
         if len(members) > _MOST_MEMBERS:
             raise UsageError(f"{path} holds more than {_MOST_MEMBERS} files; split it")
-        self._members = {one.filename: one for one in members if not _is_noise(one.filename)}
+        named = [(_parts(one), one) for one in members]
+        self._members = {
+            "/".join(parts): one for parts, one in named if parts and not any(map(is_noise, parts))
+        }
         self._above = self._only_folder()
 
     def __enter__(self) -> "Archive":
@@ -101,5 +104,6 @@ class Archive:
         return "" if students else f"{only}/"
 
 
-def _is_noise(name: str) -> bool:
-    return any(is_noise(part) for part in name.split("/") if part)
+def _parts(member: zipfile.ZipInfo) -> list[str]:
+    """Split a member's name; "./hw//a.py" and "/hw/a.py" are "hw/a.py": nothing is unpacked."""
+    return [part for part in member.filename.split("/") if part not in ("", ".")]

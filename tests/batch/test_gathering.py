@@ -49,7 +49,8 @@ def packed(root: Path, target: Path, below: str = "") -> Path:
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(root.rglob("*")):
             if path.is_file():
-                archive.write(path, below + str(path.relative_to(root)))
+                member = zipfile.ZipInfo(below + str(path.relative_to(root)))
+                archive.writestr(member, path.read_bytes())
     return target
 
 
@@ -110,6 +111,18 @@ def test_moodle_puts_the_folders_of_one_student_together(tmp_path: Path, form: s
     assert jane.students == [Student("11", "Jane Doe")]
     assert john.students == [Student("12", "John Roe")]
     assert source_of(source, jane) == source_of(source, john) == SOURCE.encode()
+
+
+@pytest.mark.parametrize("below", ["./", "/", ".//"])
+def test_an_archive_whose_names_begin_with_its_root_is_the_same_class(
+    tmp_path: Path, below: str
+) -> None:
+    root = lay(tmp_path / "export", MOODLE)
+    usual, other = packed(root, tmp_path / "a.zip"), packed(root, tmp_path / "b.zip", below)
+    students = {entry.id: entry.students for entry in gather(usual).entries}
+    assert {entry.id: entry.students for entry in gather(other).entries} == students
+    for entry in gather(other).entries:
+        assert source_of(other, entry) == SOURCE.encode()
 
 
 def test_moodle_without_folders(tmp_path: Path) -> None:
