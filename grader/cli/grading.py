@@ -141,7 +141,9 @@ def replay(
 
 def render(
     report: ReportArgument,
-    format: ReportFormatOption = Format.text,
+    format: Annotated[
+        Format | None, typer.Option("--format", help="Form of the report, text when not given.")
+    ] = None,
     platform: PlatformOption = None,
     settings: SettingsOption = None,
     metadata: MetadataOption = None,
@@ -157,6 +159,8 @@ def render(
         if platform is not None:
             from grader.cli.platforms import publish
 
+            if format is not None:
+                raise UsageError(f"--platform has a form of its own: leave out --format {format}")
             chosen = view or ViewName.student  # whoever reads a platform is a student
             document = as_shown(stored, shown(chosen, _less(stored, feedback)))
             raise typer.Exit(publish(document, platform, settings, metadata, output))
@@ -166,7 +170,7 @@ def render(
                     f"{report} was made for a student; --view staff needs the staff report"
                 )
             view, feedback = ViewName.student, feedback or FeedbackName(stored.shown.feedback)
-        write(as_shown(stored, shown(view, feedback)), format, output)
+        write(as_shown(stored, shown(view, feedback)), format or Format.text, output)
 
 
 def schema() -> None:

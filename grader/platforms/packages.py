@@ -18,6 +18,8 @@ from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
 Files = dict[str, File]
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
+"""Wider than what registries take; it is written into scripts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,10 @@ def pack(course: Course, form: str) -> tuple[str, bytes]:
     """Return the name and the bytes of the file to upload.
 
     Raises:
-        UsageError: this platform is not packed, or not in this form.
+        UsageError: this platform is not packed, or not in this form, or the image has no name.
     """
+    if not _IMAGE_NAME.fullmatch(course.image):
+        raise UsageError(f"no image can be called {course.image!r}: REGISTRY/NAME:TAG, say")
     forms = FORMS.get(course.platform.name)
     if forms is None:
         known = ", ".join(FORMS)

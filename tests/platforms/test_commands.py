@@ -112,6 +112,12 @@ def printed(
     )
 
 
+def test_a_platform_has_a_form_of_its_own(stored: Path) -> None:
+    done = grader("render", stored, "--platform", "gradescope", "--format", "html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "leave out --format html" in done.stderr
+
+
 @pytest.mark.parametrize("target", ["", ".", "/"])
 def test_a_folder_is_no_target(target: str, stored: Path) -> None:
     done = grader("render", stored, "--platform", "json", "--output", target)

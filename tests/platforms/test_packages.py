@@ -164,6 +164,8 @@ def test_autolab_gets_an_assessment_whose_makefile_prints_nothing_else(tmp_path:
         (("--platform", "coursera", "--form", "pip"), "has no form 'pip': image"),
         (("--platform", "gradescope", "--exercise", "nothing"), "no exercise is called"),
         (("--platform", "gradescope", "--settings", "no.toml"), "no.toml"),
+        (("--platform", "coursera", "--image", ""), "no image can be called ''"),
+        (("--platform", "autolab", "--image", "a; reboot"), "can be called 'a; reboot'"),
         (("--platform", "coursera", "-o", "/no/such/folder/x"), "/no/such/folder/x"),
     ],
 )
