@@ -89,7 +89,7 @@ class Survey(Generic[R]):
         waiting.reverse()
         results = []
         while waiting:
-            with self._sandbox_of(errand).open(_longest(errand.suites)) as worker:
+            with self._sandbox_of(errand).open(_deadlines(errand)) as worker:
                 loaded, is_alive = None, True
                 while waiting and is_alive:
                     program, suite = waiting.pop()
@@ -109,11 +109,11 @@ class Survey(Generic[R]):
         return self._wall
 
 
-def _longest(suites: Sequence[Questions]) -> Deadlines:
-    """Return the largest deadlines of several suites, a total that allows for all of them."""
-    deadlines = [suite.deadlines for suite in suites]
+def _deadlines(errand: Errand) -> Deadlines:
+    """Return the largest deadlines of the suites, and a total that allows for all that is asked."""
+    deadlines = [suite.deadlines for suite in errand.suites]
     return Deadlines(
         first_s=max(one.first_s for one in deadlines),
         repeat_s=max(one.repeat_s for one in deadlines),
-        total_s=300.0 * len(suites),
+        total_s=sum(one.total_s for one in deadlines) * len(errand.programs),
     )

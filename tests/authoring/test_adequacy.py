@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import CACHE, FIXTURES, ROOT
+from processes import PATIENCE_S
 from test_cli import grader
 
 from grader.authoring import programs
@@ -18,7 +19,8 @@ from grader.authoring.sightings import prove
 from grader.authoring.suites import prepare, seeds
 from grader.authoring.survey import Survey
 from grader.errors import UsageError
-from grader.model import Exercise
+from grader.model import Deadlines, Exercise
+from grader.questions import Questions
 
 SurveyOf = Callable[[Exercise], Survey]  # type: ignore[type-arg]
 
@@ -53,6 +55,16 @@ def test_a_survivor_that_is_marked_equivalent_is_no_problem(
     found = check(tiny, [variant(solution, equivalent="It is the same text.")], survey_of)
     assert found.problems == []
     assert found.rows[0].caught == 0
+
+
+def test_programs_that_share_a_process_do_not_share_the_time_of_one(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=4.0)
+    monkeypatch.setattr(Questions, "deadlines", property(lambda questions: few))
+    slow = b"import time\ntime.sleep(1)\n" + solution
+    bank = [variant(slow, f"slow_{number}", equivalent="It is the same.") for number in range(6)]
+    assert check(tiny, bank, survey_of).problems == []
 
 
 def test_a_wrong_mark_is_a_problem(tiny: Exercise, survey_of: SurveyOf, solution: bytes) -> None:
