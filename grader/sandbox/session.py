@@ -1,6 +1,7 @@
 """Speak with one worker: load a submission, call it, watch it. What it says is hostile text."""
 
 import math
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,13 @@ from grader.model import Answer, Deadlines, Observation, Structure, Value, Weigh
 from grader.sandbox.connection import Channel, Connection, Deadline
 from grader.sandbox.worker import wire
 from grader.text import printable
+
+_REFUSED = re.compile(r"(PermissionError|FileNotFoundError|OSError): \[Errno (1|2|13|30)\] ")
+"""EPERM, ENOENT, EACCES, EROFS: how the layers of a wall say no."""
+_WALL = (
+    " While it is graded a program has no network and no other process, writes no file, and reads "
+    "none but Python's and its libraries'."
+)
 
 
 class _Hello(msgspec.Struct):
@@ -230,7 +238,8 @@ class Session:
             return MemoryLimitExceeded("It started more threads than it may.", **facts)
         where = "" if error.line is None else f" on line {error.line}"
         told = f": {said.rstrip('.')}." if said else "."
-        return RunError(f"It raised {name}{where}{told}", **facts)
+        why = _WALL if _REFUSED.match(f"{name}: {said}") else ""
+        return RunError(f"It raised {name}{where}{told}{why}", **facts)
 
 
 def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:

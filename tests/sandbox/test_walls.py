@@ -154,6 +154,26 @@ def test_an_exception_leaves_the_worker_usable(sandbox: Sandbox) -> None:
         assert worker.call([1.0, image, 2.0], first=True).array is not None
 
 
+@pytest.mark.parametrize(
+    ("source", "is_told"),
+    [
+        (b"import socket\ndef f(*a): socket.socketpair()", True),
+        (b"import asyncio\nasync def g(): return 1\ndef f(*a): asyncio.run(g())", True),
+        (b"import os\ndef f(*a): os.fork()", True),
+        (b"def f(*a): open('/tmp/kept', 'w')", True),
+        (b"def f(*a): raise PermissionError('of its own')", False),
+        (b"def f(*a): raise ValueError('[Errno 1] no')", False),
+    ],
+    ids=["socket", "asyncio", "fork", "write", "its_own", "another"],
+)
+def test_what_the_wall_refuses_is_said_to_be_so(
+    sandbox: Sandbox, source: bytes, is_told: bool
+) -> None:
+    with pytest.raises(RunError, match=r"It raised .* on line") as caught:
+        call(sandbox, source)
+    assert ("While it is graded a program has no network" in caught.value.message) is is_told
+
+
 @pytest.fixture(scope="module")
 def filled_cache(exercise: Exercise, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compile cache that nothing else writes to while this module runs."""
