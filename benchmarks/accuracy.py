@@ -5,8 +5,9 @@
 Ours: every fixture meets the suite of every seed, behind the wall. Twenty suites make a round;
 rounds that are done are kept beside the expected values, so a run that was stopped goes on where it
 was, and one with more seeds adds only those; those that other code of ours has judged are done
-again. Another machine goes on with --skip. Ten suites of resnet_classifier took ten to thirty
-minutes on two cores, by how fast and how busy they were.
+again. Another machine goes on with --skip; counts of the same exercise and code, which the first
+line names, add up. Ten suites of resnet_classifier took ten to thirty minutes on two cores, by how
+fast and how busy they were.
 """
 
 import argparse
@@ -33,7 +34,10 @@ from grader.runtime import compile_cache
 from grader.sandbox.choice import choose
 from grader.sandbox.setup import Setup
 
-_JUDGES_NOTHING = {"batch", "cli", "platforms", "report", "service", "xqueue"}
+_JUDGES_NOTHING = {
+    *("batch", "cli", "platforms", "pytest_plugin", "report", "service", "xqueue"),
+    *("bench.py", "doctor.py"),
+}
 """What of our package may change and leave every verdict what it was."""
 
 SUITES_PER_ROUND = 20
@@ -190,7 +194,8 @@ def main() -> None:
     folder = options.fixtures or exercise.fixtures
     bank = fixtures(exercise, folder)
     print(f"{exercise.name}: {sum(one.is_right for one in bank)} right and", end=" ")
-    print(f"{sum(not one.is_right for one in bank)} wrong fixtures", flush=True)
+    print(f"{sum(not one.is_right for one in bank)} wrong fixtures;", end=" ")
+    print(f"exercise {exercise.digest[:12]}, code {_own_digest()[:12]}", flush=True)
     judged = ours(exercise, bank, options)
     show_ours(judged, options.cases or exercise.cases)
     if not options.only_ours:
