@@ -222,6 +222,7 @@ def test_a_students_document_shows_no_more_than_it_holds(
         (("grade", PLAIN, "--junit", "no/junit.xml"), "there is no folder no"),
         (("try", PLAIN, "--output", "no/report.txt"), "there is no folder no"),
         (("check", "--output", "no/report.txt"), "there is no folder no"),
+        (("replay", "report.json", PLAIN, "-o", "no/report.txt"), "there is no folder no"),
         (("calibrate", "--output", "."), "it is a folder"),
         (("check", "--plot", "x.pdf"), ".svg or .png"),
         (("calibrate", "--plot", "x.pdf"), ".svg or .png"),

@@ -122,8 +122,9 @@ def replay(
     """
     with reporting_errors():
         from grader.report.document import differences
-        from grader.report.output import write
+        from grader.report.output import refuse_unwritable, write
 
+        refuse_unwritable(output)
         before = _stored(report)
         chosen = _that_made(before, report, exercise)
         seed, cases = _suite_of(before, report)
