@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from grader import rubric
-from grader.authoring.programs import Program
+from grader.authoring.programs import REFERENCE, Program
 from grader.authoring.survey import Survey, errands
 from grader.model import Exercise
 from grader.questions import Questions
@@ -105,8 +105,10 @@ def _sight(
     passed = Sighting(
         program, suite.seed, margin=trial.worst_margin, told=_reached(trial.worst_margin)
     )
-    # Structure does not depend on the suite: of a right program it is looked at once.
-    if program.kind == "right variant" or (program.is_right and not watch):
+    # Structure does not depend on the suite: of a right program it is looked at once. Variants of
+    # the reference may be built otherwise: they are right by their values alone.
+    is_variant = program.kind == "right variant" and program.name != REFERENCE
+    if is_variant or (program.is_right and not watch):
         return passed
     run.watch()
     found = rubric.findings(exercise, read_facts(program.source), trial, len(suite.asked))

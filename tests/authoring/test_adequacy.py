@@ -82,6 +82,18 @@ def test_a_right_fixture_that_fails_is_a_problem(
     assert "bounds" in found.problems[0]
 
 
+def test_a_reference_that_is_not_built_as_its_exercise_asks_is_a_problem(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    renamed = solution.replace(b"self.linear", b"self.dense")
+    bank = [
+        Program(name, "right variant", renamed) for name in (programs.REFERENCE, "built_otherwise")
+    ]
+    [problem] = check(tiny, bank, survey_of).problems
+    assert problem.startswith("right variant reference is not accepted in 1 of 1 suites")
+    assert "linear" in problem
+
+
 def test_structure_alone_catches_what_values_do_not(
     tiny: Exercise, survey_of: SurveyOf, solution: bytes
 ) -> None:
