@@ -5,11 +5,13 @@ Gradescope's "Export submissions" has a folder a submission and submission_metad
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 METADATA = "submission_metadata.yml"
 """Where Gradescope tells who sent what."""
+DEEPEST = 8
+"""Folders around an export that are looked into."""
 
 
 class Named(NamedTuple):
@@ -65,6 +67,17 @@ def from_canvas(name: str) -> Named | None:
 def from_gradescope(name: str) -> Named | None:
     """Read a name of Gradescope's; the metadata tells who it is. None when it is not one."""
     return Named(name, "", "", "") if _GRADESCOPE.fullmatch(name) else None
+
+
+def is_students(name: str) -> bool:
+    """Whether a folder of this name is what one student sent."""
+    return from_moodle(name) is not None or from_gradescope(name) is not None
+
+
+def is_class(names: Collection[str]) -> bool:
+    """Whether things of these names, beside each other, are a platform's export of a class."""
+    named = METADATA in names or any(from_moodle(name) for name in names)
+    return named or all_from_canvas(names)
 
 
 def all_from_canvas(names: Iterable[str]) -> bool:

@@ -74,10 +74,8 @@ def gather(source: Path) -> Gathered:
 
 
 def _in_folder(source: Path) -> tuple[list[Item], bytes | None]:
-    root, below = source, b""
-    names = [name for name in sorted(os.listdir(source)) if not is_noise(name)]
-    if len(names) == 1 and (source / names[0] / exports.METADATA).is_file():
-        root, below = source / names[0], os.fsencode(names[0]) + b"/"  # as its archive unpacks
+    root = _class_in(source)
+    below = b"" if root == source else os.fsencode(root.relative_to(source)) + b"/"
     items = []
     with os.scandir(root) as found:
         for one in found:
@@ -87,6 +85,21 @@ def _in_folder(source: Path) -> tuple[list[Item], bytes | None]:
                 items.append(Item(one.name, place, folder, partial(_marks, one.path)))
     metadata = root / exports.METADATA
     return items, metadata.read_bytes() if metadata.is_file() else None
+
+
+def _class_in(source: Path) -> Path:
+    """Return the folder of an export, where it lies in others that hold nothing else."""
+    root = source
+    for _ in range(exports.DEEPEST):
+        names = [name for name in os.listdir(root) if not is_noise(name)]
+        if exports.is_class(names):
+            return root
+        if len(names) != 1 or exports.is_students(names[0]):
+            break
+        root = root / names[0]
+        if root.is_symlink() or not root.is_dir():
+            break
+    return source
 
 
 def _marks(path: str) -> Iterator[tuple[str, int, int]]:

@@ -51,7 +51,7 @@ class Archive:
         self._members = {
             "/".join(parts): one for parts, one in named if parts and not any(map(is_noise, parts))
         }
-        self._above = self._only_folder()
+        self._above = self._class_folder()
 
     def __enter__(self) -> "Archive":
         return self
@@ -93,15 +93,30 @@ class Archive:
             if one.startswith(place)
         ]
 
-    def _only_folder(self) -> str:
+    def _class_folder(self) -> str:
+        """Return the folder of an export, "a/b/"; else the one that everything lies in, or ""."""
+        first = above = self._only_folder("")
+        for _ in range(exports.DEEPEST):
+            if exports.is_class(self._names(above)):
+                return above
+            deeper = self._only_folder(above)
+            if not deeper:
+                break
+            above += deeper
+        return first
+
+    def _only_folder(self, above: str) -> str:
         """Return "folder/" when everything lies in one that is no student's; "" otherwise."""
-        tops = {name.partition("/")[0] for name in self._members if "/" in name}
-        loose = any("/" not in name for name in self._members)
-        if loose or len(tops) != 1:
+        names = self._names(above)
+        loose = any(above + name in self._members for name in names)
+        if loose or len(names) != 1:
             return ""
-        (only,) = tops
-        students = exports.from_moodle(only) or exports.from_gradescope(only)
-        return "" if students else f"{only}/"
+        (only,) = names
+        return "" if exports.is_students(only) else f"{only}/"
+
+    def _names(self, above: str) -> set[str]:
+        """Return the names of what lies in a folder that holds everything."""
+        return {name[len(above) :].partition("/")[0] for name in self._members}
 
 
 def _parts(member: zipfile.ZipInfo) -> list[str]:

@@ -176,6 +176,27 @@ def test_a_folder_with_one_archive_is_what_the_student_sent(tmp_path: Path) -> N
         assert source_of(source, entry) == SOURCE.encode()
 
 
+@pytest.mark.parametrize("export", [MOODLE, CANVAS, GRADESCOPE], ids=["moodle", "canvas", "scope"])
+@pytest.mark.parametrize("below", ["", "week 3/", "algebra/week 3/"])
+def test_an_export_is_found_in_the_folders_around_it(
+    tmp_path: Path, export: dict[str, str], below: str
+) -> None:
+    usual = by_id(lay(tmp_path / "usual", export))
+    root = lay(tmp_path / "deep", {below + name: text for name, text in export.items()})
+    for source in (root, packed(root, tmp_path / "a.zip"), packed(root, tmp_path / "b.zip", "c/")):
+        found = by_id(source)
+        assert {id: one.students for id, one in found.items()} == {
+            id: one.students for id, one in usual.items()
+        }
+        for id, one in found.items():
+            assert source_of(source, one) == source_of(tmp_path / "usual", usual[id])
+
+
+def test_folders_in_a_folder_that_no_platform_named_are_one_students(tmp_path: Path) -> None:
+    names = {"alice/hw/submission.py": SOURCE, "alice/hw/notes/plan.txt": ""}
+    assert list(by_id(lay(tmp_path / "class", names))) == ["alice"]
+
+
 def test_a_zipped_folder_of_files_is_a_class(tmp_path: Path) -> None:
     root = lay(tmp_path / "hw", {"alice.py": SOURCE, "bob.py": SOURCE})
     source = packed(root, tmp_path / "hw.zip", "hw/")
