@@ -14,7 +14,7 @@ import numpy as np
 
 from grader.authoring.programs import AS_GRADED, Program
 from grader.authoring.survey import Survey, errands
-from grader.errors import UsageError
+from grader.errors import TimeLimitExceeded, UsageError
 from grader.model import Exercise, Tolerance
 from grader.questions import Question, Questions
 from grader.run import Run
@@ -42,8 +42,11 @@ class Measured(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The program's name, with its settings where they are not those of a grading."""
-        one = self.program
-        return one.name if one.settings == AS_GRADED else f"{one.name}, {one.settings}"
+        return _named(self.program)
+
+
+def _named(program: Program) -> str:
+    return program.name if program.settings == AS_GRADED else f"{program.name}, {program.settings}"
 
 
 class FamilyRow(msgspec.Struct, frozen=True):
@@ -146,7 +149,8 @@ def calibrate(
         programs: right variants and misconceptions; those marked equivalent are left out.
 
     Raises:
-        UsageError: there are no misconceptions to measure the signal by.
+        UsageError: there are no misconceptions to measure the signal by, or a right variant was
+            out of time: that says nothing about its noise.
     """
     unfit = tuple(Question(one.case, one.expected) for one in questions.unfit)
     everything = Questions(questions.seed, (*questions.asked, *unfit), ())
@@ -155,7 +159,8 @@ def calibrate(
         raise UsageError(f"{exercise.name} has no misconception that an input can tell: no signal")
 
     def ask(run: Run, program: Program, suite: Questions) -> Measured:
-        return Measured(program, np.array([_margin(run, question) for question in suite.asked]))
+        margins = [_margin(run, program, question) for question in suite.asked]
+        return Measured(program, np.array(margins))
 
     found: dict[Program, Measured] = {}
     for measured in survey.run(errands(telling, [everything]), ask):
@@ -164,10 +169,17 @@ def calibrate(
     return _summarise(exercise, questions, [found[program] for program in telling])
 
 
-def _margin(run: Run, question: Question) -> float:
-    if run.trial.load_error is not None or not run.is_alive:
-        return float("inf")
-    return run.attempt(*question, number=0).margin
+def _margin(run: Run, program: Program, question: Question) -> float:
+    margin, error = float("inf"), run.trial.load_error
+    if error is None and run.is_alive:
+        margin, failure = run.attempt(*question, number=0)
+        error = None if failure is None else failure.error
+    if program.is_right and isinstance(error, TimeLimitExceeded):
+        raise UsageError(
+            f"the right variant {_named(program)} could not be measured: {error.message} "
+            "Calibrate where less else runs."
+        )
+    return margin
 
 
 def _summarise(
@@ -177,6 +189,7 @@ def _summarise(
     wrong = [one for one in measured if not one.program.is_right]
     kept = len(questions.asked)
     noise, survivors = _noise(right), _survivors(wrong)
+    steady = [one for one in right if np.isfinite(one.margins[:kept]).all()]
     signal = sorted((_reached(one, kept), one.name) for one in wrong)
     return Calibration(
         exercise=exercise.name,
@@ -190,7 +203,7 @@ def _summarise(
         gap=questions.widest_gap(exercise.tolerance),
         blind=int((survivors[:kept] > BLIND_SHARE).sum()),
         tolerance=exercise.tolerance,
-        suggested=_suggest(exercise.tolerance, questions.asked, noise[:kept]),
+        suggested=_suggest(exercise.tolerance, questions.asked, steady),
     )
 
 
@@ -210,10 +223,17 @@ def _reached(one: Measured, kept: int) -> float:
     return float(one.margins[:kept].max(initial=0.0))
 
 
-def _suggest(tolerance: Tolerance, questions: Sequence[Question], noise: np.ndarray) -> Tolerance:
-    """Take the condition-free floor from the better-conditioned half, the slope from the rest."""
-    if not questions:
+def _suggest(
+    tolerance: Tolerance, questions: Sequence[Question], right: Sequence[Measured]
+) -> Tolerance:
+    """Take the condition-free floor from the better-conditioned half, the slope from the rest.
+
+    Args:
+        right: variants that answered every case: an error without a size suggests none.
+    """
+    if not questions or not right:
         return tolerance
+    noise = _noise(right)[: len(questions)]
     bounds = np.array([tolerance.bound(question.expected) for question in questions])
     scales = np.array([question.expected.scale for question in questions])
     conditions = np.array([question.expected.condition for question in questions])

@@ -8,15 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import CACHE
+from processes import PATIENCE_S
 
 import reference
 from grader.authoring.calibration import Calibration, calibrate
 from grader.authoring.plot import Point, draw, points_of_calibration
-from grader.authoring.programs import misconceptions, right_variants
+from grader.authoring.programs import Program, misconceptions, right_variants
 from grader.authoring.suites import prepare, with_probes
 from grader.authoring.survey import Survey
 from grader.errors import UsageError
-from grader.model import Exercise
+from grader.model import Deadlines, Exercise
+from grader.questions import Questions
 
 SurveyOf = Callable[[Exercise], Survey]  # type: ignore[type-arg]
 
@@ -90,6 +92,31 @@ def test_a_float64_evaluation_of_another_function_is_refused(
     (folder / "exact.py").write_text(exact.replace("Exact(output,", "Exact(output * 1.01,"))
     problems = measure(reference.load(str(folder)), survey_of).problems
     assert any(problem.startswith("exact: the reference is") for problem in problems), problems
+
+
+def test_a_right_variant_that_raises_is_named_and_suggests_nothing(
+    tiny: Exercise, survey_of: SurveyOf
+) -> None:
+    questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
+    torn = Program("torn", "right variant", b"def tiny_layer_forward(*a): raise KeyError")
+    reference, *_ = right_variants(tiny)
+    bank = [reference, torn, *misconceptions(tiny)]
+    found = calibrate(tiny, survey_of(tiny), questions, bank)
+    assert found.problems == [
+        "noise: the right variant torn reaches inf of its bound, where 0.5 is allowed"
+    ]
+    assert 0 < found.suggested.relative < 1e-3
+
+
+def test_a_right_variant_that_is_out_of_time_is_not_called_noisy(
+    tiny: Exercise, survey_of: SurveyOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
+    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=1.0)
+    monkeypatch.setattr(Questions, "deadlines", property(lambda questions: few))
+    slow = Program("slow", "right variant", b"import time\ntime.sleep(60)")
+    with pytest.raises(UsageError, match=r"variant slow could not be measured: .* in time"):
+        calibrate(tiny, survey_of(tiny), questions, [slow, *misconceptions(tiny)])
 
 
 def test_without_misconceptions_there_is_no_signal(tiny: Exercise, survey_of: SurveyOf) -> None:
