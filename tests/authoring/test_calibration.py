@@ -112,7 +112,7 @@ def test_a_right_variant_that_is_out_of_time_is_not_called_noisy(
     tiny: Exercise, survey_of: SurveyOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
-    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=1.0)
+    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=0.1)
     monkeypatch.setattr(Questions, "deadlines", property(lambda questions: few))
     slow = Program("slow", "right variant", b"import time\ntime.sleep(60)")
     with pytest.raises(UsageError, match=r"variant slow could not be measured: .* in time"):
