@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 from grader.errors import UsageError
 from grader.service import assembly
 from grader.service.app import create_app
+from grader.service.core import Service
 from grader.service.log import configure
 from grader.service.lti.ags.runner import Grades
 from grader.service.settings import Settings
@@ -63,7 +64,8 @@ def work(settings: Settings) -> None:
     """Grade and send results until SIGTERM or Ctrl-C; then finish what is under way.
 
     Raises:
-        UsageError: the settings are the embedded service's, which does this itself.
+        UsageError: the settings are the embedded service's, which does this itself, or the port of
+            the metrics is not free.
     """
     if settings.is_embedded:
         raise UsageError("a worker needs GRADER_DATABASE_URL; on SQLite, grader serve does it all")
@@ -73,7 +75,7 @@ def work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
+        _serve_metrics(settings, service)
     beside = (grading, Sender(service), Grades(service), Upkeep(service))
     for one in beside:
         one.start()
@@ -81,6 +83,14 @@ def work(settings: Settings) -> None:
     for one in reversed(beside):
         one.stop()
     service.database.close()
+
+
+def _serve_metrics(settings: Settings, service: Service) -> None:
+    try:
+        start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
+    except OSError as error:
+        where = f"{settings.host}:{settings.metrics_port}"
+        raise UsageError(f"GRADER_METRICS_PORT: {where}: {error.strerror}") from None
 
 
 class _Server(uvicorn.Server):

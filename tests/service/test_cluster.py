@@ -1,14 +1,18 @@
 """On PostgreSQL many processes share the work, and lose none of it when they die."""
 
 import dataclasses
+import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from processes import until
+from processes import PATIENCE_S, until
 from sqlalchemy import func, select, text, update
 
 from grader.service import grading, regrading, submissions
@@ -190,6 +194,24 @@ def test_workers_that_are_killed_lose_nothing(
         rows = select(Result.submission_id, func.count()).group_by(Result.submission_id)
         assert dict(session.execute(rows).all()) == each  # type: ignore[arg-type]
         assert max(session.scalars(select(Grading.tries))) <= 3
+
+
+def test_a_worker_whose_port_is_taken_ends_and_names_the_setting(clustered: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        chosen = {
+            "GRADER_DATABASE_URL": clustered.settings.url,
+            "GRADER_METRICS_PORT": str(port),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "grader", "worker"],
+            env={**os.environ, **chosen},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    said = f"grader: GRADER_METRICS_PORT: 127.0.0.1:{port}: Address already in use\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_a_frozen_workers_job_goes_to_another_and_its_waking_changes_nothing(
