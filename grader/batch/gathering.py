@@ -97,7 +97,8 @@ def _class_in(source: Path) -> Path:
         if len(names) != 1 or exports.is_students(names[0]):
             break
         root = root / names[0]
-        if root.is_symlink() or not root.is_dir():
+        is_open = root.is_dir() and os.access(root, os.R_OK | os.X_OK)
+        if root.is_symlink() or not is_open:  # one student's, and the job will say so
             break
     return source
 
