@@ -26,11 +26,13 @@ from grader.environment import worker_image
 from grader.judge import Judge
 from grader.model import Deadlines, Exercise, Report, Sandbox, Submission
 from grader.oracle import Oracle
-from grader.questions import Questions
+from grader.questions import Questions, pose
+from grader.rehearsal import steps
 from grader.runtime import compile_cache
-from grader.sandbox.choice import FORKING, LAUNCHERS
+from grader.sandbox.choice import FORKING, LAUNCHERS, choose
 from grader.sandbox.forking import Forking
 from grader.sandbox.setup import Setup
+from grader.sandbox.warm import WarmForking
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,6 +41,8 @@ ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures" / "resnet_classifier"
 CACHE = Path(os.environ.get("GRADER_CACHE", ROOT / ".cache")).absolute()
 WORKER_IMAGE = worker_image()
+CASES = 40
+"""Are asked by judge, below."""
 
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
@@ -158,6 +162,23 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     found.close()
 
 
+def warm_wall(exercise: Exercise, oracle: Oracle, cases: int) -> WarmForking:  # type: ignore[type-arg]
+    """Return a wall whose workers are forked with what this many cases need compiled.
+
+    It wants to be closed.
+    """
+    sandbox_called("bubblewrap", "forked")  # skips, or fails, where it cannot work
+    asked = pose(exercise, oracle, exercise.default_seed, cases).suite.cases
+    rehearsal = tuple(steps(exercise, oracle, asked))
+    for step in rehearsal:
+        oracle.rehearse(step)
+    secrets = (CACHE / "expected.sqlite",)
+    setup = Setup(compile_cache(CACHE), secrets, rehearsal)
+    chosen = choose("bubblewrap", setup, workers="fork")
+    assert isinstance(chosen, WarmForking)
+    return chosen
+
+
 @pytest.fixture(scope="session")
 def bubblewrap() -> Sandbox:
     return sandbox_called("bubblewrap")
@@ -165,7 +186,8 @@ def bubblewrap() -> Sandbox:
 
 @pytest.fixture(scope="session")
 def judge(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
-    return Judge(exercise, bubblewrap, oracle)
+    """Asks fewer cases than the product; tests/test_fixtures.py asks them all."""
+    return Judge(exercise, bubblewrap, oracle, cases=CASES)
 
 
 @pytest.fixture(scope="session")

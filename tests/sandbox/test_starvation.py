@@ -13,6 +13,7 @@ from processes import descendants
 
 from grader.errors import RunError, SandboxError, TimeLimitExceeded
 from grader.model import Deadlines, Sandbox, Worker
+from grader.sandbox.session import Session
 
 LOADED_BY = 8
 """Processes that loop on the worker's only processor: it gets a ninth of it, or less."""
@@ -121,11 +122,12 @@ def test_so_is_time_that_the_disk_takes(bubblewrap: Sandbox) -> None:
 
 
 def test_who_had_no_processor_until_the_very_end_is_not_judged(bubblewrap: Sandbox) -> None:
-    with (
-        starved(bubblewrap, LOOPS, repeat_s=60.0, total_s=4.0) as worker,
-        pytest.raises(SandboxError, match="no processor for"),
-    ):
-        call(worker)
+    with starved(bubblewrap, LOOPS) as worker:
+        assert isinstance(worker, Session)
+        # Only now: until the others looped, which took its time too, it had the processor.
+        worker.begin(Deadlines(first_s=60.0, repeat_s=60.0, total_s=4.0))
+        with pytest.raises(SandboxError, match="no processor for"):
+            call(worker)
 
 
 def test_who_is_left_no_time_by_our_preparing_is_not_judged(bubblewrap: Sandbox) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import CACHE, FIXTURES, deadlines_of, sandbox_called
+from conftest import FIXTURES, deadlines_of, sandbox_called, warm_wall
 
 from grader.errors import InternalError, InvalidSubmission, Missed
 from grader.intake import read_submission
@@ -20,7 +20,6 @@ from grader.oracle import Oracle
 from grader.questions import Questions, pose
 from grader.rehearsal import steps
 from grader.report.document import differences
-from grader.runtime import compile_cache
 from grader.sandbox.choice import choose
 from grader.sandbox.forking import FORKED
 from grader.sandbox.setup import Setup
@@ -53,16 +52,8 @@ NAMES = list(EVERY if os.environ.get("EVERY_FIXTURE") == "true" else SAMPLE)
 
 @pytest.fixture(scope="module")
 def warm(exercise: Exercise, oracle: Oracle) -> Iterator[WarmForking]:
-    sandbox_called("bubblewrap", "forked")  # skips, or fails, where it cannot work
-    asked = pose(exercise, oracle, exercise.default_seed, CASES).suite.cases
-    rehearsal = tuple(steps(exercise, oracle, asked))
-    for step in rehearsal:
-        oracle.rehearse(step)
-    setup = Setup(compile_cache(CACHE), rehearsal=rehearsal)
-    chosen = choose("bubblewrap", setup, workers="fork")
-    assert isinstance(chosen, WarmForking)
-    with closing(chosen):
-        yield chosen
+    with closing(warm_wall(exercise, oracle, CASES)) as wall:
+        yield wall
 
 
 def graded(name: str, exercise: Exercise, sandbox: Sandbox, oracle: Oracle) -> Report:
