@@ -67,7 +67,9 @@ def starving(pids: list[int]) -> Iterator[None]:
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread), processor)
     looping = f"import os; os.sched_setaffinity(0, {processor})\nwhile True: pass"
-    others = [subprocess.Popen([sys.executable, "-c", looping]) for _ in range(LOADED_BY)]
+    # Kernels may share processors among sessions first: each has one of its own, as the worker has.
+    command = [sys.executable, "-c", looping]
+    others = [subprocess.Popen(command, start_new_session=True) for _ in range(LOADED_BY)]
     try:
         time.sleep(0.5)  # all of them loop
         yield
