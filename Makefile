@@ -16,9 +16,11 @@ NO_LIBRARY := images deploy integrations platforms/test_containers.py sandbox/te
     test_accuracy.py test_architecture.py
 # They grade much that calls no more of a library than the tests that are left.
 SAME_CALLS := authoring/test_adequacy.py authoring/test_calibration.py \
-    batch/test_batch_command.py batch/test_job_ends.py \
-    diagnosis/test_diagnosis.py report/test_html_browser.py service/lti/test_staff_browser.py \
-    service/lti/test_student_browser.py service/test_judging.py test_try.py xqueue/test_openedx.py
+    batch/test_batch_command.py batch/test_job_ends.py batch/test_pool.py \
+    diagnosis/test_diagnosis.py report/test_html_browser.py sandbox/test_forgetting.py \
+    sandbox/test_forking.py service/lti/test_staff_browser.py \
+    service/lti/test_student_browser.py service/test_judging.py test_judge.py test_try.py \
+    xqueue/test_openedx.py
 NOT_AGAIN := not hostile and not rejected and not (accepted and resnet) and not runsc \
     and not confined and not killed and not crash_of_ours
 
