@@ -41,8 +41,6 @@ ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures" / "resnet_classifier"
 CACHE = Path(os.environ.get("GRADER_CACHE", ROOT / ".cache")).absolute()
 WORKER_IMAGE = worker_image()
-CASES = 40
-"""Are asked by judge, below."""
 
 settings.register_profile("tests", deadline=None, derandomize=True, database=None)
 settings.load_profile("tests")
@@ -186,8 +184,7 @@ def bubblewrap() -> Sandbox:
 
 @pytest.fixture(scope="session")
 def judge(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
-    """Asks fewer cases than the product; tests/test_fixtures.py asks them all."""
-    return Judge(exercise, bubblewrap, oracle, cases=CASES)
+    return Judge(exercise, bubblewrap, oracle)
 
 
 @pytest.fixture(scope="session")
