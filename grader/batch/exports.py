@@ -40,7 +40,7 @@ _MOODLE = re.compile(
 # typed into the page is "doejane_12345_text.html", a link "doejane_12345_link.html".
 _CANVAS = re.compile(
     r"(?:(?P<name>(?:\w|[^\x00-\x7f])+?)_)??(?P<late>LATE_)?(?P<id>\d+|anon_[A-Za-z0-9]+)_"
-    r"(?:\d+_(?P<file>.+)|(?P<typed>(?:text|link)\.html))",
+    r"(?:(?P<attachment>\d+)_(?P<file>.+)|(?P<typed>(?:text|link)\.html))",
     re.DOTALL,
 )
 _GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
@@ -84,13 +84,19 @@ def all_from_canvas(names: Iterable[str]) -> bool:
     """Whether a folder is an export of Canvas: all of it, and no user has two names.
 
     One name says too little: "alice_1_2_final.py" may be anybody's, and whoever is taken for the
-    same user is graded as one.
+    same user is graded as one. Nor has a user two files of one attachment's number, which
+    "hw_2026_11_alice.py" and "hw_2026_11_bob.py" would be.
     """
     users: dict[str, str] = {}
-    count = 0
+    attachments: set[tuple[str, str]] = set()
     for name in names:
-        found = from_canvas(name)
-        if found is None or users.setdefault(found.owner, found.student_name) != found.student_name:
+        found, named = _CANVAS.fullmatch(name), from_canvas(name)
+        if found is None or named is None:
             return False
-        count += 1
-    return count > 0
+        if users.setdefault(named.owner, named.student_name) != named.student_name:
+            return False
+        attachment = (named.owner, found["attachment"] or found["typed"])
+        if attachment in attachments:
+            return False
+        attachments.add(attachment)
+    return bool(users)

@@ -6,20 +6,22 @@ one student, one at a time and bounded.
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from grader.batch import exports
 from grader.errors import UsageError
-from grader.intake import Found
-from grader.intake.archives import member_file
+from grader.intake import Found, IntakeLimits
+from grader.intake.archives import in_reach, member_file
 from grader.intake.choice import is_noise
+from grader.intake.files import refuse_many_entries
 from grader.text import printable
 
 _MOST_MEMBERS = 500_000
 _MOST_METADATA_BYTES = 1 << 30
+_LIMITS = IntakeLimits()
 
 
 class Top(NamedTuple):
@@ -44,14 +46,14 @@ class Archive:
         except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError) as error:
             reason = printable(str(error), 80)
             raise UsageError(f"{path} is not a readable zip archive ({reason})") from None
-        members = [one for one in self._archive.infolist() if not one.is_dir()]
+        members = self._archive.infolist()
         if len(members) > _MOST_MEMBERS:
             raise UsageError(f"{path} holds more than {_MOST_MEMBERS} files; split it")
-        named = [(_parts(one), one) for one in members]
-        self._members = {
-            "/".join(parts): one for parts, one in named if parts and not any(map(is_noise, parts))
-        }
+        named = [("/".join(_parts(one)), one) for one in members]
+        self._files = {name: one for name, one in named if name and not one.is_dir()}
+        self._folders = {name for name, one in named if name and one.is_dir()} - set(self._files)
         self._above = self._class_folder()
+        self._below = self._by_top()
 
     def __enter__(self) -> "Archive":
         return self
@@ -66,31 +68,35 @@ class Archive:
 
     def tops(self) -> Iterator[Top]:
         """Yield what lies at the top, or in the one folder that holds everything."""
-        stamps: dict[tuple[str, bool], list[object]] = {}
-        for name, member in self._members.items():
-            first, slash, _ = name[len(self._above) :].partition("/")
-            stamp = (name, member.CRC, member.file_size)
-            stamps.setdefault((first, bool(slash)), []).append(stamp)
-        for (first, is_folder), stamped in stamps.items():
-            yield Top(first, self._above + first + ("/" if is_folder else ""), is_folder, stamped)
+        for place, names in self._below.items():
+            files = [(name, self._files[name]) for name in names if name in self._files]
+            stamps = [(name, one.CRC, one.file_size) for name, one in files]
+            name = place[len(self._above) :].removesuffix("/")
+            yield Top(name, place, place.endswith("/"), stamps)
 
     def metadata(self) -> bytes | None:
         """Return Gradescope's metadata, if there are any."""
-        member = self._members.get(self._above + exports.METADATA)
+        member = self._files.get(self._above + exports.METADATA)
         if member is None:
             return None
         with self._archive.open(member) as stream:
             return stream.read(_MOST_METADATA_BYTES)
 
     def files(self, place: str, name: str) -> list[Found]:
-        """Return the file at a place by the name given, or the files of a folder by their own."""
+        """Return the file at a place by the name given, or the files of a folder by their own.
+
+        Raises:
+            InvalidSubmission: the folder holds more than intake would read of one.
+        """
         if not place.endswith("/"):
-            member = self._members.get(place)
+            member = self._files.get(place)
             return [] if member is None else [member_file(self._archive, member, name)]
+        below = sorted(one[len(place) :] for one in self._below.get(place, []))
+        refuse_many_entries(_entered(below, _LIMITS.depth), _LIMITS)
         return [
-            member_file(self._archive, member, one[len(place) :])
-            for one, member in self._members.items()
-            if one.startswith(place)
+            member_file(self._archive, self._files[place + one], one)
+            for one in below
+            if place + one in self._files and in_reach(one.split("/"), _LIMITS)
         ]
 
     def _class_folder(self) -> str:
@@ -108,7 +114,7 @@ class Archive:
     def _only_folder(self, above: str) -> str:
         """Return "folder/" when everything lies in one that is no student's; "" otherwise."""
         names = self._names(above)
-        loose = any(above + name in self._members for name in names)
+        loose = any(above + name in self._files for name in names)
         if loose or len(names) != 1:
             return ""
         (only,) = names
@@ -116,7 +122,33 @@ class Archive:
 
     def _names(self, above: str) -> set[str]:
         """Return the names of what lies in a folder that holds everything."""
-        return {name[len(above) :].partition("/")[0] for name in self._members}
+        everything = (name for name in (*self._files, *self._folders) if name.startswith(above))
+        names = {name[len(above) :].partition("/")[0] for name in everything}
+        return {name for name in names if name and not is_noise(name)}
+
+    def _by_top(self) -> dict[str, list[str]]:
+        """Return, for each file and each folder ("a/") at the top, all that is or lies below it."""
+        below: dict[str, list[str]] = {}
+        for name in (*self._files, *self._folders):
+            if not name.startswith(self._above):
+                continue
+            first, slash, _ = name[len(self._above) :].partition("/")
+            if first and not is_noise(first):
+                folder = bool(slash) or name in self._folders
+                below.setdefault(self._above + first + "/" * folder, []).append(name)
+        return below
+
+
+def _entered(paths: Iterable[str], depth: int) -> int:
+    """Count the entries that reading a folder meets: it enters no cache, and not every depth."""
+    met = set()
+    for path in paths:
+        parts = path.split("/")
+        for count, part in enumerate(parts[: depth + 1], 1):
+            met.add("/".join(parts[:count]))
+            if is_noise(part):
+                break
+    return len(met - {""})
 
 
 def _parts(member: zipfile.ZipInfo) -> list[str]:

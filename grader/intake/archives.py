@@ -53,15 +53,15 @@ def archive_files(data: bytes, limits: IntakeLimits) -> Iterator[list[Found]]:
         for member in members:
             _check_way_out(member)
         yield [
-            member_file(archive, member, "/".join(parts))
+            _refused_if_unusual(member_file(archive, member, "/".join(parts)))
             for member in members
-            if _in_reach(parts := _parts(member), limits) and not member.is_dir()
+            if in_reach(parts := _parts(member), limits) and not member.is_dir()
         ]
 
 
 def member_file(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> Found:
     """Return one member as a file to choose from, by whatever path it is to be known."""
-    return Found(path, partial(_inflate, archive, member), _refusal(member))
+    return Found(path, partial(_inflate, archive, member, printable(path)), _refusal(member))
 
 
 def _opened(data: bytes) -> zipfile.ZipFile:
@@ -94,27 +94,33 @@ def _parts(member: zipfile.ZipInfo) -> list[str]:
     return [part for part in member.orig_filename.split("/") if part not in ("", ".")]
 
 
-def _in_reach(parts: list[str], limits: IntakeLimits) -> bool:
+def in_reach(parts: list[str], limits: IntakeLimits) -> bool:
+    """Whether a file is looked at: not too far down, nowhere in what tools leave behind."""
     return 0 < len(parts) <= limits.depth + 1 and not any(is_noise(part) for part in parts)
 
 
 def _refusal(member: zipfile.ZipInfo) -> str:
     """Return why a member may not be read, or nothing."""
     mode = member.external_attr >> 16
-    name = member.orig_filename
     refusals = {
         "is a link": stat.S_ISLNK(mode),
         "is not a regular file": stat.S_IFMT(mode) not in (0, stat.S_IFREG),
         "is encrypted": bool(member.flag_bits & _ENCRYPTED),
         "is compressed in an unusual way": member.compress_type not in _METHODS,
-        "has an unusual name": "\\" in name or printable(name, len(name) + 3) != name,
     }
     return next((reason for reason, holds in refusals.items() if holds), "")
 
 
-def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+def _refused_if_unusual(found: Found) -> Found:
+    path = found.path
+    is_usual = "\\" not in path and printable(path, len(path) + 3) == path
+    if found.refusal or is_usual:
+        return found
+    return Found(path, found.read, "has an unusual name")
+
+
+def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo, shown: str, limit: int) -> bytes:
     """Return a member's bytes; the declared size is not trusted, one byte too many is read."""
-    shown = printable(member.orig_filename)
     try:
         with archive.open(member) as stream:
             data = stream.read(limit + 1)

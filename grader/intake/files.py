@@ -58,6 +58,18 @@ def folder_files(path: Path, limits: IntakeLimits) -> Iterator[list[Found]]:
         os.close(root)
 
 
+def refuse_many_entries(count: int, limits: IntakeLimits) -> None:
+    """Refuse a folder of more entries than are looked through.
+
+    Raises:
+        InvalidSubmission: it holds more.
+    """
+    if count > limits.entries:
+        raise InvalidSubmission(
+            f"The folder holds more than {limits.entries} entries; send only the code."
+        )
+
+
 def _walk(root: int, limits: IntakeLimits) -> Iterator[Found]:
     """Yield what lies in a folder and `limits.depth` folders down; links are not entered."""
     waiting: list[tuple[str, ...]] = [()]
@@ -66,10 +78,7 @@ def _walk(root: int, limits: IntakeLimits) -> Iterator[Found]:
         above = waiting.pop()
         for entry in _entries(root, above):
             count += 1
-            if count > limits.entries:
-                raise InvalidSubmission(
-                    f"The folder holds more than {limits.entries} entries; send only the code."
-                )
+            refuse_many_entries(count, limits)
             if is_noise(entry.name):
                 continue
             parts = (*above, entry.name)

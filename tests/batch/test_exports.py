@@ -59,6 +59,22 @@ def test_a_folder_is_canvas_only_as_a_whole_and_where_no_user_has_two_names() ->
     assert not exports.all_from_canvas([])
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["submission_2026_11_24_alice.py", "submission_2026_11_24_bob.py"],
+        ["2026_11_24_alice.py", "2026_11_25_bob.ipynb"],
+        ["week_3_1_alice.py", "week_3_1_bob.py"],
+        ["doejane_1_text.html", "doejane_LATE_1_text.html"],
+    ],
+)
+def test_no_user_of_canvas_has_two_files_of_one_number(names: list[str]) -> None:
+    assert all(exports.from_canvas(name) for name in names)
+    assert not exports.all_from_canvas(names)
+    of_a_group = ["doejane_1_10_hw.py", "roejohn_2_10_hw.py"]
+    assert exports.all_from_canvas(of_a_group)
+
+
 def test_gradescope() -> None:
     found = exports.from_gradescope("submission_123456")
     assert found is not None and found.owner == "submission_123456"

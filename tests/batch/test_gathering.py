@@ -239,6 +239,58 @@ def test_what_is_no_class_is_named(tmp_path: Path, name: str) -> None:
         gather(tmp_path / name)
 
 
+ODD = {
+    "محمد\u200cعلی رضایی_2_assignsubmission_file_/hw.py": SOURCE,
+    "山田\u3000太郎_3_assignsubmission_file_/\u00a0hw.py": SOURCE,
+    "Jane\u00a0Doe_4_assignsubmission_file_hw\u202f2.py": SOURCE,
+}
+DEEP = {
+    "alice/a/b/c/hw.py": SOURCE,
+    "bob/a/b/c/d/hw.py": SOURCE,
+    "carol/.hw.py": SOURCE,
+    "dave/.venv/x.py": SOURCE,
+    "dave/hw.py": SOURCE,
+    **{f"erin/venv/{number}.py": "" for number in range(999)},
+    "erin/submission.py": SOURCE,
+    **{f"frank/venv/{number}.py": "" for number in range(998)},
+    "frank/submission.py": SOURCE,
+    **{f"grace/.venv/{number}.py": "" for number in range(1001)},
+    "grace/submission.py": SOURCE,
+}
+
+
+def outcomes(source: Path) -> dict[str, bytes | str]:
+    """Read everything: the source, or why there is none."""
+    found: dict[str, bytes | str] = {}
+    for id, entry in by_id(source).items():
+        try:
+            found[id] = source_of(source, entry)
+        except InvalidSubmission as error:
+            found[id] = str(error)
+    return found
+
+
+@pytest.mark.parametrize("export", [MOODLE, CANVAS, GRADESCOPE, ODD, DEEP])
+def test_a_class_is_read_alike_unpacked_and_as_an_archive(
+    tmp_path: Path, export: dict[str, str]
+) -> None:
+    root = lay(tmp_path / "export", export)
+    (root / "zoe_9_assignsubmission_file_" if export is ODD else root / "zoe").mkdir()
+    with_folders = tmp_path / "export.zip"
+    with zipfile.ZipFile(with_folders, "w") as archive:
+        for path in sorted(root.rglob("*")):
+            archive.write(path, path.relative_to(root))
+    unpacked = outcomes(root)
+    assert outcomes(with_folders) == unpacked
+    if export is ODD:
+        assert sum(one == SOURCE.encode() for one in unpacked.values()) == 3
+    if export is DEEP:
+        assert {id for id, one in unpacked.items() if one == SOURCE.encode()} == {
+            *("alice", "dave", "frank", "grace")
+        }
+        assert "more than 1000 entries" in str(unpacked["erin"])
+
+
 def test_a_member_that_leads_out_of_the_archive_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "export.zip"
     with zipfile.ZipFile(target, "w") as archive:

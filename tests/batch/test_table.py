@@ -22,7 +22,13 @@ def test_a_formula_is_text(text: str) -> None:
     assert cell(text).startswith("'")
 
 
-@pytest.mark.parametrize("value", ["Jane", "a=b", "", 12, -1, 0.5])
+@pytest.mark.parametrize("text", ["x;=cmd|' /C calc'!A0", "a;=1+1;.py", "a; @SUM(A1)", ";\t=1"])
+def test_a_formula_is_text_where_a_semicolon_ends_a_cell(text: str) -> None:
+    shown = next(csv.reader([cell(text)], delimiter=";"))
+    assert not [one for one in shown if one.lstrip(" ").startswith(("=", "@", "\\t"))]
+
+
+@pytest.mark.parametrize("value", ["Jane", "a=b", "a;b", "a; b=c", "", 12, -1, 0.5])
 def test_what_is_no_formula_stays(value: object) -> None:
     assert cell(value) == str(value)
 
