@@ -35,7 +35,7 @@ def points_of_check(found: Adequacy) -> list[Point]:
 def points_of_calibration(found: Calibration) -> list[Point]:
     """Return a point a variant of the reference."""
     return [
-        *(Point(name, True, margin) for name, margin in found.noise.items()),
+        *(Point(name, True, _finite(margin)) for name, margin in found.noise.items()),
         *(Point(name, False, _finite(margin)) for name, margin in found.signal.items()),
     ]
 

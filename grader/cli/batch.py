@@ -101,8 +101,10 @@ def batch(
         known = Roster([]) if roster is None else read_roster(roster)
         found = gather(folder)
         found = found._replace(entries=[known.name(entry) for entry in found.entries])
+        if found.platform:
+            typer.echo(f"read as an export of {found.platform}", err=True)
         if found.ignored:
-            typer.echo(f"not submissions: {', '.join(found.ignored[:20])}", err=True)
+            typer.echo(f"not submissions: {_some(found.ignored)}", err=True)
         with open_record(order) as record, _stopping_on_request():
             done = sum(map(record.holds, found.entries))
             try:
@@ -139,6 +141,12 @@ def _refuse_output_inside(folder: Path, output: Path) -> None:
     """Reports among the submissions would be graded by the next run."""
     if folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{output} lies inside {folder}; choose a folder elsewhere")
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    left = len(names) - most
+    rest = [f"and {left} more, see class.html"] if left > 0 else []
+    return ", ".join([*names[:most], *rest])
 
 
 def _go_on() -> str:

@@ -28,6 +28,7 @@ from grader.platforms import NAMES, find
 from grader.platforms.order import Order, order_for, read_metadata
 from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
 from grader.platforms.settings import FEEDBACK, read
+from grader.report.placing import is_written_through, place
 
 _MOST_BYTES = 64 << 20
 _AGAIN_BEFORE = 0.4
@@ -86,7 +87,7 @@ def supervise(
         metadata = {}
         fallback = platform.not_judged(platform.circumstances())
     try:
-        if order.result:
+        if order.result and not is_written_through(Path(order.result)):  # a pipe takes no second
             put(fallback, order.result)
         if "settings" in order.given and not os.path.exists(order.settings):
             # No usage error: whoever waits for the result is a student, and gets one.
@@ -231,15 +232,9 @@ def put(delivery: Delivery, result: str) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), result)
     target.parent.mkdir(parents=True, exist_ok=True)
     for name, data in delivery.beside.items():
-        _replace(target.with_name(name), data)
+        place(target.with_name(name), data)
     if delivery.document is not None:
-        _replace(target, delivery.document)
-
-
-def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.partial")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+        place(target, delivery.document)
 
 
 def _ending(code: int) -> str:

@@ -1,10 +1,12 @@
 """Put a report where it is wanted, in the form that is wanted."""
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from rich.console import Console
 
@@ -12,6 +14,7 @@ from grader.errors import UsageError
 from grader.model import Report
 from grader.report import document
 from grader.report.format import Format
+from grader.report.placing import is_written_through, place
 from grader.report.printing import printing
 from grader.report.terminal import show
 
@@ -60,15 +63,7 @@ def put(text: str, target: Path | None) -> None:
             sys.stdout.flush()
         return
     try:
-        if target.exists() and not target.is_file():  # renamed over, /dev/null would be a file
-            target.write_text(text, encoding="utf-8")
-            return
-        temporary = target.with_name(f".{target.name}.partial")
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the name without the text
-        temporary.replace(target)
+        place(target, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
 
@@ -77,7 +72,7 @@ def refuse_unwritable(*targets: Path | None) -> None:
     """Refuse a file that put could not write, before minutes are spent on what goes into it.
 
     Raises:
-        UsageError: a target is a folder, or lies in none.
+        UsageError: a target is a folder, lies in none, or may not be written.
     """
     for target in targets:
         if target is None:
@@ -86,6 +81,19 @@ def refuse_unwritable(*targets: Path | None) -> None:
             raise UsageError(f"cannot write {target}: it is a folder; name a file")
         if not target.parent.is_dir():
             raise UsageError(f"cannot write {target}: there is no folder {target.parent}")
+        try:
+            _try_to_open(target)
+        except OSError as error:
+            raise UsageError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _try_to_open(target: Path) -> None:
+    if is_written_through(target):
+        if not os.access(target, os.W_OK):  # opened, a pipe would wait for who reads it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    else:
+        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
 
 
 def sync(folder: Path) -> None:

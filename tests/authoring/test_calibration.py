@@ -1,6 +1,8 @@
 """Calibration measures noise and signal, and refuses a bound that does not separate them."""
 
 import dataclasses
+import math
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +136,18 @@ def test_a_picture_shows_every_program(calibration: Calibration, tmp_path: Path)
     text = (tmp_path / "plot.svg").read_text()
     assert "the bound" in text
     assert "no_relu" in text
+
+
+def test_a_right_program_without_a_bound_is_drawn_at_the_top(
+    calibration: Calibration, tmp_path: Path
+) -> None:
+    noise = {**calibration.noise, "overflows": math.inf}
+    points = points_of_calibration(msgspec.structs.replace(calibration, noise=noise))
+    draw(points, "tiny", tmp_path / "plot.svg")
+    text = (tmp_path / "plot.svg").read_text()
+    assert "overflows" in text
+    assert "1 at the top returned nothing to compare" in text
+    assert "nan" not in text and "inf" not in re.sub(r"<!--.*?-->", "", text)
 
 
 def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -125,6 +125,19 @@ def test_everything_that_is_promised_is_written(mixed: Path, graded: Path) -> No
     assert not list(graded.rglob("*.partial"))
 
 
+def test_whose_export_it_is_and_what_is_no_submission_are_said(tmp_path: Path) -> None:
+    hers = tmp_path / "class" / "Jane Doe_7_assignsubmission_file_"
+    hers.mkdir(parents=True)
+    (hers / "submission.py").write_text("x = (\n")
+    for number in range(22):
+        (tmp_path / "class" / f"notes {number:02}.docx").touch()
+    done = batch(tmp_path / "class", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "read as an export of Moodle" in done.stderr
+    assert "notes 19.docx, and 2 more, see class.html" in done.stderr
+    assert "notes 21.docx" in (tmp_path / "out" / "class.html").read_text()
+
+
 def test_resuming_grades_what_is_new_or_changed_and_nothing_else(
     mixed: Path, graded: Path, tmp_path: Path
 ) -> None:

@@ -68,6 +68,12 @@ def test_page_tells_what_happened(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [PAGE]
 
 
+def test_every_file_that_is_no_submission_is_named(tmp_path: Path) -> None:
+    names = [f"students homework answer number {number:03}.docx" for number in range(150)]
+    text = page(tmp_path, a_class(), ignored=names)
+    assert all(name in text for name in names)
+
+
 def test_hostile_text_is_text(tmp_path: Path) -> None:
     text = whole_page(tmp_path)
     assert "<script" not in text

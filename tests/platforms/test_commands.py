@@ -14,7 +14,7 @@ from samples import internal_error, wrong_answer
 from grader.cli.common import SandboxName
 from grader.platforms import NAMES, find, supervisor
 from grader.platforms.platform import NOT_JUDGED
-from grader.report.document import to_json
+from grader.report.document import from_json, to_json
 from grader.report.views import for_student
 
 
@@ -116,6 +116,18 @@ def test_a_platform_has_a_form_of_its_own(stored: Path) -> None:
     done = grader("render", stored, "--platform", "gradescope", "--format", "html")
     assert (done.returncode, done.stdout) == (2, "")
     assert "leave out --format html" in done.stderr
+
+
+def test_a_pipe_gets_one_result_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, sent = tmp_path / "result", tmp_path / "hw"
+    os.mkfifo(pipe)
+    sent.mkdir()
+    (sent / "submission.py").write_text("x = (\n")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    grader("run", "--platform", "json", "--submission", sent, "--output", pipe)
+    with os.fdopen(reader, "rb") as opened:
+        assert from_json(opened.read()).verdict == "invalid_submission"
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize("target", ["", ".", "/"])

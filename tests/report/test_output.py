@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import UsageError
-from grader.report.output import put
+from grader.report.output import put, refuse_unwritable
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -23,6 +23,35 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"text"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_a_link_is_replaced_and_what_it_names_is_left_alone(tmp_path: Path) -> None:
+    kept, link = tmp_path / "kept", tmp_path / "report.json"
+    kept.write_text("kept")
+    link.symlink_to(kept)
+    put("new", link)
+    assert (kept.read_text(), link.read_text(), link.is_symlink()) == ("kept", "new", False)
+
+
+def test_a_name_of_a_stream_is_written_through(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "wb") as stream:
+        put("text", Path(f"/proc/self/fd/{stream.fileno()}"))
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "text")]
+
+
+@pytest.mark.parametrize("target", ["/proc/report.json", "/sys/report.json", "missing/a", "."])
+def test_what_cannot_be_written_is_refused_before_any_work(target: str) -> None:
+    with pytest.raises(UsageError, match="cannot write"):
+        refuse_unwritable(Path(target))
+
+
+def test_looking_whether_a_target_can_be_written_leaves_it_as_it_was(tmp_path: Path) -> None:
+    there, pipe = tmp_path / "there", tmp_path / "pipe"
+    there.write_text("there")
+    os.mkfifo(pipe)
+    refuse_unwritable(there, tmp_path / "new", pipe, Path("/dev/null"))
+    assert {one.name for one in tmp_path.iterdir()} == {"there", "pipe"}
+    assert there.read_text() == "there"
 
 
 @pytest.mark.parametrize("target", ["", ".", "/", ".."])
