@@ -67,6 +67,20 @@ def test_an_nbformat_3_notebook_is_read() -> None:
         ("nnx.Conv?\n?nnx\nnnx.Linear??", "# nnx.Conv?\n# ?nnx\n# nnx.Linear??"),
         ("if x:\n  nnx.Conv?", "if x:\n  pass  # nnx.Conv?"),
         ("x = !ls \\\n  -l\ny = %pwd", "x = None  # !ls \\\n#   -l\ny = None  # %pwd"),
+        ("%time y = f(1)\nprint(y)", "y = f(1)\nprint(y)"),
+        ("if x:\n  y = %time f(1, \\\n    2)", "if x:\n  y = f(1, \\\n    2)"),
+        ("%time\nx = '= %time y'\n%timeit f(1)", "# %time\nx = '= %time y'\n# %timeit f(1)"),
+        ("out = !{sys.executable} -m pip", "out = None  # !{sys.executable} -m pip"),
+        (
+            "a['k'] = !ls\nb[0], c = %x\nr: list = !ls",
+            "a['k'] = None  # !ls\nb[0], c = None  # %x\nr: list = None  # !ls",
+        ),
+        ("\n    x = 1\n    if x:\n        y = 2\n  # z", "\nx = 1\nif x:\n    y = 2\n  # z"),
+        ("  %%bash\n  ls", "# %%bash\n# ls"),
+        (
+            "f(a == '!')\nx = a['='] == '%'\ng(k=1) % 2",
+            "f(a == '!')\nx = a['='] == '%'\ng(k=1) % 2",
+        ),
         ("x = y  # ?\nassert x, '?'\nx != 1", "x = y  # ?\nassert x, '?'\nx != 1"),
     ],
 )

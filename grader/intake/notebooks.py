@@ -9,8 +9,11 @@ from grader.errors import InvalidSubmission
 _BOM = b"\xef\xbb\xbf"
 _MAGIC = re.compile(r"[ \t]*(?:[%!?]|[\w.]+\?{1,2}[ \t]*$)")
 """What IPython takes for its own at the start of a statement: %magic, !command, ?name, name?."""
-_ASSIGNED = re.compile(r"([ \t]*[A-Za-z_][\w., ]*=[ \t]*)([%!][A-Za-z].*)")
-"""The same on the right of an assignment."""
+_TARGET = r"(?:[^=#\"'()\[\]{}]|\[[^]]*\]|\([^)]*\))+=[ \t]*"
+_ASSIGNED = re.compile(rf"({_TARGET})([%!].*)")
+"""The same on the right of an assignment, to whatever; Python has neither sign there."""
+_TIMED = re.compile(rf"({_TARGET}|[ \t]*)%time[ \t]+(\S.*)")
+"""The magic that runs the rest of its line as a statement, which stays defined."""
 _PART = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|#.*|[([{]|[)\]}]|\\$""")
 """What decides whether a statement goes on in the next line."""
 _IN_STRING = {quote: re.compile(rf"(?:\\.|[^\\])*?{quote}") for quote in ('"' * 3, "'" * 3)}
@@ -76,7 +79,7 @@ def _joined(cell: _Cell) -> str:
 
 def _python(cell: str) -> str:
     """Return a cell with its magics commented out."""
-    cell = cell.replace("\r\n", "\n").replace("\r", "\n")
+    cell = _without_indent(cell.replace("\r\n", "\n").replace("\r", "\n"))
     first = cell.lstrip()
     whole = first.startswith("%%") and not _RUNS_PYTHON.match(first)
     lines: list[str] = []
@@ -86,11 +89,21 @@ def _python(cell: str) -> str:
             lines.append("# " + line)
             magic = continued
         else:
-            lines.append(line if statement.is_open else _without_magic(line))
-            magic = lines[-1] != line
+            timed = None if statement.is_open else _TIMED.fullmatch(line)
+            kept = line if timed is None else timed[1] + timed[2]
+            lines.append(kept if statement.is_open else _without_magic(kept))
+            magic = lines[-1] != kept
             statement.read(lines[-1])
         continued = magic and line.endswith("\\")
     return "\n".join(lines)
+
+
+def _without_indent(cell: str) -> str:
+    """Return a cell as IPython reads it: without what its first line is indented by."""
+    lines = cell.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    return "\n".join(line.removeprefix(indent) for line in lines)
 
 
 class _Statement:
