@@ -3,16 +3,17 @@
 `score` overrides the sum of the tests. Hiding any test hides the total, and `hidden` is never
 revealed, so that findings are held back as `after_published`. A test with `status` and no score is
 informational. A timeout of the platform's gives 0 and no results. Source: Gradescope's autograder
-specification and its page on submission_metadata.json (read in 2026).
+specification (read in 2026).
 """
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from grader.platforms import sizing, words
 from grader.platforms.checking import Fields, Problems, read_object
+from grader.platforms.gradescope_history import History
 from grader.platforms.platform import SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
 from grader.text import printable
@@ -24,7 +25,6 @@ MOST_BYTES = 1 << 20
 """Ours: Gradescope names no limit."""
 FORMATS = ("text", "html", "simple_format", "md", "ansi")
 VISIBILITIES = ("hidden", "after_due_date", "after_published", "visible")
-_OURS = "not_judged"
 _LONGEST_HOURS = 100_000.0
 """Eleven years: what is longer than a course, and within what a date can hold."""
 _STATUS = {"passed": "passed", "failed": "failed", "skipped": "failed"}
@@ -40,7 +40,8 @@ _TEST_KEYS = (
 OPTIONS: Mapping[str, Any] = {
     # Points of the whole; 0 takes the report's own, usually 100.
     "points": 0.0,
-    # Findings, by id, that students see once grades are published. This hides their total as well.
+    # Findings, by id, that students see once grades are published. This hides their total as well,
+    # and whatever else tells of the score or of the mistake.
     "after_published": [],
     "leaderboard": False,
     # At most so many graded submissions in so many hours; 0 for no limit.
@@ -83,7 +84,7 @@ class Result(TypedDict):
     tests: list[Test]
     execution_time: NotRequired[float]
     leaderboard: NotRequired[list[Place]]
-    extra_data: dict[str, str]
+    extra_data: dict[str, Any]
 
 
 def result(report: "Report", circumstances: Circumstances, room: sizing.Room) -> Result:
@@ -92,22 +93,33 @@ def result(report: "Report", circumstances: Circumstances, room: sizing.Room) ->
     worth = clamped(report.max_score, 1e9)
     points = clamped(options["points"], 1e9) or worth
     factor = points / worth if worth else 0.0
-    held_back = frozenset(options["after_published"])
+    # There is nothing to hold back of a file that cannot be read, but a reason to be shown.
+    is_graded = report.verdict != "invalid_submission"
+    held_back = frozenset(options["after_published"]) if is_graded else frozenset[str]()
     tests = [
         _test(finding, number, factor, held_back, room)
         for number, finding in enumerate(sizing.first(report, room), 1)
     ]
-    if report.verdict == "invalid_submission" and not any(f.message for f in report.findings):
+    if not is_graded and not any(f.message for f in report.findings):
         tests.insert(0, _row("The file can be read", "0", "failed", words.headline(report)))
+    summary = words.summary(report, room.text)
+    if held_back:
+        status = "passed" if report.verdict == "accepted" else "failed"
+        tests.insert(0, _hidden("Summary", status, summary))
+        summary = "The score and what it rests on are shown once grades are published."
     found = _result(
         clamped(fraction(report) * points, points),
-        words.summary(report, room.text),
-        {"verdict": report.verdict, "suite_digest": printable(report.suite.digest, 64)},
+        summary,
+        {
+            "verdict": report.verdict,
+            "suite_digest": printable(report.suite.digest, 64),
+            **History(circumstances.metadata).handed_on(),
+        },
     )
     found["tests"] = tests
     if math.isfinite(report.usage.wall_s) and report.usage.wall_s > 0:
         found["execution_time"] = round(report.usage.wall_s, 3)
-    if options["leaderboard"]:
+    if options["leaderboard"] and not held_back:
         found["leaderboard"] = _leaderboard(report, found["score"])
     return found
 
@@ -135,20 +147,14 @@ def refuse(circumstances: Circumstances) -> Delivery | None:
     Submissions that were not judged do not count.
     """
     most = circumstances.options["submissions"]
-    now = _time(circumstances.metadata.get("created_at"))
-    if not most or now is None:
+    history = History(circumstances.metadata)
+    if not most or history.now is None:
         return None
     span = timedelta(hours=min(circumstances.options["hours"], _LONGEST_HOURS))
-    since = now - span
-    before = [
-        at
-        for one in _previous(circumstances)
-        if (at := _time(one.get("submission_time"))) is not None and since < at < now
-        if not _was_not_judged(one)
-    ]
+    before = history.judged_since(history.now - span)
     if len(before) < most:
         return None
-    again = sorted(before)[-most] + span
+    again = before[-most] + span
     hours = f"{circumstances.options['hours']:g} hours"
     limit = (
         f"at most {most} {'submission is' if most == 1 else 'submissions are'} graded in {hours}"
@@ -233,7 +239,14 @@ def _row(name: str, number: str, status: str, output: str) -> Test:
     )
 
 
-def _result(score: float, output: str, facts: dict[str, str]) -> Result:
+def _hidden(name: str, status: str, output: str) -> Test:
+    """Return a row until whose publication Gradescope hides the total as well."""
+    row = _row(name, "0", status, output)
+    row["visibility"] = "after_published"
+    return row
+
+
+def _result(score: float, output: str, facts: dict[str, Any]) -> Result:
     return Result(
         score=score,
         output=output,
@@ -255,53 +268,19 @@ def _leaderboard(report: "Report", score: float) -> list[Place]:
 
 
 def _score_stays(circumstances: Circumstances, told: str, why: str) -> Delivery:
-    before = _previous_score(circumstances)
+    history = History(circumstances.metadata)
+    before = history.score()
+    hidden = []
     if before is None:
         kept = "There is no earlier score to keep, so 0 stands here until it is graded."
+    elif circumstances.options["after_published"]:
+        kept = "Your previous score stays."
+        hidden = [_hidden("Score", "passed", f"The previous score, {before:g}, stays.")]
     else:
         kept = f"Your previous score, {before:g}, stays."
-    found = _result(before or 0.0, f"{told}\n{kept}", {_OURS: why})
+    found = _result(before or 0.0, f"{told}\n{kept}", history.handed_on(why))
+    found["tests"] = hidden
     return Delivery(document=sizing.to_json(found))
-
-
-def _previous(circumstances: Circumstances) -> list[Mapping[str, Any]]:
-    listed = circumstances.metadata.get("previous_submissions")
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
-def _previous_score(circumstances: Circumstances) -> float | None:
-    """Return the score of the latest earlier submission that has one."""
-    scored = [
-        (time, clamped(score, 1e9))
-        for one in _previous(circumstances)
-        if (time := _time(one.get("submission_time"))) is not None
-        if (score := _number(one.get("score"))) is not None
-    ]
-    return max(scored, key=lambda pair: pair[0])[1] if scored else None
-
-
-def _was_not_judged(submission: Mapping[str, Any]) -> bool:
-    results = submission.get("results")
-    facts = results.get("extra_data") if isinstance(results, dict) else None
-    return isinstance(facts, dict) and _OURS in facts
-
-
-def _time(text: Any) -> datetime | None:
-    """Return a time with its zone; None for anything else."""
-    try:
-        time = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return time if time.tzinfo is not None and 1980 < time.year < 9000 else None
-
-
-def _number(value: Any) -> float | None:
-    """Return a finite number, also from a string such as "20.0"."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and not isinstance(value, bool) else None
 
 
 PLATFORM = Platform(

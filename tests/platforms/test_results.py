@@ -120,7 +120,33 @@ def test_gradescope_holds_findings_back_until_grades_are_published() -> None:
     found = document(rendered(wrong_answer(), "gradescope", options=options))
     shown = {test["name"]: test["visibility"] for test in found["tests"]}
     assert shown["Every case within tolerance"] == "after_published"
+    assert shown.pop("Summary") == "after_published"
     assert list(shown.values()).count("visible") == len(shown) - 1
+
+
+def test_gradescope_shows_neither_score_nor_mistake_while_anything_is_held_back() -> None:
+    report = wrong_answer()
+    held = {"after_published": [f.id for f in report.findings], "leaderboard": True}
+    found = document(rendered(report, "gradescope", options=held))
+    assert {test["visibility"] for test in found["tests"]} == {"after_published"}
+    assert "29" in found["tests"][0]["output"]
+    assert found["output"] == "The score and what it rests on are shown once grades are published."
+    assert "leaderboard" not in found
+    kept = document(rendered(internal_error(), "gradescope", options=held, metadata=BEFORE))
+    assert kept["score"] == 35.5
+    assert "35.5" not in kept["output"] and "Your previous score stays." in kept["output"]
+    assert [test["visibility"] for test in kept["tests"]] == ["after_published"]
+
+
+def test_gradescope_says_why_a_file_cannot_be_read_whatever_is_held_back() -> None:
+    held = {"after_published": [f.id for f in invalid().findings]}
+    found = document(rendered(invalid(), "gradescope", options=held))
+    assert "It is no Python: line 3." in found["tests"][0]["output"]
+    assert {test["visibility"] for test in found["tests"]} == {"visible"}
+
+
+def test_gradescope_has_a_leaderboard_on_demand() -> None:
+    found = document(rendered(wrong_answer(), "gradescope", options={"leaderboard": True}))
     assert [place["name"] for place in found["leaderboard"]] == ["Score", "CPU seconds"]
 
 
@@ -189,6 +215,61 @@ def test_gradescope_does_not_count_what_was_not_judged() -> None:
     assert limited(1, after) is None
 
 
+class Semester:
+    """A student's submissions as Gradescope tells of them: the latest alone has its results."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._before: list[dict[str, Any]] = []
+
+    def submit(self, time: str, report: Report | None = None) -> str:
+        """Return "graded", "refused" or "not judged"; without a report Gradescope fails."""
+        told = [*({**one, "results": None} for one in self._before[:-1]), *self._before[-1:]]
+        metadata = {"created_at": time, "previous_submissions": told}
+        given = {"options": {"submissions": self._most, "hours": 24.0}, "metadata": metadata}
+        refused = limited(self._most, metadata)
+        found = refused or (document(rendered(report, "gradescope", **given)) if report else None)
+        score = found["score"] if found else 0.0
+        one = {"submission_time": time, "score": score, "autograder_error": found is None}
+        self._before.append({**one, "results": found})
+        if refused is not None:
+            return "refused"
+        return "graded" if report and report.verdict != "internal_error" else "not judged"
+
+    @property
+    def score(self) -> float:
+        """Of the latest submission."""
+        return float(self._before[-1]["score"])
+
+
+def test_gradescope_counts_no_refusal_however_often_a_student_tries() -> None:
+    student = Semester(1)
+    assert student.submit("2026-03-02T10:00:00-08:00", wrong_answer()) == "graded"
+    for hour in (12, 13, 14):
+        assert student.submit(f"2026-03-02T{hour}:00:00-08:00", accepted()) == "refused"
+        assert student.score == 29
+    assert student.submit("2026-03-03T10:30:00-08:00", accepted()) == "graded"
+    assert student.score == 100
+    assert student.submit("2026-03-03T11:30:00-08:00", accepted()) == "refused"
+
+
+def test_gradescope_counts_no_error_of_ours_that_lies_further_back() -> None:
+    student = Semester(2)
+    assert student.submit("2026-03-02T10:00:00-08:00", internal_error()) == "not judged"
+    assert student.submit("2026-03-02T11:00:00-08:00", wrong_answer()) == "graded"
+    assert student.submit("2026-03-02T12:00:00-08:00", accepted()) == "graded"
+    assert student.submit("2026-03-02T13:00:00-08:00", accepted()) == "refused"
+
+
+def test_gradescope_neither_counts_nor_keeps_what_it_failed_to_run_itself() -> None:
+    student = Semester(2)
+    assert student.submit("2026-03-02T10:00:00-08:00", wrong_answer()) == "graded"
+    assert student.submit("2026-03-02T11:00:00-08:00") == "not judged"
+    assert student.submit("2026-03-02T12:00:00-08:00", internal_error()) == "not judged"
+    assert student.score == 29
+    assert student.submit("2026-03-02T13:00:00-08:00", accepted()) == "graded"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
@@ -197,7 +278,11 @@ JSON = st.recursive(
 TIME = st.datetimes().map(datetime.isoformat) | st.sampled_from(
     ["2026-03-02T11:30:00-08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
 )
-SUBMISSION = st.fixed_dictionaries({"submission_time": TIME | JSON, "score": JSON, "results": JSON})
+KEPT = st.fixed_dictionaries({"not_judged_at": st.lists(TIME | JSON) | JSON})
+RESULTS = st.fixed_dictionaries({"extra_data": KEPT | JSON}) | JSON
+SUBMISSION = st.fixed_dictionaries(
+    {"submission_time": TIME | JSON, "score": JSON, "results": RESULTS, "autograder_error": JSON}
+)
 
 
 @settings(max_examples=100)
