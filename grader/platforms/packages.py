@@ -20,6 +20,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 Files = dict[str, File]
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
+_LONGEST_AUTOLAB_IMAGE = 64
+"""Source: Autolab's app/models/autograder.rb (read in 2026)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +79,17 @@ def pack(course: Course, form: str) -> tuple[str, bytes]:
     chosen = forms.get(form or next(iter(forms)))
     if chosen is None:
         raise UsageError(f"{course.platform.title} has no form {form!r}: {', '.join(forms)}")
+    _refuse_unknown_findings(course)
     name = f"{course.first.name}-{course.platform.name}{chosen.suffix}"
     return name, chosen.write(chosen.make(course))
+
+
+def _refuse_unknown_findings(course: Course) -> None:
+    """Refuse a finding that no exercise has: misspelt, it would not be held back."""
+    known = {one.id: None for exercise in course.exercises.values() for one in exercise.rubric}
+    for id in course.settings.options.get("after_published", ()):
+        if id not in known:
+            raise UsageError(f"after_published: no finding is called {id!r}: {', '.join(known)}")
 
 
 def _source(course: Course) -> Files:
@@ -140,6 +151,15 @@ def _gradescope_pip(course: Course) -> Files:
     }
 
 
+def _gradescope_image(course: Course) -> Files:
+    """Return the folder of an image to build: what the other form holds, on Gradescope's own base.
+
+    Source: Gradescope's "Manual Docker Configuration" (read in 2026): no other base is taken.
+    """
+    source = {f"source/{name}": file for name, file in _gradescope_pip(course).items()}
+    return {"Dockerfile": File(_text("gradescope_Dockerfile").encode()), **source}
+
+
 def _here(named: str, exercise: Exercise) -> str:
     """Return how an exercise is called from the folder of grading.toml."""
     return f"./{exercise.folder.name}" if "/" in named else exercise.name
@@ -177,7 +197,8 @@ def _prairielearn(course: Course) -> Files:
         IMAGE=course.image,
     )
     # PrairieLearn runs elements and Mustache tags wherever they stand in a question.
-    text = re.sub(r"<(?=/?(pl-|markdown))", "&lt;", statement).replace("{{", "{ {")
+    text = re.sub(r"<(?=/?(pl-|markdown))", "&lt;", statement)
+    text = re.sub(r"\{(?=\{)", "{ ", text)
     question = _text("prairielearn_question.html", STATEMENT=text, FILE=course.file)
     return {
         f"{name}/info.json": File(info.encode()),
@@ -189,6 +210,11 @@ def _prairielearn(course: Course) -> Files:
 def _autolab(course: Course) -> Files:
     exercise, options = course.first, course.settings.options
     name = re.sub(r"[^a-z0-9]", "", exercise.name.lower())
+    if len(course.image) > _LONGEST_AUTOLAB_IMAGE:
+        raise UsageError(
+            f"Autolab takes names of images of {_LONGEST_AUTOLAB_IMAGE} characters at most, "
+            f"not {course.image}; tag it with a shorter one where Tango runs"
+        )
     points = options["points"] or sum(one.points for one in exercise.rubric)
     facts = {
         "NAME": name,
@@ -219,7 +245,7 @@ def _script(template: str, **facts: str) -> File:
 FORMS: Mapping[str, Mapping[str, Form]] = {
     "gradescope": {
         "pip": Form(".zip", _gradescope_pip, zipped),
-        "image": Form("-image.zip", _image, zipped),
+        "image": Form("-image.zip", _gradescope_image, zipped),
     },
     "prairielearn": {
         "question": Form(".zip", _prairielearn, zipped),

@@ -107,13 +107,31 @@ def test_an_exercise_of_ones_own_goes_along(tmp_path: Path) -> None:
 
 
 def test_an_image_is_built_from_the_grading_image(tmp_path: Path) -> None:
-    more = ("--form", "image", "--image", "example/grading:1", "--exercise", BLOCK)
-    files = unzipped(packed(tmp_path, "gradescope", *more))
+    more = ("--image", "example/grading:1", "--exercise", BLOCK)
+    files = unzipped(packed(tmp_path, "coursera", *more))
     dockerfile = files["Dockerfile"][0].decode()
     assert "FROM example/grading:1\n" in dockerfile
-    assert "COPY source /autograder/source\n" in dockerfile
-    assert "RUN grader warm /autograder/source/basic_block\n" in dockerfile
+    assert "COPY source /grader\n" in dockerfile
+    assert "RUN grader warm /grader/basic_block\n" in dockerfile
     assert tomllib.loads(files["source/grading.toml"][0].decode())["exercise"] == "./basic_block"
+
+
+def test_an_image_for_gradescope_is_what_its_zip_holds_on_its_own_base(tmp_path: Path) -> None:
+    (tmp_path / "zip").mkdir()
+    usual = unzipped(packed(tmp_path / "zip", "gradescope", "--exercise", BLOCK))
+    image = unzipped(packed(tmp_path, "gradescope", "--exercise", BLOCK, "--form", "image"))
+    dockerfile = image.pop("Dockerfile")[0].decode()
+    assert {name.removeprefix("source/"): file for name, file in image.items()} == usual
+    assert "ARG BASE=gradescope/autograder-base" in dockerfile
+    assert "\nFROM $BASE\n" in dockerfile
+    assert "\nCMD" not in dockerfile and "ENTRYPOINT" not in dockerfile
+
+
+def test_an_image_for_autolab_has_all_that_its_driver_calls(tmp_path: Path) -> None:
+    dockerfile = unzipped(packed(tmp_path, "autolab", "--form", "image"))["Dockerfile"][0].decode()
+    (installed,) = [line for line in dockerfile.splitlines() if "apt-get install" in line]
+    assert {"make", "procps"} <= set(installed.split())  # /usr/bin/make and /usr/bin/pkill
+    assert "make -C" not in dockerfile  # Tango's Makefile calls sudo
 
 
 def test_coursera_gets_a_dockerfile_with_its_entry_point_and_its_parts(tmp_path: Path) -> None:
@@ -157,11 +175,20 @@ def test_autolab_gets_an_assessment_whose_makefile_prints_nothing_else(tmp_path:
     assert set(untarred(files["resnetclassifier/autograde.tar"])) == {"autograde/grading.toml"}
 
 
+def test_a_finding_that_no_exercise_has_cannot_be_held_back(tmp_path: Path) -> None:
+    settings = tmp_path / "grading.toml"
+    settings.write_text("[gradescope]\nafter_published = ['valeus']\n")
+    done = grader("package", "--platform", "gradescope", "--settings", settings)
+    assert done.returncode == 2
+    assert "no finding is called 'valeus'" in done.stderr and "values" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--platform", "github"), "takes no package; there are: gradescope"),
         (("--platform", "coursera", "--form", "pip"), "has no form 'pip': image"),
+        (("--platform", "autolab", "--image", "a" * 65), "64 characters at most"),
         (("--platform", "gradescope", "--exercise", "nothing"), "no exercise is called"),
         (("--platform", "gradescope", "--settings", "no.toml"), "no.toml"),
         (("--platform", "coursera", "--image", ""), "no image can be called ''"),
