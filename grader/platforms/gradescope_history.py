@@ -7,7 +7,7 @@ on submission_metadata.json (read in 2026).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,7 +67,7 @@ class History:
         return {_WHY: not_judged, **facts} if not_judged else facts
 
 
-def _times_not_judged(submissions: list[tuple[datetime, Mapping[str, Any]]]) -> set[datetime]:
+def _times_not_judged(submissions: Sequence[tuple[datetime, Mapping[str, Any]]]) -> set[datetime]:
     found = set()
     for at, one in submissions:
         results = one.get("results")

@@ -31,7 +31,8 @@ def grade(
     Args:
         path: file or folder.
         end: on the monotonic clock; what has not been answered by then is out of time.
-        is_students: the student puts it there: when it is missing, that is theirs to mend.
+        is_students: the student puts it there, below the current folder: when it is missing, or
+            lies behind a link to elsewhere, that is theirs to mend.
 
     Raises:
         UsageError: there is no such file, or not even its folder, or no such wall.
@@ -45,15 +46,25 @@ def grade(
             exercise, folder, sandbox=sandbox, end=end, variants_until=end - kept
         ) as bench,
     ):
-        is_missing = is_students and not os.path.lexists(path) and path.parent.is_dir()
-        read = bench.read_by(partial(_miss, path), path.name) if is_missing else bench.read(path)
+        problem = _problem(path) if is_students else ""
+        read = bench.read_by(partial(_refuse, problem), path.name) if problem else bench.read(path)
         return read if isinstance(read, Report) else bench.grade(read)
 
 
-def _miss(path: Path) -> NoReturn:
-    raise InvalidSubmission(
-        f"There is no {printable(path.name)} in the submission; send a file of that name."
-    )
+def _problem(path: Path) -> str:
+    """Return what is wrong with where a student put something; nothing if it can be read."""
+    shown = printable(path.name)
+    if not os.path.lexists(path) and path.parent.is_dir():
+        return f"There is no {shown} in the submission; send a file of that name."
+    here = Path.cwd()
+    is_within = Path(os.path.normpath(here / path)).is_relative_to(here)
+    if is_within and not path.parent.resolve().is_relative_to(here.resolve()):
+        return f"{shown} lies behind a link that leads out of the submission; send the file itself."
+    return ""
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise InvalidSubmission(problem)
 
 
 @contextmanager

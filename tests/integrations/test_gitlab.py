@@ -31,9 +31,9 @@ def job(**given: str) -> dict[str, Any]:
     return found
 
 
-def run(repository: Path, path: str = f"{BIN}:{os.environ['PATH']}") -> int:
+def run(repository: Path, path: str = f"{BIN}:{os.environ['PATH']}", **given: str) -> int:
     """Run the job's script as the runner's shell does."""
-    found = job()
+    found = job(**given)
     command = ["bash", "-eo", "pipefail", "-c", "\n".join(found["script"])]
     variables = {**os.environ, **found["variables"], "GRADER_CACHE": str(CACHE), "PATH": path}
     return subprocess.run(command, cwd=repository, env=variables, check=False).returncode
@@ -83,6 +83,15 @@ def test_a_report_that_a_student_committed_is_never_taken(tmp_path: Path) -> Non
     stand_in.chmod(0o755)
     assert run(tmp_path, f"{stand_in.parent}:{os.environ['PATH']}") == 137
     assert not (tmp_path / job()["artifacts"]["reports"]["junit"]).exists()
+
+
+def test_a_link_to_a_solution_that_the_image_holds_is_not_followed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hw").symlink_to(FIXTURES / "accepted" / "plain")
+    assert run(tmp_path, submission="hw/submission.py") == 2
+    assert "hw/submission.py leads out of the repository" in capfd.readouterr().err
+    assert not list((tmp_path / "nnx-grader").iterdir())
 
 
 def test_an_error_of_ours_is_tried_again(tmp_path: Path) -> None:

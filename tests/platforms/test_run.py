@@ -18,6 +18,7 @@ from processes import children_of, command_of, descendants, is_alive, until
 from grader.platforms import NAMES, find
 from grader.platforms.order import below, order_for
 from grader.platforms.platform import NOT_JUDGED
+from grader.report.document import from_json
 
 ACCEPTED = FIXTURES / "accepted" / "plain" / "submission.py"
 WRONG = FIXTURES / "rejected" / "pool_max" / "submission.py"
@@ -252,6 +253,26 @@ def test_a_named_file_that_is_missing_is_the_students_to_mend(name: str, tmp_pat
         assert json.loads(data)["score"] == 0
     typed_wrong = run(name, tmp_path, "--submission", str(tmp_path / "nowhere" / "mine.py"))
     assert b"cannot be opened" in typed_wrong.stderr
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_link_that_leads_out_of_a_repository_is_not_followed(
+    relative: bool, tmp_path: Path
+) -> None:
+    repository, beside = tmp_path / "repository", tmp_path / "actions"
+    for folder in (repository / "mine", beside):
+        folder.mkdir(parents=True)
+        (folder / "submission.py").write_text("x = (\n")
+    (repository / "hw").symlink_to(beside)
+    (repository / "own").symlink_to("mine")
+    verdicts = {}
+    for name in ("hw", "own", "mine"):
+        path = Path(name) / "submission.py"
+        done = run("json", repository, "--submission", str(path if relative else repository / path))
+        verdicts[name] = from_json(result("json", repository, done))
+    said = {name: found.findings[0].message for name, found in verdicts.items()}
+    assert "behind a link that leads out of the submission" in said["hw"]
+    assert said["own"] == said["mine"] != said["hw"]
 
 
 def _result(name: str, root: Path) -> Path:
