@@ -72,7 +72,8 @@ class Source(Base):
         callback_url: where results go; "" for nowhere.
         callback_refused_at: when the other side answered 410: gone, send no more.
         exercise, course: for kinds whose deliveries do not name them; "" otherwise.
-        fetch_token: sent when files are fetched from fetch_host, and to no other host.
+        fetch_token: sent when files are fetched by https from fetch_host, which has its port unless
+            that is 443, and to no other host.
         lti_platform_id: the LTI platform whose courses these are, by the same ids: their staff see
             there what was given up on here. None: only the operator does.
     """
