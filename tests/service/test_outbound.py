@@ -256,6 +256,30 @@ def test_a_slow_source_delays_no_other(
     assert answered[0] == "campus.example.org"
 
 
+def test_told_to_stop_it_ends_after_the_notice_under_way(
+    sending: Service, graded: Callable[..., str], campus: Campus
+) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> httpx.Response:
+        held.set()
+        assert go.wait(PATIENCE_S)
+        return httpx.Response(204)
+
+    campus.answer = hold
+    for number in range(3):
+        graded(f"score={number}".encode())
+    sender = Sender(sending)
+    sender.start()
+    assert held.wait(PATIENCE_S)
+    sender.request_stop()
+    go.set()
+    sender.stop()
+    with sending.database.reading() as session:
+        states = sorted(session.scalars(select(Notice.state)))
+    assert (len(campus.requests), states) == (1, ["sent", "waiting", "waiting"])
+
+
 def test_a_source_without_an_address_is_told_nothing(
     service: Service, graded: Callable[..., str]
 ) -> None:
