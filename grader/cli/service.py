@@ -107,7 +107,9 @@ def add(
     callback: Annotated[str, typer.Option(help="Address that results are sent to.")] = "",
     exercise: Annotated[str, typer.Option(help="What a push is a submission of.")] = "",
     course: Annotated[str, typer.Option(help="Course of a push; the sender's name if none.")] = "",
-    fetch_host: Annotated[str, typer.Option(help="Host that the token is sent to.")] = "",
+    fetch_host: Annotated[
+        str, typer.Option(help="Host that the token is sent to by https, with a port if not 443.")
+    ] = "",
     fetch_token_file: Annotated[
         Path | None, typer.Option(help="File with a token that reads private repositories.")
     ] = None,

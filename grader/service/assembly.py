@@ -24,8 +24,11 @@ class Running(Protocol):
     def start(self) -> None:
         """Start it."""
 
+    def request_stop(self) -> None:
+        """Have it begin nothing more; return at once."""
+
     def stop(self) -> None:
-        """Let it finish what is under way."""
+        """Have it begin nothing more, and wait until what is under way is finished."""
 
 
 def open_service(settings: Settings) -> Service:

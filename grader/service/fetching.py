@@ -1,7 +1,9 @@
 """Fetch a file that a delivery named by address, through the guard."""
 
 import hashlib
-from urllib.parse import urljoin, urlsplit
+import io
+import zipfile
+from urllib.parse import urljoin
 
 import httpx
 
@@ -21,7 +23,7 @@ class FetchFailed(Exception):
 
 
 def fetch(service: Service, source: str, file: File) -> bytes:
-    """Return a file's bytes.
+    """Return a file's bytes; those of a commit are a zip archive.
 
     Every hop is checked anew; the source's token goes to the host that it is for, and to no other.
 
@@ -35,17 +37,37 @@ def fetch(service: Service, source: str, file: File) -> bytes:
         data = _follow(service.client, file.url, host, token)
     except (httpx.HTTPError, httpx.InvalidURL, AddressRefused, OSError, ValueError) as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from None
-    if len(file.identity) == _SHA256_DIGITS and not file.is_commit:
+    _verify(file, data)
+    return data
+
+
+def secure_host(url: str) -> str:
+    """Return the host of an https address, with its port where that is not 443; "" for any other.
+
+    It is read as the client that connects reads it: a token's host is compared by this.
+
+    Raises:
+        InvalidURL: it is no address.
+    """
+    read = httpx.URL(url)
+    return read.netloc.decode("ascii") if read.scheme == "https" else ""
+
+
+def _verify(file: File, data: bytes) -> None:
+    if file.is_commit:
+        # A forge that takes no token, or another's, sends to its page to sign in: 200, and HTML.
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            raise FetchFailed("it is no zip archive; does the forge take the fetch token?")
+    elif len(file.identity) == _SHA256_DIGITS:
         found = hashlib.sha256(data).hexdigest()
         if found != file.identity:
             raise FetchFailed(f"its sha256 is {found}")
-    return data
 
 
 def _follow(client: httpx.Client, url: str, host: str, token: str) -> bytes:
     for _ in range(_MOST_REDIRECTS + 1):
         headers = {}
-        if token and urlsplit(url).hostname == host and url.startswith("https://"):
+        if token and secure_host(url) == host:
             headers = {"Authorization": f"Bearer {token}"}
         with client.stream("GET", url, headers=headers) as response:
             if response.is_redirect:

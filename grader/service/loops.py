@@ -28,10 +28,19 @@ class Loop:
         """Do the work now."""
         self._awake.set()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Stop after the work under way."""
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    def request_stop(self) -> None:
+        """Begin no more work; return at once."""
         self._stopping.set()
         self._awake.set()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stop after the work under way."""
+        self.request_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
@@ -43,5 +52,5 @@ class Loop:
                 more = self._work() is True
             except Exception as error:
                 _log.error("loop_failed", loop=self._name, error=type(error).__name__)
-            if not more:
+            if not more and not self.is_stopping:
                 self._awake.wait(self._every_s)

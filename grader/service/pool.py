@@ -40,6 +40,7 @@ class Pool:
         self._in_flight: set[str] = set()
         self._condition = threading.Condition()
         self._stopping = False
+        self._end_s = 0.0
 
     def enqueue(self, session: Session, grading: Grading, *, at: datetime | None = None) -> None:
         """See Dispatch: the row is the announcement."""
@@ -67,14 +68,19 @@ class Pool:
             self._threads.append(thread)
             thread.start()
 
-    def stop(self) -> None:
-        """Take nothing more, wait for what is under way, and end what takes longer."""
+    def request_stop(self) -> None:
+        """Take nothing more; from now on what is under way has its time to finish."""
         with self._condition:
+            if not self._stopping:
+                self._end_s = time.monotonic() + self._drain_s
             self._stopping = True
             self._condition.notify_all()
-        end = time.monotonic() + self._drain_s
+
+    def stop(self) -> None:
+        """Take nothing more, wait for what is under way, and end what takes longer."""
+        self.request_stop()
         for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            thread.join(max(0.0, self._end_s - time.monotonic()))
         for grader in self._graders:
             grader.close()
         for thread in self._threads:

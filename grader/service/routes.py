@@ -166,7 +166,7 @@ def parked(request: Request[Any, Any, Any]) -> list[GivenUp]:
 def notice_resend(request: Request[Any, Any, Any], notice_id: FromPath[str]) -> dict[str, bool]:
     """Send a notice that was given up on again, on a new schedule."""
     if not outbound.resend(service_of(request), notice_id):
-        raise NotFoundException("there is no such notice, or it was sent")
+        raise NotFoundException("there is no such notice, or it was sent or superseded")
     return {"waits": True}
 
 

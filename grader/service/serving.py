@@ -2,9 +2,10 @@
 
 import fcntl
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from types import FrameType
 
@@ -52,7 +53,7 @@ def serve(settings: Settings, *, does_all: bool) -> None:
             server_header=False,
             timeout_graceful_shutdown=30,
         )
-        server = _Server(config, app.state.draining)
+        server = _Server(config, app.state.draining, beside)
         with suppress(KeyboardInterrupt):
             server.run()
         service.database.close()
@@ -80,9 +81,16 @@ def work(settings: Settings) -> None:
     for one in beside:
         one.start()
     stopping.wait()
+    stop(beside)
+    service.database.close()
+
+
+def stop(beside: Sequence[assembly.Running]) -> None:
+    """Have all begin nothing more, then wait for each: no one's end holds up another's."""
+    for one in beside:
+        one.request_stop()
     for one in reversed(beside):
         one.stop()
-    service.database.close()
 
 
 def _serve_metrics(settings: Settings, service: Service) -> None:
@@ -94,22 +102,33 @@ def _serve_metrics(settings: Settings, service: Service) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that tells streams to end as soon as it is to end: it waits for them."""
+    """A server that tells all else to end as soon as it is to end: it waits for the streams."""
 
-    def __init__(self, config: uvicorn.Config, draining: threading.Event) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        draining: threading.Event,
+        beside: Sequence[assembly.Running],
+    ) -> None:
         super().__init__(config)
-        self._draining = draining
+        self._draining, self._beside = draining, beside
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal."""
         self._draining.set()
         super().handle_exit(sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have nothing more begun, and answer what was asked."""
+        for one in self._beside:
+            await run_sync(one.request_stop)
+        await super().shutdown(sockets)
+
 
 def _with(
     beside: list[assembly.Running],
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    """Return what starts and stops these with the application, the last one stopped first."""
+    """Return what starts and stops these with the application."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -118,8 +137,7 @@ def _with(
         try:
             yield
         finally:
-            for one in reversed(beside):
-                await run_sync(one.stop)
+            await run_sync(stop, beside)
 
     return lifespan
 

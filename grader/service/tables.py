@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 WAITING, DONE, PARKED, SENT = "waiting", "done", "parked", "sent"
-"""States: of gradings the first three, of notices `waiting`, `sent` and `parked`."""
+SUPERSEDED = "superseded"
+"""States: of gradings the first three; of notices all but `done`."""
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -72,7 +73,8 @@ class Source(Base):
         callback_url: where results go; "" for nowhere.
         callback_refused_at: when the other side answered 410: gone, send no more.
         exercise, course: for kinds whose deliveries do not name them; "" otherwise.
-        fetch_token: sent when files are fetched from fetch_host, and to no other host.
+        fetch_token: sent when files are fetched by https from fetch_host, which has its port unless
+            that is 443, and to no other host.
         lti_platform_id: the LTI platform whose courses these are, by the same ids: their staff see
             there what was given up on here. None: only the operator does.
     """
@@ -205,9 +207,12 @@ class Result(Base):
 class Notice(Base):
     """One outbound webhook: sent, to be sent, or given up on where staff sees it.
 
+    Of each submission one at most waits or is parked, the newest: it supersedes the others.
+
     Attributes:
         id: stable over retries, so that the receiver can drop what it has.
-        tries: attempts made; next_at: when the next one is due.
+        tries: attempts made; next_at: when the next one is due, or the one under way surely over.
+        created_at: later than that of every older notice of the submission.
         last_status: HTTP status of the last attempt; None when there was no answer.
     """
 

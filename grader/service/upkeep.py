@@ -28,6 +28,10 @@ class Upkeep:
         """Start."""
         self._loop.start()
 
+    def request_stop(self) -> None:
+        """Tidy up no more."""
+        self._loop.request_stop()
+
     def stop(self) -> None:
         """Stop."""
         self._loop.stop()

@@ -2,23 +2,30 @@
 
 import dataclasses
 import hashlib
+import io
+import zipfile
 from collections.abc import Callable
 
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import select
 
 import reference
+from grader.errors import UsageError
 from grader.service import addresses, grading, submissions
 from grader.service.core import Service
 from grader.service.dispatch import NoDispatch
 from grader.service.fetching import FetchFailed, fetch
 from grader.service.submissions import File, Incoming
+from grader.service.tables import Grading, Result
 from grader.service.webhooks import sources
 from service.fakes import FakeGrader
 
 Answer = Callable[[httpx.Request], httpx.Response]
 URL = "https://uploads.example.org/hw.py"
+COMMIT = "5" * 40
+PAGE = b"<!DOCTYPE html>\n<title>Sign in</title>"
 
 
 @pytest.fixture
@@ -32,6 +39,19 @@ def answering(service: Service, answer: Answer) -> Service:
 
 def file(content: bytes = b"score=5", url: str = URL) -> File:
     return File("hw.py", hashlib.sha256(content).hexdigest(), url=url)
+
+
+def zipped(*contents: bytes) -> bytes:
+    with io.BytesIO() as opened:
+        with zipfile.ZipFile(opened, "w") as archive:
+            archive.comment = COMMIT.encode()  # as forges have it
+            for number, content in enumerate(contents):
+                archive.writestr(f"hw1-alice/{number}.py", content)
+        return opened.getvalue()
+
+
+def commit(url: str) -> File:
+    return File(f"{COMMIT}.zip", COMMIT, url=url, is_commit=True)
 
 
 def test_a_file_is_fetched_and_graded(service: Service, incoming: Callable[..., Incoming]) -> None:
@@ -66,7 +86,47 @@ def test_a_name_like_a_commits_is_no_way_around_that(service: Service) -> None:
     named = msgspec.structs.replace(file(), name=f"{file().identity}.zip")
     with pytest.raises(FetchFailed, match="sha256"):
         fetch(changed, "campus", named)
-    assert fetch(changed, "campus", msgspec.structs.replace(named, is_commit=True)) == b"score=100"
+
+
+@pytest.mark.parametrize("archive", [zipped(b"score=100"), zipped()], ids=["one file", "none"])
+def test_a_commit_is_whatever_archive_the_forge_has_of_it(service: Service, archive: bytes) -> None:
+    forge = answering(service, lambda request: httpx.Response(200, content=archive))
+    assert fetch(forge, "campus", commit(URL)) == archive
+
+
+def test_a_page_to_sign_in_is_no_students_archive(
+    service: Service, incoming: Callable[..., Incoming]
+) -> None:
+    """As Gitea answers who may not read a repository."""
+
+    def gitea(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/user/login":
+            return httpx.Response(200, content=PAGE, headers={"content-type": "text/html"})
+        return httpx.Response(303, headers={"location": "/user/login"})
+
+    file = commit(f"https://git.example.org/course/hw1-alice/archive/{COMMIT}.zip")
+    with service.database.transaction() as session:
+        made = incoming(files=(file,))
+        submission = submissions.accept(session, made, NoDispatch())
+    grader = FakeGrader()
+    locked = answering(service, gitea)
+    assert grading.grade(locked, grader, submission.id, worker="w") == "again"
+    assert grader.seen == []
+    with service.database.reading() as session:
+        assert (
+            "does the forge take the fetch token?" in session.scalars(select(Grading)).one().problem
+        )
+        assert session.scalars(select(Result)).all() == []  # what came of it would be found again
+
+
+def test_half_an_archive_is_none(service: Service) -> None:
+    cut = zipped(b"score=100")[:-60]
+    with pytest.raises(FetchFailed, match="no zip archive"):
+        fetch(
+            answering(service, lambda request: httpx.Response(200, content=cut)),
+            "campus",
+            commit(URL),
+        )
 
 
 def test_too_many_bytes_are_not_read(service: Service) -> None:
@@ -103,30 +163,76 @@ def test_redirects_are_few_and_each_is_judged(service: Service) -> None:
 
 
 def test_the_token_goes_to_its_host_alone(service: Service) -> None:
-    sources.add(
-        service.database,
-        "forge",
-        kind="github",
-        exercise=reference.DEFAULT,
-        fetch_host="api.github.com",
-        fetch_token="hunter2",
-    )
+    add_forge(service, "api.github.com")
     seen: list[tuple[str, str | None]] = []
+    archive = zipped()
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append((request.url.host, request.headers.get("authorization")))
         if request.url.host == "api.github.com":
             return httpx.Response(302, headers={"location": "https://codeload.github.com/x"})
-        return httpx.Response(200, content=b"zip")
+        return httpx.Response(200, content=archive)
 
-    commit = "5" * 40
-    archive = File(f"{commit}.zip", commit, url="https://api.github.com/repos/a/b/zipball/x")
-    assert fetch(answering(service, answer), "forge", archive) == b"zip"
+    wanted = commit("https://api.github.com/repos/a/b/zipball/x")
+    assert fetch(answering(service, answer), "forge", wanted) == archive
     assert seen == [("api.github.com", "Bearer hunter2"), ("codeload.github.com", None)]
-    plain = File(f"{commit}.zip", commit, url="http://api.github.com/unencrypted")
-    seen.clear()
-    fetch(answering(service, answer), "forge", plain)
-    assert seen[0] == ("api.github.com", None)
-    seen.clear()
-    fetch(answering(service, answer), "campus", archive)
-    assert seen[0] == ("api.github.com", None)
+    for source, url in (("forge", "http://api.github.com/unencrypted"), ("campus", wanted.url)):
+        seen.clear()
+        fetch(answering(service, answer), source, commit(url))
+        assert seen[0] == ("api.github.com", None)
+
+
+def add_forge(service: Service, host: str) -> None:
+    sources.add(
+        service.database,
+        "forge",
+        kind="gitea",
+        exercise=reference.DEFAULT,
+        fetch_host=host,
+        fetch_token="hunter2",
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "is_meant"),
+    [
+        ("git.example.org", "https://git.example.org/x", True),
+        ("git.example.org", "https://git.example.org:443/x", True),
+        ("git.example.org", "https://GIT.example.org/x", True),
+        ("git.example.org", "https://git.example.org:3000/x", False),
+        ("git.example.org", "https://git.example.org.evil.example/x", False),
+        ("git.example.org", "https://git.example.org@evil.example/x", False),
+        ("git.example.org", "https://git.example.org\\@evil.example/x", False),
+        ("git.example.org:3000", "https://git.example.org:3000/x", True),
+        ("git.example.org:3000", "https://git.example.org/x", False),
+        ("git.example.org:3000", "http://git.example.org:3000/x", False),
+        ("Git.Example.ORG", "https://git.example.org/x", True),
+        ("https://git.example.org:443/", "https://git.example.org/x", True),
+        ("git.exämple.org", "https://git.xn--exmple-cua.org/x", True),
+        ("[::1]:3000", "https://[::1]:3000/x", True),
+    ],
+)
+def test_a_host_is_one_origin_however_it_is_written(
+    service: Service, host: str, url: str, is_meant: bool
+) -> None:
+    add_forge(service, host)
+    seen: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("authorization"))
+        return httpx.Response(200, content=zipped())
+
+    fetch(answering(service, answer), "forge", commit(url))
+    assert (seen == ["Bearer hunter2"]) is is_meant
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("http://git.example.org", "git.example.org/alice", "alice@git.example.org", ":3000"),
+        *("https://", "a b", "git.example.org?x", "git.example.org#x", "git.example.org:x", "\n"),
+    ],
+)
+def test_what_is_no_host_of_https_is_refused(service: Service, host: str) -> None:
+    with pytest.raises(UsageError, match="speaks https"):
+        add_forge(service, host)

@@ -1,8 +1,12 @@
 """Results are told to who sent the submission: signed, on schedule, or parked."""
 
 import dataclasses
+import json
 import threading
+import time
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,17 +15,21 @@ import pytest
 from litestar.testing import TestClient
 from processes import PATIENCE_S, until
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
-from grader.service import addresses, grading, regrading, submissions
+import reference
+from grader.report.document import to_json
+from grader.service import addresses, grading, regrading, results, submissions
 from grader.service.core import Service
 from grader.service.dispatch import NoDispatch
+from grader.service.judging.work import Reply, Work
 from grader.service.submissions import Incoming
-from grader.service.tables import Notice, Source, now
+from grader.service.tables import Notice, Result, Source, Submission, now
 from grader.service.webhooks import outbound, sources
 from grader.service.webhooks.sender import Sender
 from service.conftest import OPERATOR
-from service.fakes import FakeGrader
+from service.fakes import FakeGrader, report
 
 URL = "https://campus.example.org/results"
 
@@ -190,20 +198,187 @@ def test_every_live_secret_signs(
         Webhook(live).verify(campus.requests[0].content, dict(campus.requests[0].headers))
 
 
+def regraded(service: Service, submission_id: str, score: int = 100) -> str:
+    """Grade once more, as if under another version of the exercise; return the newest notice."""
+
+    class Judge(FakeGrader):
+        def grade(self, work: Work) -> Reply:
+            return Reply(report=to_json(report(score=score)))
+
+    present = Result.exercise_digest == reference.load(reference.DEFAULT).digest
+    with service.database.transaction() as session:
+        session.execute(update(Result).where(present).values(exercise_digest=uuid.uuid4().hex * 2))
+    assert regrading.regrade(service, submission_id)
+    assert grading.grade(service, Judge(), submission_id, worker="w") == "recorded"
+    with service.database.reading() as session:
+        rows = select(Notice.id).where(Notice.submission_id == submission_id)
+        return session.scalars(rows.order_by(Notice.created_at.desc())).first() or ""
+
+
+def send_due(service: Service) -> None:
+    for source in outbound.sources_due(service):
+        for one in outbound.due(service, source):
+            outbound.send(service, one)
+
+
+def scores(campus: Campus) -> list[int]:
+    return [json.loads(request.content)["data"]["score"] for request in campus.requests]
+
+
 def test_a_regrade_is_an_update(
     sending: Service, campus: Campus, graded: Callable[..., str]
 ) -> None:
-    submission = notice(sending, graded()).submission_id
-    regrading.regrade(sending, submission)
-    with sending.database.transaction() as session:
-        session.execute(update(Notice).values(state="sent"))
-        from grader.service.tables import Result
+    first = graded(b"score=30")
+    outbound.send(sending, first)
+    newer = regraded(sending, notice(sending, first).submission_id)
+    assert notice(sending, newer).type == "result.updated"
+    send_due(sending)
+    assert scores(campus) == [30, 100]
 
-        session.execute(update(Result).values(exercise_digest="0" * 64))
-    grading.grade(sending, FakeGrader(), submission, worker="w")
-    (source,) = outbound.sources_due(sending)
-    (sent,) = outbound.due(sending, source)
-    assert notice(sending, sent).type == "result.updated"
+
+@pytest.mark.parametrize("state", ["waiting", "parked"])
+def test_an_older_result_is_not_told_after_a_newer_one(
+    sending: Service, campus: Campus, graded: Callable[..., str], state: str
+) -> None:
+    older = graded(b"score=30")
+    campus.answer = lambda: httpx.Response(500)
+    outbound.send(sending, older)
+    with sending.database.transaction() as session:
+        session.execute(update(Notice).values(state=state))
+    newer = regraded(sending, notice(sending, older).submission_id)
+    campus.requests.clear()
+    campus.answer = lambda: httpx.Response(204)
+    make_due(sending)
+    assert not outbound.resend(sending, older)
+    send_due(sending)
+    make_due(sending)
+    send_due(sending)
+    assert scores(campus) == [100]
+    assert (notice(sending, older).state, notice(sending, newer).state) == ("superseded", "sent")
+
+
+@pytest.mark.parametrize(("status", "ends"), [(204, "sent"), (500, "superseded")])
+def test_a_newer_result_waits_for_an_attempt_that_is_under_way(
+    sending: Service, campus: Campus, graded: Callable[..., str], status: int, ends: str
+) -> None:
+    older = graded(b"score=30")
+    newer: list[str] = []
+
+    def regrade_meanwhile() -> httpx.Response:
+        newer.append(regraded(sending, notice(sending, older).submission_id, 90))
+        newer.append(regraded(sending, notice(sending, older).submission_id, 100))
+        assert outbound.sources_due(sending) == []  # another sender looks
+        assert [outbound.send(sending, one) for one in newer] == ["taken", "taken"]
+        return httpx.Response(status)
+
+    campus.answer = regrade_meanwhile
+    outbound.send(sending, older)
+    assert notice(sending, older).state == ends
+    wait_s = (notice(sending, newer[1]).next_at - now()).total_seconds()
+    assert wait_s <= outbound.LEASE_S
+    campus.answer = lambda: httpx.Response(204)
+    make_due(sending)
+    send_due(sending)
+    assert scores(campus) == [30, 100]
+
+
+def plan_again(service: Service, session: Session, notice_id: str) -> None:
+    """Plan a newer notice, as whoever records a result does within its transaction."""
+    submission = session.get_one(Submission, session.get_one(Notice, notice_id).submission_id)
+    result = results.latest(session, submission.id)
+    assert result is not None
+    outbound.plan(service, session, submission, result)
+    session.flush()
+
+
+def test_who_comes_as_a_newer_result_is_being_recorded_sends_no_older_one(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded()
+    with ThreadPoolExecutor(1) as other:
+        with sending.database.transaction() as session:
+            plan_again(sending, session, older)
+            said = other.submit(outbound.send, sending, older)
+            time.sleep(0.5)  # it is at the older one's row by now; if not, nothing is lost
+        assert said.result(PATIENCE_S) == "taken"
+    assert campus.requests == []
+
+
+def test_an_attempt_that_ends_as_a_newer_result_is_being_recorded_keeps_that(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older, begun, go = graded(), threading.Event(), threading.Event()
+    with sending.database.transaction() as session:
+        session.execute(update(Notice).values(tries=len(outbound.SCHEDULE_S) - 1))
+
+    def fail() -> httpx.Response:
+        begun.set()
+        assert go.wait(PATIENCE_S)
+        return httpx.Response(500)
+
+    campus.answer = fail
+    with ThreadPoolExecutor(1) as other:
+        said = other.submit(outbound.send, sending, older)
+        assert begun.wait(PATIENCE_S)
+        with sending.database.transaction() as session:
+            plan_again(sending, session, older)
+            go.set()
+            time.sleep(0.5)  # as above
+        said.result(PATIENCE_S)
+    assert notice(sending, older).state == "superseded"
+
+
+def test_a_newer_result_does_not_wait_for_the_older_ones_schedule(
+    sending: Service, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+    with sending.database.transaction() as session:
+        session.execute(update(Notice).values(next_at=now() + timedelta(hours=24)))
+    newer = notice(sending, regraded(sending, notice(sending, older).submission_id))
+    assert (newer.next_at - newer.created_at).total_seconds() <= outbound.LEASE_S
+
+
+def test_sending_again_lets_an_attempt_that_is_under_way_end(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    sent = graded()
+
+    def again_meanwhile() -> httpx.Response:
+        assert outbound.resend(sending, sent)
+        assert outbound.send(sending, sent) == "taken"
+        return httpx.Response(204)
+
+    campus.answer = again_meanwhile
+    assert outbound.send(sending, sent) == "sent"
+    assert len(campus.requests) == 1
+
+
+def test_what_is_parked_for_a_source_that_is_gone_is_the_newest_result(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+    campus.answer = lambda: httpx.Response(410)
+    assert outbound.send(sending, older) == "parked"
+    newer = regraded(sending, notice(sending, older).submission_id)
+    assert (notice(sending, newer).state, notice(sending, older).state) == ("parked", "superseded")
+    assert "410" in notice(sending, newer).problem
+    campus.answer = lambda: httpx.Response(204)
+    assert outbound.resend(sending, newer)
+    send_due(sending)
+    assert scores(campus) == [30, 100]
+
+
+def test_a_newer_result_has_the_later_timestamp_whatever_the_clocks_say(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+    with sending.database.transaction() as session:  # by a worker whose clock is fast
+        fast = now().replace(microsecond=0) + timedelta(hours=1)
+        session.execute(update(Notice).values(created_at=fast))
+    newer = notice(sending, regraded(sending, notice(sending, older).submission_id))
+    told = json.loads(newer.body)["timestamp"]
+    assert told == (fast + timedelta(microseconds=1)).isoformat()
+    assert newer.next_at <= now()
 
 
 def test_what_is_parked_is_shown_and_can_be_sent_again(
@@ -254,6 +429,30 @@ def test_a_slow_source_delays_no_other(
     until(lambda: len(answered) == 4, patience_s=5 * PATIENCE_S)
     sender.stop()
     assert answered[0] == "campus.example.org"
+
+
+def test_told_to_stop_it_ends_after_the_notice_under_way(
+    sending: Service, graded: Callable[..., str], campus: Campus
+) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> httpx.Response:
+        held.set()
+        assert go.wait(PATIENCE_S)
+        return httpx.Response(204)
+
+    campus.answer = hold
+    for number in range(3):
+        graded(f"score={number}".encode())
+    sender = Sender(sending)
+    sender.start()
+    assert held.wait(PATIENCE_S)
+    sender.request_stop()
+    go.set()
+    sender.stop()
+    with sending.database.reading() as session:
+        states = sorted(session.scalars(select(Notice.state)))
+    assert (len(campus.requests), states) == (1, ["sent", "waiting", "waiting"])
 
 
 def test_a_source_without_an_address_is_told_nothing(

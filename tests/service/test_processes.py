@@ -192,6 +192,18 @@ def test_senders_are_added_rotated_and_listed(run: Callable[..., Done]) -> None:
         (["webhook", "add", "x", "--kind", "github"], "--exercise"),
         (["webhook", "add", "x", "--callback", "ftp://x"], "https://"),
         (["webhook", "add", "x", "--fetch-token-file", "/bin/true"], "it is not UTF-8"),
+        (
+            [
+                "webhook",
+                "add",
+                "x",
+                "--fetch-host",
+                "http://a",
+                "--fetch-token-file",
+                "/etc/hostname",
+            ],
+            "--fetch-host takes a host that speaks https",
+        ),
         (["webhook", "add", "x", "--lti-platform", str(2**63)], "--lti-platform"),
         (["purge", "--older-than", "1000000"], "--older-than"),
         (["lti", "approve", str(2**63)], "2147483647"),

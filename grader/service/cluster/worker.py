@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
@@ -50,10 +51,14 @@ class ClusterWorker:
         """Start to take jobs."""
         self._thread.start()
 
+    def request_stop(self) -> None:
+        """Take no more jobs; from now on those under way have their time to finish."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
     def stop(self) -> None:
         """Take no more jobs, wait for those under way, and end what takes longer."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        self.request_stop()
         self._thread.join(self._settings.drain_s + 30)
         for grader in self._all:
             grader.close()

@@ -27,14 +27,10 @@ class Read:
 
 def texts_of(policy: Policy) -> dict[str, str]:
     """Return what stands in the fields for a policy."""
-    due = (
-        ""
-        if policy.due_s is None
-        else f"{datetime.fromtimestamp(policy.due_s, UTC):%Y-%m-%dT%H:%M}"
-    )
+    due = None if policy.due_s is None else datetime.fromtimestamp(policy.due_s, UTC)
     return {
         "keep": policy.keep,
-        "due": due,
+        "due": "" if due is None else _shown(due),
         "grace": f"{policy.grace_minutes:g}",
         "off": f"{policy.percent_off_per_day:g}",
         "most": f"{policy.most_percent_off:g}",
@@ -45,7 +41,7 @@ def read(form: Form) -> Read:
     """Return the policy in a form, or what is wrong with it.
 
     A browser sends the due time without a zone: it is UTC, unless a script of ours has put the same
-    moment into `due_utc`.
+    moment into `due_utc`. Shown again it is UTC in any case: the script takes it for that.
     """
     names = ("keep", "due", "grace", "off", "most")
     texts = {name: form.text(name).strip()[:40] for name in names}
@@ -53,7 +49,7 @@ def read(form: Form) -> Read:
     keep = texts["keep"]
     if keep not in ("best", "last"):
         problems["keep"] = "Choose one of the two."
-    due = _due(form.text("due_utc").strip() or texts["due"], problems)
+    due = _due(form.text("due_utc").strip(), texts, problems)
     grace = _number(texts["grace"], "grace", _FOUR_WEEKS_MINUTES, problems)
     off = _number(texts["off"], "off", 100.0, problems)
     most = _number(texts["most"], "most", 100.0, problems)
@@ -71,19 +67,25 @@ def read(form: Form) -> Read:
     return Read(texts_of(policy), {}, policy)
 
 
-def _due(text: str, problems: dict[str, str]) -> datetime | None:
+def _due(utc: str, texts: dict[str, str], problems: dict[str, str]) -> datetime | None:
+    text = utc or texts["due"]
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         problems["due"] = "Give a day and a time, such as 2026-12-01 23:59."
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    texts["due"] = _shown(moment)
     if not _FIRST <= moment < _LAST:
         problems["due"] = "Give a time between the years 2000 and 2100."
         return None
     return moment
+
+
+def _shown(utc: datetime) -> str:
+    return utc.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def _number(text: str, name: str, most: float, problems: dict[str, str]) -> float:

@@ -58,7 +58,7 @@ def resend_notice(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
     with service.database.reading() as session:
         ids = [row.id for row in session.execute(given_up.notices(visit.placement))]
     if wanted and wanted not in ids:
-        raise NotFoundException("there is no such message, or it was sent")
+        raise NotFoundException("there is no such message, or it was sent or superseded")
     again = sum(outbound.resend(service, id) for id in ([wanted] if wanted else ids))
     return _back(request, visit, again)
 

@@ -1,12 +1,18 @@
-"""Tell a source what came of its submissions: signed, on a schedule, parked when given up on."""
+"""Tell a source what came of its submissions: signed, on a schedule, parked when given up on.
+
+A newer result's notice supersedes one of the same submission that was not taken yet: sent after it,
+the older score would be believed. Sending leases a notice by its `next_at`, and the newer one waits
+until then: an attempt at the older one may be under way. Planning, claiming and settling lock the
+older one's row, so they come one after the other, whichever process does them.
+"""
 
 import json
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import msgspec
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from grader.service import results
@@ -15,6 +21,7 @@ from grader.service.core import Service
 from grader.service.tables import (
     PARKED,
     SENT,
+    SUPERSEDED,
     WAITING,
     Notice,
     Result,
@@ -33,6 +40,7 @@ LEASE_S = 120
 """For how long an attempt is nobody else's: longer than the client's own timeouts together."""
 
 _GONE = 410
+_REFUSED = "the source answered 410: gone"
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -51,14 +59,37 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 
 def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
-    """Insert the notice of a result, where its source wants to know."""
+    """Insert the notice of a result, where its source wants to know, in place of older ones."""
     source = session.get(Source, submission.source)
-    if source is None or not source.callback_url or source.callback_refused_at is not None:
+    if source is None or not source.callback_url:
+        return
+    free_at = _supersede(session, submission.id)
+    is_refused = source.callback_refused_at is not None
+    if is_refused and free_at is None:
         return
     kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
+    moment = _later_than_all(session, submission.id, result.recorded_at)
+    notice = Notice(
+        id=f"msg_{secrets.token_hex(16)}",
+        source=source.name,
+        submission_id=submission.id,
+        type=kind,
+        body=_body(service, submission, result, kind=kind, moment=moment),
+        state=PARKED if is_refused else WAITING,
+        problem=_REFUSED if is_refused else "",
+        next_at=_free(free_at or result.recorded_at, result.recorded_at),
+        created_at=moment,
+    )
+    session.add(notice)
+
+
+def _body(
+    service: Service, submission: Submission, result: Result, *, kind: str, moment: datetime
+) -> bytes:
     body = {
         "type": kind,
-        "timestamp": result.recorded_at.isoformat(),
+        # Microseconds even where there are none: so moments are in order as texts too.
+        "timestamp": moment.isoformat(timespec="microseconds"),
         "data": {
             "submission": submission.id,
             "exercise": submission.exercise,
@@ -72,17 +103,28 @@ def plan(service: Service, session: Session, submission: Submission, result: Res
             "report_url": report_url(service.settings, submission),
         },
     }
-    notice = Notice(
-        id=f"msg_{secrets.token_hex(16)}",
-        source=source.name,
-        submission_id=submission.id,
-        type=kind,
-        body=json.dumps(body).encode(),
-        state=WAITING,
-        next_at=result.recorded_at,
-        created_at=result.recorded_at,
+    return json.dumps(body).encode()
+
+
+def _supersede(session: Session, submission_id: str) -> datetime | None:
+    """Have what was not taken yet be sent no more; return until when nobody else may touch it."""
+    older = update(Notice).where(
+        Notice.submission_id == submission_id, Notice.state.in_([WAITING, PARKED])
     )
-    session.add(notice)
+    rows = older.values(state=SUPERSEDED).returning(Notice.next_at)
+    return max(session.scalars(rows), default=None)
+
+
+def _later_than_all(session: Session, submission_id: str, moment: datetime) -> datetime:
+    """Return a moment, or the next after the older notices': clocks of two workers may differ."""
+    rows = select(func.max(Notice.created_at)).where(Notice.submission_id == submission_id)
+    newest = session.scalar(rows)
+    return moment if newest is None else max(moment, newest + timedelta(microseconds=1))
+
+
+def _free(next_at: datetime, moment: datetime) -> datetime:
+    """Return when no attempt at a notice is under way: its lease ends, or it was only waiting."""
+    return max(moment, min(next_at, moment + timedelta(seconds=LEASE_S)))
 
 
 def sources_due(service: Service) -> list[str]:
@@ -106,20 +148,24 @@ def send(service: Service, notice_id: str) -> str:
     notice, url, live = claimed
     outcome = _attempt(service, notice, url, live)
     with service.database.transaction() as session:
-        said = _settle(session, session.get_one(Notice, notice_id), outcome)
+        notice = session.get_one(Notice, notice_id, with_for_update=True)
+        said = _settle(session, notice, outcome)
     service.metrics.notices.labels(said).inc()
     return said
 
 
 def resend(service: Service, notice_id: str) -> bool:
-    """Start a notice's schedule anew; return whether there is such a notice, not sent yet."""
+    """Start a notice's schedule anew; return whether there is one that is still to be taken."""
     if not notice_id.removeprefix("msg_").isalnum():
         return False  # no id; PostgreSQL takes no NUL in a text
     with service.database.transaction() as session:
-        notice = session.get(Notice, notice_id)
-        if notice is None or notice.state == SENT:
+        notice = session.get(Notice, notice_id, with_for_update=True)
+        if notice is None or notice.state in (SENT, SUPERSEDED):
             return False
-        notice.state, notice.tries, notice.next_at, notice.problem = WAITING, 0, now(), ""
+        moment = now()
+        free_at = notice.next_at if notice.state == WAITING else moment
+        notice.state, notice.tries, notice.problem = WAITING, 0, ""
+        notice.next_at = _free(free_at, moment)
         source = session.get(Source, notice.source)
         if source is not None:
             source.callback_refused_at = None
@@ -177,6 +223,8 @@ def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
         return "sent"
     if outcome.status == _GONE:
         _refuse(session, notice.source)
+    if notice.state == SUPERSEDED:
+        return "later"  # the newer one is
     if outcome.is_final or notice.tries >= len(SCHEDULE_S):
         notice.state = PARKED
         return "parked"
@@ -189,7 +237,7 @@ def _refuse(session: Session, source: str) -> None:
     """Send a source nothing more: it said 410. What waits is parked."""
     session.execute(update(Source).where(Source.name == source).values(callback_refused_at=now()))
     waiting = update(Notice).where(Notice.source == source, Notice.state == WAITING)
-    session.execute(waiting.values(state=PARKED, problem="the source answered 410: gone"))
+    session.execute(waiting.values(state=PARKED, problem=_REFUSED))
 
 
 def _retry_after_s(text: str) -> float:

@@ -28,8 +28,12 @@ class Sender:
         """Start looking."""
         self._loop.start()
 
+    def request_stop(self) -> None:
+        """Begin no more notices."""
+        self._loop.request_stop()
+
     def stop(self) -> None:
-        """Stop looking, and wait for what is being sent."""
+        """Begin no more notices, and wait for those that are being sent."""
         self._loop.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -41,6 +45,8 @@ class Sender:
 
     def _send(self, source: str) -> None:
         for notice in outbound.due(self._service, source):
+            if self._loop.is_stopping:
+                return
             try:
                 said = outbound.send(self._service, notice)
             except Exception as error:  # the database is away: the lease runs out, and it is due

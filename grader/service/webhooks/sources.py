@@ -1,17 +1,23 @@
 """Set senders up, and rotate their secrets."""
 
+import re
+from contextlib import suppress
 from datetime import timedelta
 
+import httpx
 import msgspec
 from sqlalchemy import func, select, update
 
 from grader.errors import UsageError
 from grader.service.database import Database
+from grader.service.fetching import secure_host
 from grader.service.lti.tables import LtiPlatform
 from grader.service.tables import SigningSecret, Source, now
 from grader.service.webhooks.inbound import is_name
 from grader.service.webhooks.kinds import KINDS
 from grader.service.webhooks.signatures import new_secret
+
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 
 class Listed(msgspec.Struct):
@@ -43,6 +49,7 @@ def add(
     """Insert a source and return its first secret, which is not shown again.
 
     Args:
+        fetch_host: as secure_host returns it, or as an operator writes it.
         lti_platform: whose courses these are, by the same ids.
 
     Raises:
@@ -58,6 +65,7 @@ def add(
         raise UsageError("--callback takes an address that begins with https://")
     if bool(fetch_host) != bool(fetch_token):
         raise UsageError("--fetch-host and --fetch-token-file go together")
+    fetch_host = _host(fetch_host) if fetch_host else ""
     with database.transaction() as session:
         if lti_platform is not None and session.get(LtiPlatform, lti_platform) is None:
             raise UsageError(f"there is no platform {lti_platform}; see grader lti list")
@@ -71,6 +79,19 @@ def add(
         secret = SigningSecret(source=name, text=new_secret(), created_at=source.created_at)
         session.add(secret)
         return secret.text
+
+
+def _host(text: str) -> str:
+    """Return a host as addresses are compared with it."""
+    url = text if "://" in text else f"https://{text}"
+    with suppress(httpx.InvalidURL):
+        host, read = secure_host(url), httpx.URL(url)
+        is_bare = not (read.userinfo or read.fragment) and read.raw_path == b"/"
+        if is_bare and _HOST.fullmatch(host):
+            return host
+    raise UsageError(
+        f"--fetch-host takes a host that speaks https, such as git.example.org:3000, not {text!r}"
+    )
 
 
 def rotate(database: Database, name: str, *, keep_hours: float) -> str:

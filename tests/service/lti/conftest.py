@@ -150,13 +150,21 @@ def served(
 
 
 @pytest.fixture
-def page(browser: "playwright.Browser", served: FakePlatform) -> "Iterator[playwright.Page]":
+def zone() -> str:
+    """The time zone of whoever looks."""
+    return "UTC"
+
+
+@pytest.fixture
+def page(
+    browser: "playwright.Browser", served: FakePlatform, zone: str
+) -> "Iterator[playwright.Page]":
     """A page whose browser has nothing to complain of: no refused style, no failed file.
 
     It asks for the servers, so as to be closed before them: they wait 30 s for an open connection.
     """
     complaints: list[str] = []
-    context = browser.new_context(ignore_https_errors=True)
+    context = browser.new_context(ignore_https_errors=True, timezone_id=zone)
     page = context.new_page()
     page.set_default_timeout(1000 * PATIENCE_S)
     page.on("console", lambda message: complaints.append(message.text))

@@ -168,3 +168,22 @@ def test_staff_see_the_class_grade_again_publish_send_again_and_export(
     page.get_by_role("link", name="Trouble").click()
     page.get_by_text("An internal error of ours: 1").wait_for()
     assert grave(page) == []
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT-2"])  # two hours ahead of UTC, all year
+def test_a_due_time_stays_what_it_is_in_the_readers_zone(
+    page: "Page", served: FakePlatform, service: Service
+) -> None:
+    page.goto(f"{served.tool}/lti/login?iss={served.issuer}&login_hint=t1:Instructor")
+    page.get_by_role("link", name="Rules", exact=True).click()
+    due, off = page.get_by_label("Due (your own time)"), page.get_by_label("Off for each day begun")
+    due.fill("2026-12-01T23:59")
+    for _ in range(2):
+        off.fill("a lot")
+        page.get_by_role("button", name="See what it changes").click()
+        page.get_by_text("Give a number from 0 to 100.").wait_for()
+        assert due.input_value() == "2026-12-01T23:59"
+    off.fill("20")
+    page.get_by_role("button", name="See what it changes").click()
+    page.get_by_role("button", name="Change something else").click()
+    assert due.input_value() == "2026-12-01T23:59"

@@ -281,6 +281,24 @@ def test_a_moment_in_another_zone_is_that_moment() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("wrong", "utc", "shown"),
+    [
+        ("keep", "2026-11-24T00:00:00.000Z", "2026-11-24T00:00"),
+        ("grace", "2026-11-24T00:00:00.000Z", "2026-11-24T00:00"),
+        ("off", "2026-11-24T00:00:00.000Z", "2026-11-24T00:00"),
+        ("due", "1999-11-24T00:00:00.000Z", "1999-11-24T00:00"),
+        ("due", "0001-01-01T00:00:00+02:00", "2026-11-24T02:00"),  # no moment in UTC
+    ],
+)
+def test_a_due_time_is_shown_again_in_utc_whatever_is_wrong(
+    wrong: str, utc: str, shown: str
+) -> None:
+    local = {**RULES, wrong: "abc", "due": "2026-11-24T02:00", "due_utc": utc}
+    read = rules_form.read(Form(local))
+    assert set(read.problems) == {wrong} and read.texts["due"] == shown
+
+
 def test_a_refused_form_is_shown_again(press: Callable[..., str], see: Callable[..., str]) -> None:
     for path in ("/rules", "/rules/store"):
         page = press(path, 422, **{**RULES, "off": "200"})

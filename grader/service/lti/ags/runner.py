@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import httpx
 import structlog
@@ -32,10 +33,16 @@ class Grades:
         self._thread.start()
         self._ready.wait()
 
+    def request_stop(self) -> None:
+        """Begin no more steps."""
+        if self._loop is not None and self._stop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
+
     def stop(self) -> None:
         """Stop; a step that does not end in time is found again by its lease."""
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        self.request_stop()
+        if self._thread.ident is not None:
             self._thread.join(STEP_S)
 
     def _run(self) -> None:

@@ -4,8 +4,9 @@ if (due) {
   const zone = document.querySelector("[data-zone]");
   const sent = document.querySelector("input[name=due_utc]");
   const two = (number) => String(number).padStart(2, "0");
-  if (due.value) {
-    const at = new Date(due.value + "Z");
+  if (due.defaultValue) {
+    // What was served: a browser may have put back what was typed, which is no UTC.
+    const at = new Date(due.defaultValue + "Z");
     due.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
   }
   zone.textContent = "your own time";
