@@ -187,6 +187,21 @@ def test_grades_that_were_not_taken_say_why_and_are_sent_again(
     assert "0 grades are sent again." in press("/passback/resend", user="nobody\0")
 
 
+def test_an_id_with_what_nobody_sees_in_it_comes_back_from_a_form_as_it_was(
+    client: TestClient[Any],
+    press: Callable[..., str],
+    place: Place,
+    eve: Person,
+    sent: Sent,
+) -> None:
+    user = '7\u00a0"\u200b'
+    judge(place, sent(user=user), 80)
+    park(place, user, "HTTP 404")
+    page = client.get(f"/links/{place.link_id}/passback", headers=eve.headers).text
+    found = unescape(page.split('name="user" value="')[1].split('"')[0])
+    assert "1 grade is sent again." in press("/passback/resend", user=found)
+
+
 def test_no_grade_of_another_column_is_shown_or_sent(
     see: Callable[..., str], press: Callable[..., str], place: Place, sent: Sent, service: Service
 ) -> None:
