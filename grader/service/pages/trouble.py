@@ -2,17 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from grader.service.lti.tables import LtiAttempt, LtiLink
-from grader.service.tables import PARKED, Grading, Notice, Source, Submission
+from grader.service.tables import PARKED, Grading, Notice, Result, Source, Submission
 
 
 def parked(link: LtiLink) -> Select[Any]:
-    """Return the gradings; `counts` names the submission where it has a page here."""
+    """Return the gradings; `counts` names the submission where it has a page here.
+
+    `judged` says that there is a result from before: it was to be graded once more.
+    """
+    result = (Result.submission_id == Submission.id, Result.held.is_(False))
     rows: Any = select(
         *(Submission.id, Submission.user, Submission.submitted_at),
         *(Grading.problem, Grading.tries, Grading.started_at, _counts(link)),
+        exists().where(*result).label("judged"),
     )
     rows = rows.join(Grading, Grading.submission_id == Submission.id)
     found: Select[Any] = rows.where(Grading.state == PARKED, _here(link))

@@ -157,6 +157,54 @@ def test_those_that_nobody_has_begun_can_be_left(
     assert "Nothing has changed" in press("/regrading/discard")
 
 
+def fail(place: Place, *submissions: Submission) -> None:
+    """Let us have failed at gradings until they were given up."""
+    ids = [one.id for one in submissions]
+    with place.service.database.transaction() as session:
+        failed = update(Grading).where(Grading.submission_id.in_(ids))
+        session.execute(failed.values(state="parked", problem="the wall fell"))
+
+
+def test_another_try_at_what_a_regrade_failed_at_is_seen_before_it_counts(
+    see: Callable[..., str], press: Callable[..., str], place: Place, sent: Sent
+) -> None:
+    mine, other = sent(b"score=20"), sent(b"score=100", user="bob")
+    fresh = sent(b"score=30", user="carol")
+    judge(place, mine, 80)
+    judge(place, other, 100)
+    press("/regrading")
+    fail(place, mine, fresh)
+    grade(place, other)
+    assert "At 1 we failed: its result stays as it is" in see("/regrading")
+    press("/regrading/publish")
+    page = see("/trouble")
+    assert (
+        "An internal error of ours: 2" in page and page.count("The result from before counts.") == 1
+    )
+    assert "1 of them was to be graded once more and has a result from before" in page
+    assert "2 are tried again." in press("/trouble/retry")
+    assert (grade(place, mine), grade(place, fresh)) == ("recorded", "recorded")
+    assert wanted(place) == {"alice": 80, "bob": 100, "carol": 30}, "carol had none to lose"
+    assert "alice 80 of 100 20 of 100 -60 %" in see("/regrading")
+    press("/regrading/publish")
+    assert wanted(place) == {"alice": 20, "bob": 100, "carol": 30}
+
+
+def test_what_a_discarded_regrade_failed_at_is_done_as_it_was(
+    see: Callable[..., str], press: Callable[..., str], place: Place, sent: Sent
+) -> None:
+    mine, fresh = sent(b"score=20"), sent(user="carol")
+    judge(place, mine, 80)
+    press("/regrading")
+    fail(place, mine, fresh)
+    assert "Nothing came of the last time" in see("/regrading")
+    assert "Nothing has changed" in press("/regrading/discard")
+    page = see("/trouble")
+    assert "carol" in page and "alice" not in page and "from before" not in page
+    press("/trouble/retry", 404, submission=mine.id)
+    assert "Grade 1 attempt again" in see("/regrading")
+
+
 def park(place: Place, user: str, problem: str) -> None:
     with place.service.database.transaction() as session:
         grade = store.locked(session, LtiGrade.user == user)
