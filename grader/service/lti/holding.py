@@ -8,13 +8,13 @@ What is handed in meanwhile is graded and counts as ever: only what replaces a r
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, delete, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from grader.service import regrading, results
 from grader.service.core import Service
-from grader.service.lti import changes, grades
-from grader.service.lti.tables import LtiAttempt, LtiLink
+from grader.service.lti import changes, grades, roll
+from grader.service.lti.tables import LtiLink
 from grader.service.tables import DONE, PARKED, WAITING, Grading, Result, Submission
 
 
@@ -49,8 +49,7 @@ def outdated(service: Service, session: Session, link: LtiLink) -> list[str]:
     if exercise is None:
         return []
     judged = results.newest_of(exercise.digest)
-    rows = _submissions(link).where(Submission.exercise == link.exercise)
-    rows = rows.where(Submission.id.not_in(judged), _has_result(Submission.id))
+    rows = roll.submissions(link).where(Submission.id.not_in(judged), _has_result(Submission.id))
     return list(session.scalars(rows.order_by(Submission.received_at)))
 
 
@@ -88,7 +87,7 @@ def _again(
     def hold(session: Session) -> tuple[Sequence[str], bool]:
         link = grades.locked(session, link_id)
         wanted = chosen(session, link)
-        judged = session.scalars(_submissions(link).where(_has_result(Submission.id)))
+        judged = session.scalars(roll.submissions(link).where(_has_result(Submission.id)))
         replaces = not set(wanted).isdisjoint(judged)
         link.held = link.held or replaces
         return wanted, replaces
@@ -111,7 +110,7 @@ def progress(session: Session, link: LtiLink) -> Progress:
     def count(*where: ColumnElement[bool]) -> ScalarSelect[int]:
         return select(func.count(Grading.id)).where(*again, *where).scalar_subquery()
 
-    held = Result.submission_id.in_(_submissions(link)) & Result.held
+    held = Result.submission_id.in_(roll.submissions(link)) & Result.held
     row = session.execute(
         select(
             count(Grading.state == WAITING),
@@ -147,7 +146,7 @@ def publish(service: Service, link_id: int) -> int:
     def let_go(session: Session) -> int:
         link = _at_rest(session, link_id)
         changed = changes.of_regrading(session, link, grades.policy_of(link))
-        held = update(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        held = update(Result).where(Result.held, Result.submission_id.in_(roll.submissions(link)))
         session.execute(held.values(held=False).execution_options(synchronize_session=False))
         link.held = False
         session.flush()
@@ -169,7 +168,7 @@ def discard(service: Service, link_id: int) -> int:
 
     def drop(session: Session) -> int:
         link = _at_rest(session, link_id)
-        held = delete(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        held = delete(Result).where(Result.held, Result.submission_id.in_(roll.submissions(link)))
         dropped = session.execute(held.returning(Result.id)).all()
         failed = update(Grading).where(*_regraded(link), Grading.state == PARKED)
         session.execute(failed.values(state=DONE, problem=""))
@@ -186,14 +185,9 @@ def _at_rest(session: Session, link_id: int) -> LtiLink:
     return link
 
 
-def _submissions(link: LtiLink) -> Select[str]:
-    rows = select(Submission.id).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
-    return rows.where(LtiAttempt.link_id == link.id)
-
-
 def _regraded(link: LtiLink) -> tuple[ColumnElement[bool], ...]:
     """Name the gradings of a placement that are there to replace a result."""
-    mine = Grading.submission_id.in_(_submissions(link))
+    mine = Grading.submission_id.in_(roll.submissions(link))
     return mine, Grading.round > 1, _has_result(Grading.submission_id)
 
 

@@ -17,11 +17,13 @@ import reference
 from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.lti import registry
+from grader.service.lti.ags import store
 from grader.service.lti.platform import Platform
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser
+from service.lti.course import Course
 from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
 
@@ -47,6 +49,22 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
     assert login.role == "student"
     assert (link.exercise, link.line_item) == (EXERCISE, tab.lms.line_item)
     assert "scope/score" in link.scopes
+
+
+def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
+    tab: Browser, course: Course
+) -> None:
+    def launched(exercise: str) -> None:
+        here = {LTI + "context": {"id": "algebra"}}
+        tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce), exercise) | here)
+        with course.link() as link:
+            assert link.exercise == exercise
+
+    for exercise, points in ((EXERCISE, 80), ("basic_block", 20)):
+        launched(exercise)
+        course.judge("u1", points)
+    launched(EXERCISE)
+    assert store.read(course.row("u1")).wanted.given == 20, "nobody has seen that it would be 80"
 
 
 def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:

@@ -40,8 +40,9 @@ def eve(place: Place) -> Person:
 def see(client: TestClient[Any], place: Place, eve: Person) -> Callable[..., str]:
     """Look at a page below the placement, by default as staff; return its text."""
 
-    def get(path: str, person: Person = eve) -> str:
-        return text_of(client.get(f"/links/{place.link_id}{path}", headers=person.headers))
+    def get(path: str, person: Person = eve, *, bar: bool = False) -> str:
+        answer = client.get(f"/links/{place.link_id}{path}", headers=person.headers)
+        return text_of(answer, after="<body" if bar else "<main")
 
     return get
 
@@ -64,9 +65,9 @@ def press(client: TestClient[Any], place: Place, eve: Person) -> Callable[..., s
     return post
 
 
-def text_of(answer: httpx.Response, status: int = 200) -> str:
+def text_of(answer: httpx.Response, status: int = 200, *, after: str = "<main") -> str:
     assert answer.status_code == status, answer.text.split("<main")[-1]
-    text = re.sub(r"<[^>]+>", " ", answer.text.split("<main")[-1])
+    text = re.sub(r"<[^>]+>", " ", answer.text.split(after)[-1])
     return " ".join(unescape(text).split()).replace(" .", ".").replace(" ,", ",")
 
 
@@ -145,6 +146,51 @@ def test_one_is_graded_again_and_what_comes_of_it_discarded(
     assert wanted(place) == {"alice": 80, "bob": 80}
     assert "Grade 2 attempts again" in see("/regrading")
     assert "Nothing is to be graded again" in press("/regrading", submission="0" * 32)
+
+
+def test_the_grades_of_an_exercise_that_was_replaced_stay_until_somebody_has_seen_it(
+    client: TestClient[Any],
+    see: Callable[..., str],
+    press: Callable[..., str],
+    place: Place,
+    sent: Sent,
+    service: Service,
+) -> None:
+    alice, other = place.launched("alice"), "basic_block"
+    mine, broken = sent(b"score=60"), sent(b"fail", user="bob")
+    judge(place, mine, 80)
+    fail(place, broken)
+    replaced(service, place, other)
+    assert "1 grade in the course is of another exercise" in see("/regrading")
+    assert "it stays until its student has a result for this one" in see("/passback")
+    assert "Nobody has handed in yet" in see("/class") and "bob" not in see("/trouble")
+    assert "Your grade" not in see("", alice)
+    for path in ("", "/file"):
+        path = f"/links/{place.link_id}/submissions/{mine.id}{path}"
+        assert client.get(path, headers=alice.headers).status_code == 404
+    assert "nothing to grade again" in see("/regrading")
+    judge(place, sent(b"score=20", exercise=other), 20, digest="new")
+    assert wanted(place) == {"alice": 20}, "what is handed in counts at once"
+    assert "stays until" not in see("/regrading")
+
+    replaced(service, place, mine.exercise)
+    page = see("/regrading")
+    assert "Grade again 1, 1 results to look at" in see("/class", bar=True)
+    assert "1 grade would change The exercise of this placement was replaced" in page
+    assert "alice 20 of 100 80 of 100 +60 % Attempt 1 counts. What the course has" in page
+    assert "Publish and send 1 grade" in page and "Discard" not in page
+    assert "Grade 1 attempt again" in page, "an older version has judged it"
+    assert wanted(place) == {"alice": 20}
+    late = press("/rules", **{**RULES, "due": "2020-01-01T00:00"})
+    assert "alice 20 of 100 40 of 100" in late and "for lateness in place of" not in late
+    press("/regrading/publish")
+    assert wanted(place) == {"alice": 80}
+    assert "was replaced" not in see("/regrading")
+
+
+def replaced(service: Service, place: Place, exercise: str) -> None:
+    with service.database.transaction() as session:
+        session.get_one(LtiLink, place.link_id).exercise = exercise
 
 
 def test_those_that_nobody_has_begun_can_be_left(
