@@ -1,15 +1,24 @@
-"""Say whose grades would change, and why, before anything is published."""
+"""Say whose grades would change, and why, before anything is published.
+
+What the course has of a student may be another grade than the one that counts: when a placement's
+exercise is replaced in the course, nobody can be shown what that changes, so nothing is sent. What
+it has stays until staff publish the other one, having seen it here, or a result comes of what the
+student hands in.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from grader.service.lti import policy, roll
+from grader.service.lti.ags import store
 from grader.service.lti.ags.score import Score
 from grader.service.lti.policy import Attempt, Policy
 from grader.service.lti.roll import Tried
-from grader.service.lti.tables import LtiLink
+from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
+from grader.service.tables import Submission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +33,10 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """Which attempt counts, by its number, and the percentage off it for lateness."""
+    """Which attempt counts, by its number, and the percentage off it for lateness.
+
+    The number is 0 for what the course has since before the exercise was replaced.
+    """
 
     number: int
     percent_off: float
@@ -47,30 +59,79 @@ class Change:
 
 
 def of_regrading(session: Session, link: LtiLink, rules: Policy) -> list[Change]:
-    """Return whose grades the held results of a placement would change."""
-    found = []
-    for user, tried in roll.of(session, link).items():
-        before = _counting(tried, roll.counted(tried), rules)
-        after = _counting(tried, roll.counted(tried, with_held=True), rules)
-        if after is not None and not _same(before, after):
-            judgements = [
-                Judgement(submission=one.id, number=one.number, before=one.judged, after=one.held)
-                for one in tried
-                if one.judged is not None and one.held is not None and _differ(one.judged, one.held)
-            ]
-            found.append(Change(user=user, before=before, after=after, judgements=judgements))
-    return found
+    """Return whose grades the held results of a placement would change, or its new exercise."""
+    return _changes(session, link, rules, rules, with_held=True)
 
 
 def of_policy(session: Session, link: LtiLink, old: Policy, new: Policy) -> list[Change]:
     """Return whose grades another policy would change."""
-    found = []
+    return _changes(session, link, old, new)
+
+
+def of_exercise(session: Session, link: LtiLink, rules: Policy) -> list[Change]:
+    """Return whose grades the new exercise of a placement would change, held results aside."""
+    return _changes(session, link, rules, rules) if _was_replaced(session, link) else []
+
+
+def staying(session: Session, link: LtiLink) -> int:
+    """Count the grades of another exercise whose students have no attempt here that counts."""
+    told = _told(session, link)
+    if told is None:
+        return 0
+    counting = {user for user, tried in roll.of(session, link).items() if roll.counted(tried)}
+    return len(told.keys() - counting)
+
+
+def _changes(
+    session: Session, link: LtiLink, old: Policy, new: Policy, *, with_held: bool = False
+) -> list[Change]:
+    told, found = _told(session, link), []
     for user, tried in roll.of(session, link).items():
-        attempts = roll.counted(tried)
-        before, after = _counting(tried, attempts, old), _counting(tried, attempts, new)
+        before = _counting(tried, roll.counted(tried), old)
+        before = before if told is None else _has(told.get(user), before)
+        after = _counting(tried, roll.counted(tried, with_held=with_held), new)
         if after is not None and not _same(before, after):
-            found.append(Change(user=user, before=before, after=after))
+            judgements = _judgements(tried) if with_held else []
+            found.append(Change(user=user, before=before, after=after, judgements=judgements))
     return found
+
+
+def _was_replaced(session: Session, link: LtiLink) -> bool:
+    """Whether attempts at another exercise were made: the course may have grades of those."""
+    attempts = select(LtiAttempt.link_id).join(
+        Submission, Submission.id == LtiAttempt.submission_id
+    )
+    others = (LtiAttempt.link_id == link.id, Submission.exercise != link.exercise)
+    return bool(link.line_item) and session.scalar(attempts.where(*others).limit(1)) is not None
+
+
+def _told(session: Session, link: LtiLink) -> dict[str, Score] | None:
+    """Return by user what the course has, or is to have; None where that is what counts."""
+    if not _was_replaced(session, link):
+        return None
+    rows = select(LtiGrade).where(
+        LtiGrade.platform_id == link.platform_id,
+        LtiGrade.line_item == link.line_item,
+        LtiGrade.row != "",
+    )
+    return {grade.user: store.read(grade).wanted for grade in session.scalars(rows)}
+
+
+def _has(told: Score | None, counting: Counting | None) -> Counting | None:
+    """Return what the course has: of the attempt that counts, or from before."""
+    if told is None:
+        return None
+    if counting is not None and counting.score.same_grade(told):
+        return counting
+    return Counting(number=0, percent_off=0.0, score=told)
+
+
+def _judgements(tried: Sequence[Tried]) -> list[Judgement]:
+    return [
+        Judgement(submission=one.id, number=one.number, before=one.judged, after=one.held)
+        for one in tried
+        if one.judged is not None and one.held is not None and _differ(one.judged, one.held)
+    ]
 
 
 def _counting(

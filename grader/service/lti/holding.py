@@ -5,15 +5,16 @@
 What is handed in meanwhile is graded and counts as ever: only what replaces a result is held.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, delete, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from grader.service import regrading, results
 from grader.service.core import Service
-from grader.service.lti import changes, grades
-from grader.service.lti.tables import LtiAttempt, LtiLink
+from grader.service.lti import changes, grades, roll
+from grader.service.lti.tables import LtiLink
 from grader.service.tables import DONE, PARKED, WAITING, Grading, Result, Submission
 
 
@@ -48,8 +49,7 @@ def outdated(service: Service, session: Session, link: LtiLink) -> list[str]:
     if exercise is None:
         return []
     judged = results.newest_of(exercise.digest)
-    rows = _submissions(link).where(Submission.exercise == link.exercise)
-    rows = rows.where(Submission.id.not_in(judged), _has_result(Submission.id))
+    rows = roll.submissions(link).where(Submission.id.not_in(judged), _has_result(Submission.id))
     return list(session.scalars(rows.order_by(Submission.received_at)))
 
 
@@ -63,16 +63,38 @@ def begin(service: Service, link_id: int, submission_id: str = "") -> int:
         How many now wait.
     """
 
-    def hold(session: Session) -> list[str]:
-        link = grades.locked(session, link_id)
+    def chosen(session: Session, link: LtiLink) -> list[str]:
         found = outdated(service, session, link)
-        wanted = [id for id in found if submission_id in ("", id)]
-        link.held = link.held or bool(wanted)
-        return wanted
+        return [id for id in found if submission_id in ("", id)]
 
-    wanted = service.database.do(hold)
+    return _again(service, link_id, chosen)
+
+
+def retry(service: Service, link_id: int, submission_ids: Sequence[str]) -> int:
+    """Let submissions at which we failed be graded again, and hold what replaces a result.
+
+    Returns:
+        How many now wait.
+    """
+    return _again(service, link_id, lambda session, link: submission_ids)
+
+
+def _again(
+    service: Service, link_id: int, chosen: Callable[[Session, LtiLink], Sequence[str]]
+) -> int:
+    """Let submissions wait again, their placement held where one of them has a result to lose."""
+
+    def hold(session: Session) -> tuple[Sequence[str], bool]:
+        link = grades.locked(session, link_id)
+        wanted = chosen(session, link)
+        judged = session.scalars(roll.submissions(link).where(_has_result(Submission.id)))
+        replaces = not set(wanted).isdisjoint(judged)
+        link.held = link.held or replaces
+        return wanted, replaces
+
+    wanted, replaces = service.database.do(hold)
     waiting = regrading.regrade_many(service, wanted)
-    if waiting:  # somebody else may have published meanwhile, as nothing waited yet
+    if waiting and replaces:  # somebody may have published meanwhile, as nothing waited yet
         service.database.do(lambda session: _hold(session, link_id))
     return waiting
 
@@ -83,20 +105,18 @@ def _hold(session: Session, link_id: int) -> None:
 
 def progress(session: Session, link: LtiLink) -> Progress:
     """Return how far a placement's regrade is."""
-    mine = Grading.submission_id.in_(_submissions(link))
-    again = Grading.round > 1
+    again = _regraded(link)
 
     def count(*where: ColumnElement[bool]) -> ScalarSelect[int]:
-        return select(func.count(Grading.id)).where(mine, again, *where).scalar_subquery()
+        return select(func.count(Grading.id)).where(*again, *where).scalar_subquery()
 
-    judged = _has_result(Grading.submission_id)
-    held = Result.submission_id.in_(_submissions(link)) & Result.held
+    held = Result.submission_id.in_(roll.submissions(link)) & Result.held
     row = session.execute(
         select(
-            count(Grading.state == WAITING, judged),
-            count(Grading.state == WAITING, judged, Grading.tries == 0),
+            count(Grading.state == WAITING),
+            count(Grading.state == WAITING, Grading.tries == 0),
             select(func.count(Result.id)).where(held).scalar_subquery(),
-            count(Grading.state == PARKED, judged),
+            count(Grading.state == PARKED),
         )
     ).one()
     return Progress(waiting=row[0], stoppable=row[1], held=row[2], failed=row[3])
@@ -108,9 +128,7 @@ def stop(service: Service, link_id: int) -> int:
     def give_up(session: Session) -> int:
         link = session.get_one(LtiLink, link_id)  # not locked: a worker may wait for that lock
         waiting = update(Grading).where(
-            Grading.submission_id.in_(_submissions(link)),
-            *(Grading.state == WAITING, Grading.tries == 0, Grading.round > 1),
-            _has_result(Grading.submission_id),
+            *_regraded(link), Grading.state == WAITING, Grading.tries == 0
         )
         stopped = session.execute(waiting.values(state=DONE).returning(Grading.id)).all()
         return len(stopped)
@@ -128,7 +146,7 @@ def publish(service: Service, link_id: int) -> int:
     def let_go(session: Session) -> int:
         link = _at_rest(session, link_id)
         changed = changes.of_regrading(session, link, grades.policy_of(link))
-        held = update(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        held = update(Result).where(Result.held, Result.submission_id.in_(roll.submissions(link)))
         session.execute(held.values(held=False).execution_options(synchronize_session=False))
         link.held = False
         session.flush()
@@ -142,14 +160,18 @@ def publish(service: Service, link_id: int) -> int:
 def discard(service: Service, link_id: int) -> int:
     """Delete held results, and return how many there were.
 
+    Those at which we failed are done again: their older results stay, nothing is to be tried.
+
     Raises:
         StillGrading: some are still being graded.
     """
 
     def drop(session: Session) -> int:
         link = _at_rest(session, link_id)
-        held = delete(Result).where(Result.held, Result.submission_id.in_(_submissions(link)))
+        held = delete(Result).where(Result.held, Result.submission_id.in_(roll.submissions(link)))
         dropped = session.execute(held.returning(Result.id)).all()
+        failed = update(Grading).where(*_regraded(link), Grading.state == PARKED)
+        session.execute(failed.values(state=DONE, problem=""))
         link.held = False
         return len(dropped)
 
@@ -163,9 +185,10 @@ def _at_rest(session: Session, link_id: int) -> LtiLink:
     return link
 
 
-def _submissions(link: LtiLink) -> Select[str]:
-    rows = select(Submission.id).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
-    return rows.where(LtiAttempt.link_id == link.id)
+def _regraded(link: LtiLink) -> tuple[ColumnElement[bool], ...]:
+    """Name the gradings of a placement that are there to replace a result."""
+    mine = Grading.submission_id.in_(roll.submissions(link))
+    return mine, Grading.round > 1, _has_result(Grading.submission_id)
 
 
 def _has_result(submission_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from grader.report.html.words import VERDICTS, Said
@@ -26,6 +26,7 @@ class Judged:
     score: int
     max_score: int
     misconception: str
+    exercise_digest: str
     recorded_at: datetime
 
     @property
@@ -58,6 +59,17 @@ class Tried:
     held: Judged | None = None
 
 
+def here(link: LtiLink) -> tuple[ColumnElement[bool], ...]:
+    """Hold for attempts at the exercise that a placement has now: no others count."""
+    return LtiAttempt.link_id == link.id, Submission.exercise == link.exercise
+
+
+def submissions(link: LtiLink) -> Select[str]:
+    """Return the ids of the submissions that count at a placement."""
+    rows = select(Submission.id).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
+    return rows.where(*here(link))
+
+
 def of(session: Session, link: LtiLink, user: str | None = None) -> dict[str, list[Tried]]:
     """Return the submissions that count at a placement by user, each the oldest first.
 
@@ -69,12 +81,12 @@ def of(session: Session, link: LtiLink, user: str | None = None) -> dict[str, li
             *(LtiAttempt.user, Submission.id, Submission.submitted_at),
             *(Grading.state, Grading.problem),
             *(Result.id.label("result"), Result.verdict, Result.score, Result.max_score),
-            *(Result.misconception, Result.held, Result.recorded_at),
+            *(Result.misconception, Result.exercise_digest, Result.held, Result.recorded_at),
         )
         .join(Submission, Submission.id == LtiAttempt.submission_id)
         .join(Grading, Grading.submission_id == LtiAttempt.submission_id)
         .outerjoin(Result, Result.submission_id == LtiAttempt.submission_id)
-        .where(LtiAttempt.link_id == link.id)
+        .where(*here(link))
         .order_by(LtiAttempt.user, Submission.received_at, Submission.id, Result.id)
     )
     if user is not None:
@@ -118,6 +130,7 @@ def _with(row: Any, number: int, before: Tried | None) -> Tried:
             score=row.score,
             max_score=row.max_score,
             misconception=row.misconception,
+            exercise_digest=row.exercise_digest,
             recorded_at=row.recorded_at,
         )
     judged = None if before is None else before.judged

@@ -31,7 +31,8 @@ class Attempt:
     Attributes:
         number: counted from 1, in the order of their arrival.
         state: "done" as soon as a result counts: while it is graded once more that one stays.
-        verdict, score, max_score: of the newest result that counts; "" and 0 without one.
+        verdict, score, max_score, exercise_digest: of the newest result that counts; "" and 0
+            without one.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Attempt:
     verdict: str = ""
     score: int = 0
     max_score: int = 0
+    exercise_digest: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -88,6 +90,7 @@ def _attempt(tried: Tried, user: str, digest: str, grading: Grading) -> Attempt:
         verdict="" if judged is None else judged.verdict,
         score=0 if judged is None else judged.score,
         max_score=0 if judged is None else judged.max_score,
+        exercise_digest="" if judged is None else judged.exercise_digest,
     )
 
 

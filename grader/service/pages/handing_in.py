@@ -63,7 +63,7 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
     """
     link, settings = visit.placement, service.settings
     earlier = attempts(session, link, visit.user)
-    if earlier and _is_same(earlier[-1], file):
+    if earlier and _is_same(earlier[-1], file, service.exercises.get(link.exercise)):
         return earlier[-1].id
     if sum(not one.is_final for one in earlier) >= MOST_WAITING:
         raise NotTaken(
@@ -86,10 +86,16 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
     return submission.id
 
 
-def _is_same(latest: Attempt, file: File) -> bool:
-    """Whether this is the latest attempt once more: a double click, or a reload."""
-    unjudged = latest.is_final and not latest.is_graded
-    return latest.digest == submissions.digest((file,)) and not unjudged
+def _is_same(latest: Attempt, file: File, exercise: Exercise | None) -> bool:
+    """Whether this is the latest attempt once more: a double click, or a reload.
+
+    After a failure of ours, or since the exercise was changed, another try may come out otherwise.
+    """
+    if latest.digest != submissions.digest((file,)):
+        return False
+    if not latest.is_final:
+        return True
+    return latest.is_graded and exercise is not None and latest.exercise_digest == exercise.digest
 
 
 def _name(given: str) -> str:

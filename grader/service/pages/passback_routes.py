@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from grader.service.access import Access
-from grader.service.lti import operating
+from grader.service.lti import changes, operating
 from grader.service.lti.ags.words import explained
 from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.lti.web import service_of
@@ -47,6 +47,7 @@ def passback(
     rows = rows.order_by(_WORST_FIRST, func.length(LtiGrade.user), LtiGrade.user)
     with service_of(request.app).database.reading() as session:
         counts = _counts(session, link)
+        staying = changes.staying(session, link)
         listed = session.scalars(rows.limit(AT_ONCE).offset((at - 1) * AT_ONCE)).all()
     total = counts[show] if show in _SHOWN else sum(counts.values())
     return staff.page(
@@ -54,6 +55,7 @@ def passback(
         visit,
         "passback",
         counts=counts,
+        staying=staying,
         grades=[
             (operating.state_of(one, link), explained(one.step, one.problem)) for one in listed
         ],

@@ -40,8 +40,10 @@ def regrading(
         far = holding.progress(session, link)
         outdated = holding.outdated(service, session, link)
         changed: list[changes.Change] = []
-        if far.held and not far.waiting:
-            changed = changes.of_regrading(session, link, grades.policy_of(link))
+        if not far.waiting:
+            look = changes.of_regrading if far.held else changes.of_exercise
+            changed = look(session, link, grades.policy_of(link))
+        staying = changes.staying(session, link)
     return staff.page(
         request,
         visit,
@@ -50,6 +52,7 @@ def regrading(
         is_held=link.held,
         outdated=len(outdated),
         changes=changed,
+        staying=staying,
         said=_SAID.get(said, ""),
     )
 

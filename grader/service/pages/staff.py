@@ -7,7 +7,8 @@ from litestar import Request, Response
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
+from grader.service.lti import changes, grades, roll
+from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.lti.web import service_of
 from grader.service.pages import trouble
 from grader.service.pages.rendering import pages_of
@@ -20,7 +21,8 @@ class Waiting:
     """What waits for somebody of the staff.
 
     Attributes:
-        changes: held results; grades: those that the course did not take.
+        changes: held results, else grades that a new exercise would change; grades: those that
+            the course did not take.
         trouble: submissions at which we failed, and messages that nobody took.
     """
 
@@ -53,9 +55,8 @@ def number(text: str) -> int:
 
 
 def _waiting(session: Session, link: LtiLink) -> Waiting:
-    """Count in one query."""
-    mine = select(LtiAttempt.submission_id).where(LtiAttempt.link_id == link.id)
-    held = select(Result.id).where(Result.held, Result.submission_id.in_(mine))
+    """Count in one query, and in one more where the exercise was replaced."""
+    held = select(Result.id).where(Result.held, Result.submission_id.in_(roll.submissions(link)))
     refused = select(LtiGrade.id).where(
         LtiGrade.platform_id == link.platform_id,
         LtiGrade.line_item == link.line_item,
@@ -63,7 +64,8 @@ def _waiting(session: Session, link: LtiLink) -> Waiting:
     )
     counts = [_count(one) for one in (held, refused, trouble.parked(link), trouble.notices(link))]
     row = session.execute(select(*counts)).one()
-    return Waiting(changes=row[0], grades=row[1], trouble=row[2] + row[3])
+    changed = row[0] or len(changes.of_exercise(session, link, grades.policy_of(link)))
+    return Waiting(changes=changed, grades=row[1], trouble=row[2] + row[3])
 
 
 def _count(rows: Select[Any]) -> Any:

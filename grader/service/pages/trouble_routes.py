@@ -8,8 +8,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from grader.service import regrading
 from grader.service.access import NOT_YOURS, Access
+from grader.service.lti import holding
 from grader.service.lti.web import service_of
 from grader.service.pages import staff
 from grader.service.pages import trouble as given_up
@@ -41,13 +41,13 @@ def trouble(
 
 @post("/links/{link_id:str}/trouble/retry", opt={"access": Access.LINK_STAFF}, sync_to_thread=True)
 def retry(request: Asked, visit: NamedDependency[Visit]) -> Redirect:
-    """Grade one of them again, or all."""
+    """Grade one of them again, or all; what would replace a result is held."""
     service, wanted = service_of(request.app), form_of(request).text("submission")
     with service.database.reading() as session:
         ids = [row.id for row in session.execute(given_up.parked(visit.placement))]
     if wanted and wanted not in ids:
         raise NotFoundException(NOT_YOURS)
-    again = regrading.regrade_many(service, [wanted] if wanted else ids)
+    again = holding.retry(service, visit.placement.id, [wanted] if wanted else ids)
     return _back(request, visit, again)
 
 

@@ -115,7 +115,7 @@ def course(
             platform_id=int(platform.id),
             course="algebra",
             link="link-1",
-            exercise="tiny",
+            exercise=reference.DEFAULT,
             line_item=lms.line_item,
             seen_at=now(),
         )

@@ -56,9 +56,10 @@ class Course:
         """Let a user send something in that is worth so many points."""
         sent = self.incoming(f"{user} {points} {at}".encode(), source="lti:1", user=user)
         with self.service.database.transaction() as session:
-            dated = msgspec.structs.replace(sent, submitted_at=at)
+            link = session.get_one(LtiLink, self.link_id)
+            dated = msgspec.structs.replace(sent, submitted_at=at, exercise=link.exercise)
             submission = accept(session, dated, NoDispatch())
-            grades.count_for(session, submission, session.get_one(LtiLink, self.link_id))
+            grades.count_for(session, submission, link)
         self.record(submission.id, points, verdict=verdict)
         return submission.id
 

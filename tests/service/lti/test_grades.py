@@ -14,7 +14,6 @@ from processes import PATIENCE_S
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
-import reference
 from grader.service import regrading, results, upkeep
 from grader.service.lti import changes, grades, holding
 from grader.service.lti.ags import store
@@ -122,8 +121,6 @@ def test_a_regrade_is_held_although_somebody_publishes_while_it_begins(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course.judge("u1", 80)
-    with course.link() as link:
-        link.exercise = reference.DEFAULT
     original = regrading.regrade_many
 
     def publish_first(*args: Any) -> int:
@@ -134,6 +131,63 @@ def test_a_regrade_is_held_although_somebody_publishes_while_it_begins(
     assert holding.begin(course.service, course.link_id) == 1
     with course.link() as link:
         assert link.held
+
+
+def test_another_exercise_counts_alone_and_sends_nothing_before_it_was_seen(
+    course: Course,
+) -> None:
+    course.judge("u1", 80)
+    course.judge("u2", 60)
+    course.send()
+    with course.link() as link:
+        old, link.exercise = link.exercise, "basic_block"
+    fresh = course.judge("u1", 20)
+    course.send()
+    given = {user: cell.given for user, cell in course.column.items()}
+    assert given == {"u1": 20, "u2": 60}, "the old score is not the best of the new exercise"
+    with course.link() as link:
+        assert changes.of_exercise(session_of(link), link, Policy()) == []
+        assert changes.staying(session_of(link), link) == 1
+        link.exercise = old
+    course.record(fresh, 30, digest="d2")
+    course.send()
+    assert course.column["u1"].given == 20, "a late result of another exercise decides nothing"
+    with course.link() as link:
+        session = session_of(link)
+        [seen] = changes.of_exercise(session, link, Policy())
+        [same] = changes.of_policy(session, link, Policy(), Policy(keep="last"))
+        assert changes.of_regrading(session, link, Policy()) == [seen] == [same]
+        assert changes.staying(session, link) == 0
+    assert seen.before is not None
+    assert (seen.user, seen.before.number, seen.before.score.given) == ("u1", 0, 20)
+    assert (seen.after.number, seen.after.score.given) == (1, 80)
+    assert holding.publish(course.service, course.link_id) == 1
+    course.send()
+    assert {user: cell.given for user, cell in course.column.items()} == {"u1": 80, "u2": 60}
+
+
+def test_what_was_judged_while_another_exercise_was_there_is_not_lost(course: Course) -> None:
+    course.judge("u1", 50)
+    better = course.judge("u1", 0, verdict="internal_error")
+    first = course.judge("u2", 0, verdict="internal_error")
+    with course.link() as link:
+        old, link.exercise = link.exercise, "basic_block"
+    course.judge("u3", 10)
+    course.record(better, 70, digest="d2")
+    course.record(first, 60, digest="d2")
+    with course.link() as link:
+        link.exercise = old
+    course.send()
+    assert {user: cell.given for user, cell in course.column.items()} == {"u1": 50, "u3": 10}
+    with course.link() as link:
+        seen = changes.of_exercise(session_of(link), link, Policy())
+        had = [None if one.before is None else one.before.score.given for one in seen]
+        assert (had, [one.after.score.given for one in seen]) == ([50, None], [70, 60])
+        assert changes.staying(session_of(link), link) == 1
+    assert holding.publish(course.service, course.link_id) == 2
+    course.send()
+    given = {user: cell.given for user, cell in course.column.items()}
+    assert given == {"u1": 70, "u2": 60, "u3": 10}
 
 
 def test_a_policy_is_not_changed_while_a_result_is_being_recorded(course: Course) -> None:
@@ -157,8 +211,6 @@ def test_nothing_is_published_while_some_are_graded_and_those_left_can_be_stoppe
     course: Course,
 ) -> None:
     ids = [course.judge(user, 50) for user in ("u1", "u2")]
-    with course.link() as link:
-        link.exercise = reference.DEFAULT
     assert holding.begin(course.service, course.link_id) == 2
     assert holding.begin(course.service, course.link_id) == 0, "they wait already"
     course.record(ids[0], 70, digest="d2", round=2)

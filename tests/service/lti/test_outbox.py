@@ -1,5 +1,6 @@
 """The eight rules, one by one, and what holds after any sequence of events."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.service.lti.ags.outbox import (
+    MOST_LOCKED,
     MOST_TOKEN_REFUSALS,
     after,
     begin,
@@ -188,6 +190,66 @@ def test_a_platform_that_fails_for_days_parks_the_row() -> None:
         assert now_s < NOW + 5 * 86_400
         now_s = row.due_s or now_s
     assert now_s > NOW + 4 * 86_400 and "no route to host" in row.problem
+
+
+def silent_for_days(row: Row) -> Row:
+    return came(came(row, "not_sent"), "not_sent", NOW + 5 * 86_400)
+
+
+def without_a_token(row: Row) -> Row:
+    for _ in range(MOST_TOKEN_REFUSALS):
+        row = came(row, "token_refused")
+    return row
+
+
+def unauthorized(row: Row) -> Row:
+    for _ in range(2 * MOST_TOKEN_REFUSALS):
+        row = came(row, "unauthorized", text="HTTP 401")
+    return row
+
+
+def unread_for_days(row: Row) -> Row:
+    return came(came(came(row, "conflict"), "read_failed"), "read_failed", NOW + 5 * 86_400)
+
+
+def locked(row: Row) -> Row:
+    for _ in range(MOST_LOCKED):
+        row = came(
+            came(came(begin(row, NOW), "unknown", status=500), "shown", shown=ANOTHER), "healthy"
+        )
+    return row
+
+
+@pytest.mark.parametrize(
+    ("fails", "blip"),
+    [
+        (silent_for_days, ["not_sent"]),
+        (without_a_token, ["token_refused"]),
+        (unauthorized, ["unauthorized", "unauthorized"]),
+        (unread_for_days, ["conflict", "read_failed"]),
+        (locked, ["unknown", "shown", "healthy"]),
+    ],
+)
+def test_what_parked_a_grade_does_not_park_the_next_one_at_its_first_blip(
+    fails: Callable[[Row], Row], blip: list[Kind]
+) -> None:
+    parked = fails(sent())
+    assert parked.step == "parked"
+    later_s = NOW + 9 * 86_400
+    row = begin(decide(parked, score(90.0), later_s), later_s)
+    assert (row.step, row.sent) == ("send", score(90.0)) and row.stamp_s > parked.stamp_s
+    for kind in blip:
+        shown = ANOTHER if kind == "shown" else None
+        row = came(row, kind, later_s, shown=shown, status=500)
+    assert row.step != "parked"
+
+
+def test_an_answer_ends_what_was_a_failing_platform() -> None:
+    failing, later_s = came(sent(), "not_sent"), NOW + 5 * 86_400
+    conflict = came(failing, "conflict", later_s)
+    assert came(conflict, "read_failed", later_s).step == "read"
+    overtaken = decide(failing, score(90.0), NOW)
+    assert came(came(overtaken, "refused", later_s), "not_sent", later_s).step == "send"
 
 
 def test_a_process_that_died_while_sending_leaves_an_unknown_outcome() -> None:

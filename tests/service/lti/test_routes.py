@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,13 @@ import reference
 from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.lti import registry
+from grader.service.lti.ags import store
 from grader.service.lti.platform import Platform
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser
+from service.lti.course import Course
 from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
 
@@ -46,6 +49,22 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
     assert login.role == "student"
     assert (link.exercise, link.line_item) == (EXERCISE, tab.lms.line_item)
     assert "scope/score" in link.scopes
+
+
+def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
+    tab: Browser, course: Course
+) -> None:
+    def launched(exercise: str) -> None:
+        here = {LTI + "context": {"id": "algebra"}}
+        tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce), exercise) | here)
+        with course.link() as link:
+            assert link.exercise == exercise
+
+    for exercise, points in ((EXERCISE, 80), ("basic_block", 20)):
+        launched(exercise)
+        course.judge("u1", points)
+    launched(EXERCISE)
+    assert store.read(course.row("u1")).wanted.given == 20, "nobody has seen that it would be 80"
 
 
 def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
@@ -201,6 +220,11 @@ def choosing(page: httpx.Response) -> tuple[str, dict[str, str]]:
     return page.url.path, {"csrf": csrf, "exercise": EXERCISE}
 
 
+def answered(tab: Browser, answer: httpx.Response) -> dict[str, Any]:
+    """Return what the platform is told by the page that carries an answer to it."""
+    return tab.lms.verify(unescape(answer.text.split('name="JWT" value="')[1].split('"')[0]))
+
+
 def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(tab: Browser) -> None:
     page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce))
     assert "Which exercise?" in page.text
@@ -209,21 +233,36 @@ def test_a_teacher_chooses_an_exercise_and_the_platform_gets_it_signed(tab: Brow
     policy = answer.headers["content-security-policy"]
     assert "form-action 'self' https://lms.example;" in policy and "script-src 'self'" in policy
     assert 'action="https://lms.example/deep"' in answer.text
-    claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
-    [item] = claims[DEEP + "content_items"]
+    [item] = answered(tab, answer)[DEEP + "content_items"]
     assert item["custom"] == {"exercise": EXERCISE}
     assert item["lineItem"]["scoreMaximum"] == 100
     assert tab.client.post(url, data=form | {"exercise": "nothing"}).status_code == 404
     assert tab.client.post(f"/choices/{'0' * 32}", data=form).status_code == 401
 
 
-@pytest.mark.parametrize("data", ["opaque", {"a": [1, None]}, 2**80, "\0\ud800", None])
+@pytest.mark.parametrize(
+    "data", ["opaque", {"a": [1, None]}, 2**80, "\0\ud800", None, "x" * 400, "\u0436" * 500]
+)
 def test_whatever_the_platform_sent_to_be_returned_is_returned(tab: Browser, data: object) -> None:
     page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce, data=data))
     url, form = choosing(page)
-    answer = tab.client.post(url, data=form)
-    claims = tab.lms.verify(answer.text.split('name="JWT" value="')[1].split('"')[0])
+    claims = answered(tab, tab.client.post(url, data=form))
     assert claims.get(DEEP + "data") == data
+
+
+def test_a_long_title_in_any_script_and_a_long_address_reach_the_platform(
+    tab: Browser, app: Litestar, service: Service
+) -> None:
+    title = "\u041a\u043b\u0430\u0441\u0441 & <\u0441\u0435\u0442\u044c> " * 20
+    named = dataclasses.replace(service.exercises[EXERCISE], title=title)
+    app.state.service = dataclasses.replace(service, exercises={EXERCISE: named})
+    back = f"{tab.lms.issuer}/deep?" + "a=1&b=2&" * 200
+    page = tab.launch(lambda nonce: tab.lms.deep_linking_claims(nonce, deep_link_return_url=back))
+    url, form = choosing(page)
+    answer = tab.client.post(url, data=form)
+    [item] = answered(tab, answer)[DEEP + "content_items"]
+    assert item["title"] == item["lineItem"]["label"] == title
+    assert unescape(answer.text.split('action="')[1].split('"')[0]) == back
 
 
 def test_a_student_may_not_choose(tab: Browser) -> None:

@@ -117,11 +117,18 @@ def place(service: Service) -> Place:
 def sent(place: Place, incoming: Callable[..., Incoming]) -> Callable[..., Submission]:
     """Let somebody have handed in, by default alice."""
 
-    def make(content: bytes = b"x = 1\n", *, user: str = "alice", link_id: int = 0) -> Submission:
+    def make(
+        content: bytes = b"x = 1\n",
+        *,
+        user: str = "alice",
+        link_id: int = 0,
+        exercise: str = reference.DEFAULT,
+    ) -> Submission:
         service = place.service
         with service.database.transaction() as session:
             source = f"lti:{place.platform_id}"
-            submission = accept(session, incoming(content, source=source, user=user), NoDispatch())
+            came = incoming(content, source=source, user=user, exercise=exercise)
+            submission = accept(session, came, NoDispatch())
             link = session.get_one(LtiLink, link_id or place.link_id)
             grades.count_for(session, submission, link)
             return submission

@@ -122,6 +122,22 @@ def test_a_double_click_is_one_submission_and_a_failure_of_ours_may_be_tried_aga
     assert len(stored(service)) == 3
 
 
+def test_the_same_file_is_another_attempt_at_another_exercise_or_version(
+    hand: Hand, place: Place, service: Service
+) -> None:
+    first = hand(b"score=70").headers["location"]
+    grading.grade(service, FakeGrader(digest="older"), stored(service)[0].id, worker="w")
+    second = hand(b"score=70").headers["location"]
+    assert second != first, "the exercise has been changed since"
+    grading.grade(service, FakeGrader(), stored(service)[1].id, worker="w")
+    assert hand(b"score=70").headers["location"] == second
+    with service.database.transaction() as session:
+        session.get_one(LtiLink, place.link_id).exercise = "basic_block"
+    assert hand(b"score=70").headers["location"] not in (first, second)
+    judged = [(one.exercise, one.attempt) for one in stored(service)]
+    assert judged == [(reference.DEFAULT, 1), (reference.DEFAULT, 2), ("basic_block", 1)]
+
+
 def test_nobody_fills_the_queue(hand: Hand, service: Service) -> None:
     for number in range(MOST_WAITING):
         assert hand(b"%d" % number).status_code == 303

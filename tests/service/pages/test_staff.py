@@ -40,8 +40,9 @@ def eve(place: Place) -> Person:
 def see(client: TestClient[Any], place: Place, eve: Person) -> Callable[..., str]:
     """Look at a page below the placement, by default as staff; return its text."""
 
-    def get(path: str, person: Person = eve) -> str:
-        return text_of(client.get(f"/links/{place.link_id}{path}", headers=person.headers))
+    def get(path: str, person: Person = eve, *, bar: bool = False) -> str:
+        answer = client.get(f"/links/{place.link_id}{path}", headers=person.headers)
+        return text_of(answer, after="<body" if bar else "<main")
 
     return get
 
@@ -64,9 +65,9 @@ def press(client: TestClient[Any], place: Place, eve: Person) -> Callable[..., s
     return post
 
 
-def text_of(answer: httpx.Response, status: int = 200) -> str:
+def text_of(answer: httpx.Response, status: int = 200, *, after: str = "<main") -> str:
     assert answer.status_code == status, answer.text.split("<main")[-1]
-    text = re.sub(r"<[^>]+>", " ", answer.text.split("<main")[-1])
+    text = re.sub(r"<[^>]+>", " ", answer.text.split(after)[-1])
     return " ".join(unescape(text).split()).replace(" .", ".").replace(" ,", ",")
 
 
@@ -147,6 +148,51 @@ def test_one_is_graded_again_and_what_comes_of_it_discarded(
     assert "Nothing is to be graded again" in press("/regrading", submission="0" * 32)
 
 
+def test_the_grades_of_an_exercise_that_was_replaced_stay_until_somebody_has_seen_it(
+    client: TestClient[Any],
+    see: Callable[..., str],
+    press: Callable[..., str],
+    place: Place,
+    sent: Sent,
+    service: Service,
+) -> None:
+    alice, other = place.launched("alice"), "basic_block"
+    mine, broken = sent(b"score=60"), sent(b"fail", user="bob")
+    judge(place, mine, 80)
+    fail(place, broken)
+    replaced(service, place, other)
+    assert "1 grade in the course is of another exercise" in see("/regrading")
+    assert "it stays until its student has a result for this one" in see("/passback")
+    assert "Nobody has handed in yet" in see("/class") and "bob" not in see("/trouble")
+    assert "Your grade" not in see("", alice)
+    for path in ("", "/file"):
+        path = f"/links/{place.link_id}/submissions/{mine.id}{path}"
+        assert client.get(path, headers=alice.headers).status_code == 404
+    assert "nothing to grade again" in see("/regrading")
+    judge(place, sent(b"score=20", exercise=other), 20, digest="new")
+    assert wanted(place) == {"alice": 20}, "what is handed in counts at once"
+    assert "stays until" not in see("/regrading")
+
+    replaced(service, place, mine.exercise)
+    page = see("/regrading")
+    assert "Grade again 1, 1 results to look at" in see("/class", bar=True)
+    assert "1 grade would change The exercise of this placement was replaced" in page
+    assert "alice 20 of 100 80 of 100 +60 % Attempt 1 counts. What the course has" in page
+    assert "Publish and send 1 grade" in page and "Discard" not in page
+    assert "Grade 1 attempt again" in page, "an older version has judged it"
+    assert wanted(place) == {"alice": 20}
+    late = press("/rules", **{**RULES, "due": "2020-01-01T00:00"})
+    assert "alice 20 of 100 40 of 100" in late and "for lateness in place of" not in late
+    press("/regrading/publish")
+    assert wanted(place) == {"alice": 80}
+    assert "was replaced" not in see("/regrading")
+
+
+def replaced(service: Service, place: Place, exercise: str) -> None:
+    with service.database.transaction() as session:
+        session.get_one(LtiLink, place.link_id).exercise = exercise
+
+
 def test_those_that_nobody_has_begun_can_be_left(
     press: Callable[..., str], place: Place, sent: Sent
 ) -> None:
@@ -155,6 +201,54 @@ def test_those_that_nobody_has_begun_can_be_left(
     assert "Stop: leave the other 2 as they are" in press("/regrading")
     assert "Nothing came of the last time" in press("/regrading/stop")
     assert "Nothing has changed" in press("/regrading/discard")
+
+
+def fail(place: Place, *submissions: Submission) -> None:
+    """Let us have failed at gradings until they were given up."""
+    ids = [one.id for one in submissions]
+    with place.service.database.transaction() as session:
+        failed = update(Grading).where(Grading.submission_id.in_(ids))
+        session.execute(failed.values(state="parked", problem="the wall fell"))
+
+
+def test_another_try_at_what_a_regrade_failed_at_is_seen_before_it_counts(
+    see: Callable[..., str], press: Callable[..., str], place: Place, sent: Sent
+) -> None:
+    mine, other = sent(b"score=20"), sent(b"score=100", user="bob")
+    fresh = sent(b"score=30", user="carol")
+    judge(place, mine, 80)
+    judge(place, other, 100)
+    press("/regrading")
+    fail(place, mine, fresh)
+    grade(place, other)
+    assert "At 1 we failed: its result stays as it is" in see("/regrading")
+    press("/regrading/publish")
+    page = see("/trouble")
+    assert (
+        "An internal error of ours: 2" in page and page.count("The result from before counts.") == 1
+    )
+    assert "1 of them was to be graded once more and has a result from before" in page
+    assert "2 are tried again." in press("/trouble/retry")
+    assert (grade(place, mine), grade(place, fresh)) == ("recorded", "recorded")
+    assert wanted(place) == {"alice": 80, "bob": 100, "carol": 30}, "carol had none to lose"
+    assert "alice 80 of 100 20 of 100 -60 %" in see("/regrading")
+    press("/regrading/publish")
+    assert wanted(place) == {"alice": 20, "bob": 100, "carol": 30}
+
+
+def test_what_a_discarded_regrade_failed_at_is_done_as_it_was(
+    see: Callable[..., str], press: Callable[..., str], place: Place, sent: Sent
+) -> None:
+    mine, fresh = sent(b"score=20"), sent(user="carol")
+    judge(place, mine, 80)
+    press("/regrading")
+    fail(place, mine, fresh)
+    assert "Nothing came of the last time" in see("/regrading")
+    assert "Nothing has changed" in press("/regrading/discard")
+    page = see("/trouble")
+    assert "carol" in page and "alice" not in page and "from before" not in page
+    press("/trouble/retry", 404, submission=mine.id)
+    assert "Grade 1 attempt again" in see("/regrading")
 
 
 def park(place: Place, user: str, problem: str) -> None:
@@ -185,6 +279,21 @@ def test_grades_that_were_not_taken_say_why_and_are_sent_again(
     assert "1 grade is sent again." in press("/passback/resend")
     assert "0 not taken" in see("/passback")
     assert "0 grades are sent again." in press("/passback/resend", user="nobody\0")
+
+
+def test_an_id_with_what_nobody_sees_in_it_comes_back_from_a_form_as_it_was(
+    client: TestClient[Any],
+    press: Callable[..., str],
+    place: Place,
+    eve: Person,
+    sent: Sent,
+) -> None:
+    user = '7\u00a0"\u200b'
+    judge(place, sent(user=user), 80)
+    park(place, user, "HTTP 404")
+    page = client.get(f"/links/{place.link_id}/passback", headers=eve.headers).text
+    found = unescape(page.split('name="user" value="')[1].split('"')[0])
+    assert "1 grade is sent again." in press("/passback/resend", user=found)
 
 
 def test_no_grade_of_another_column_is_shown_or_sent(

@@ -19,6 +19,8 @@ MOST_RESTAMPS = 3
 MOST_LOCKED = 5
 _LET_IN: tuple[Kind, ...] = ("accepted", "conflict", "shown", "unreadable", "healthy")
 """What only a token that was good brings."""
+_ANSWERS: tuple[Kind, ...] = ("accepted", "conflict", "refused")
+"""What only a platform that works says of a score."""
 MOST_TOKEN_REFUSALS = 8
 """A platform that cannot fetch our keys for a moment refuses us for as long."""
 _LOCK_RETRIES_S = (3_600.0, 86_400.0)
@@ -33,19 +35,21 @@ SILENT = "no usable answer for "
 
 
 def decide(row: Row | None, score: Score, now_s: float) -> Row:
-    """Put a newly decided grade in the place of the older one; an equal one changes nothing."""
+    """Put a newly decided grade in the place of the older one; an equal one changes nothing.
+
+    What failed of one that rests says nothing about this one; what is failing just now still does.
+    """
     if row is None:
         return Row(wanted=score, due_s=now_s)
     if row.wanted.same_grade(score):
         return row
-    newer = replace(row, wanted=score, restamps=0, resends=0)
-    if row.step not in ("done", "parked"):
-        return newer
-    return replace(newer, step="send", due_s=max(now_s, row.quiet_until_s), problem="")
+    if row.step in ("done", "parked"):
+        return replace(send_again(row, now_s), wanted=score)
+    return replace(row, wanted=score, restamps=0, resends=0)
 
 
 def send_again(row: Row, now_s: float) -> Row:
-    """Start afresh because a person asked for it; a read that is under way decides by itself."""
+    """Start afresh, for a person or a new grade; a read that is under way decides by itself."""
     due_s = max(now_s, row.quiet_until_s)
     if row.step == "read":
         return replace(row, due_s=min(due_s, row.due_s or due_s))
@@ -81,6 +85,8 @@ def after(row: Row, event: Event, now_s: float, timing: Timing, jitter: float) -
     settled = row if event.kind == "unauthorized" else replace(row, renewed=False)
     if event.kind in _LET_IN:
         settled = replace(settled, token_refusals=0)
+    if event.kind in _ANSWERS:
+        settled = replace(settled, failing_since_s=None)
     return _AFTER[event.kind](settled, event, now_s, _Waits(timing, jitter))
 
 
