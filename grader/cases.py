@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from random import Random
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
-from grader.errors import ExerciseError
+from grader.errors import ExerciseError, GraderError
 from grader.model import Arguments, Case, Exercise, Family, Suite
+from grader.text import printable
 
 Shape = tuple[int, ...]
 
@@ -50,7 +52,7 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
         ExerciseError: no family is for such a suite, or one draws other arguments.
     """
     families = [
-        family for family in exercise.families() if family.budget and family.smallest_suite <= count
+        family for family in _families(exercise) if family.budget and family.smallest_suite <= count
     ]
     if not families:
         raise ExerciseError(
@@ -71,12 +73,22 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
 def probes(exercise: Exercise, suite_seed: str, each: int) -> Suite:
     """Return cases of the families that are in no suite: inputs that should be hard to judge by."""
     found: list[Case] = []
-    for family in exercise.families():
+    for family in _families(exercise):
         if not family.budget:
             source = Random(f"{suite_seed} {family.name}").getrandbits(64)
             drawn = _draw(exercise, family, (), each, source)
             found += [Case(arguments, family.name) for arguments in drawn]
     return Suite(suite_seed, tuple(found))
+
+
+def watched(exercise: Exercise) -> Case:
+    """Return the case on which an exercise's structure is observed.
+
+    Raises:
+        ExerciseError: it cannot be drawn, or is none of the contract's.
+    """
+    with _blaming(exercise, "to_watch"):
+        return Case(_in_order(exercise, exercise.watched, "to_watch"))
 
 
 def shrink(
@@ -132,8 +144,8 @@ def _shrink(
         suppress_health_check=list(HealthCheck),
     )
     try:
-        strategy = exercise.simpler(failing.arguments)
-        with _without_constants_of_modules():
+        with _blaming(exercise, "strategy.py, simpler"), _without_constants_of_modules():
+            strategy = exercise.simpler(failing.arguments)
             found = find(strategy, still_fails, settings=quiet, random=Random(digest))
     except NoSuchExample:
         return failing
@@ -167,7 +179,10 @@ def _draw(
     exercise: Exercise, family: Family, earlier: Sequence[Arguments], count: int, source: int
 ) -> list[Arguments]:
     """Return count examples of a family; one with fewer of them repeats its own."""
+    place = f"strategy.py, family {family.name}"
     drawn: list[Arguments] = []
+    with _blaming(exercise, place):
+        strategy = family.strategy(tuple(earlier))
 
     @seed(source)
     @settings(
@@ -177,11 +192,11 @@ def _draw(
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(family.strategy(tuple(earlier)))
+    @given(strategy)
     def collect(arguments: Arguments) -> None:
         drawn.append(_in_order(exercise, arguments))
 
-    with _without_constants_of_modules():
+    with _blaming(exercise, place), _without_constants_of_modules():
         collect()
     # Hypothesis opens with the simplest example whatever the seed; it would be in every suite.
     varied = drawn[1:] or drawn
@@ -206,12 +221,42 @@ def _without_constants_of_modules() -> Iterator[None]:
         providers._get_local_constants, providers.CONSTANTS_CACHE = found, kept
 
 
-def _in_order(exercise: Exercise, arguments: Arguments) -> Arguments:
+def _in_order(exercise: Exercise, arguments: Arguments, drawn_by: str = "strategy.py") -> Arguments:
     """Order arguments as the function's parameters are: a strategy may name them in any order."""
     names = [argument.name for argument in exercise.arguments]
     if set(names) != set(arguments):
         raise ExerciseError(
-            f"{exercise.name}: the contract has the arguments {', '.join(names)}, strategy.py "
+            f"{exercise.name}: the contract has the arguments {', '.join(names)}, {drawn_by} "
             f"draws {', '.join(arguments)}"
         )
+    for argument in exercise.arguments:
+        value = arguments[argument.name]
+        is_integer = argument.kind == "integer"
+        if not (isinstance(value, float) if is_integer else _is_float32(value)):
+            wanted = "an integer, as a float" if is_integer else "a float32 array"
+            given = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+            raise ExerciseError(
+                f"{exercise.name}: {argument.name} is {wanted}; {drawn_by} draws {given[:80]}"
+            )
     return {name: arguments[name] for name in names}
+
+
+def _is_float32(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.float32
+
+
+def _families(exercise: Exercise) -> tuple[Family, ...]:
+    with _blaming(exercise, "strategy.py"):
+        return exercise.families()
+
+
+@contextmanager
+def _blaming(exercise: Exercise, place: str) -> Iterator[None]:
+    """What an exercise's own code raises is its author's to mend."""
+    try:
+        yield
+    except (GraderError, NoSuchExample):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {printable(str(error))}"
+        raise ExerciseError(f"{exercise.name}: {place}: {said}") from error

@@ -43,7 +43,7 @@ ALLOWED = {
     "grader.environment": set[str](),
     "grader.runtime": {"grader.environment"},
     "grader.checker": {"grader.model"},
-    "grader.cases": {"grader.errors", "grader.model"},
+    "grader.cases": {"grader.errors", "grader.model", "grader.text"},
     "grader.variants": {"grader.errors"},
     "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
     "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},

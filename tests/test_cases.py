@@ -41,12 +41,29 @@ def test_a_suite_does_not_depend_on_what_else_is_loaded(
     assert not list(tmp_path.iterdir())  # Hypothesis keeps constants that it finds in .hypothesis
 
 
+def drawing(**other: object) -> tuple[Family, ...]:
+    """Return a family whose inputs are the contract's but for those that are given."""
+    right = {"seed": 1.0, "image": np.ones((1, 1, 3), np.float32), "num_classes": 2.0}
+    return (Family("it", 1, lambda _: st.just({**right, **other})),)
+
+
 @pytest.mark.parametrize(
     ("families", "said"),
     [
         ((), "no family for a suite of 4 cases"),
         ((Family("it", 1, lambda _: st.just({"seed": 1.0}), smallest_suite=5),), "no family"),
         ((Family("it", 1, lambda _: st.just({"seeds": 1.0})),), "strategy.py draws seeds"),
+        (drawing(seed=1), "seed is an integer, as a float; strategy.py draws 1"),
+        (
+            drawing(image=np.ones((1, 1, 3))),
+            "image is a float32 array; .* draws an array of float64",
+        ),
+        (drawing(image=[[[1.0]]]), "image is a float32 array; strategy.py draws"),
+        ((Family("it", 1, lambda _: st.just(1 / 0)),), "strategy.py, family it: ZeroDivisionError"),
+        (
+            (Family("it", 1, lambda _: st.just(0).map(lambda n: {"seed": 1 / n})),),
+            "strategy.py, family it: ZeroDivisionError",
+        ),
     ],
 )
 def test_families_that_do_not_fit_the_contract_are_the_exercises_mistake(

@@ -26,10 +26,10 @@ def lay_out(name: str, into: Path) -> Path:
     if not (name.islower() and _is_free(name) and _is_free(class_name)):
         raise UsageError(f"{name!r} is no name for an exercise: take lower case, such as my_block")
     folder = into / name
-    if folder.exists():
-        raise UsageError(f"{folder} is there already; nothing was written")
     words = {"name": name, "class_name": class_name}
     try:
+        if folder.exists():
+            raise UsageError(f"{folder} is there already; nothing was written")
         into.mkdir(parents=True, exist_ok=True)
         _copy(files("grader.authoring") / "templates", folder, words)
     except OSError as error:
@@ -51,7 +51,7 @@ def refuse_blanks(folder: Path) -> None:
     places = [
         f"{path.relative_to(folder)}:{number}"
         for path in sorted(folder.rglob("*"))
-        if path.suffix in (".py", ".toml", ".md")
+        if path.suffix in (".py", ".toml", ".md") and path.is_file()
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
         if BLANK in line
     ]

@@ -105,6 +105,7 @@ def calibrate(
 
         _refuse_targets(plot, output)
         chosen, folder, workers = _complete(exercise), cache_folder(), jobs or _processors()
+        _refuse_other_inputs(chosen)
         programs = [*right_variants(chosen), *misconceptions(chosen)]
         count = cases or chosen.cases
         questions = prepare(chosen, folder, [chosen.default_seed], cases=count, jobs=1)[0]
@@ -179,6 +180,7 @@ def _check(
     from grader.environment import cache_folder
     from grader.sandbox.choice import choose
 
+    _refuse_other_inputs(exercise)
     right = programs.right_variants(exercise)
     bank = [one for one in right if one.settings == programs.AS_GRADED]
     bank += programs.misconceptions(exercise)
@@ -229,6 +231,15 @@ def _complete(name: str | None) -> "Exercise":
         refuse_unreadable(Path(name))
         refuse_blanks(Path(name))  # before Python fails on them
     return load_exercise(name)
+
+
+def _refuse_other_inputs(exercise: "Exercise") -> None:
+    from grader.authoring.contract import refuse_other_inputs
+    from grader.environment import cache_folder
+    from grader.oracle import Oracle
+
+    with Oracle(exercise, cache_folder()) as oracle:
+        refuse_other_inputs(exercise, oracle)
 
 
 def _existing(folder: Path | None) -> Path | None:

@@ -13,6 +13,7 @@ from grader.diagnosis.matching import LEAST_EXPLAINED, Matcher
 from grader.diagnosis.patterns import Wrong, find_pattern
 from grader.diagnosis.stages import trace
 from grader.diagnosis.transplant import first_other_weights, weights_for
+from grader.errors import ExerciseError
 from grader.model import Arguments, Case, Diagnosis, Exercise, Finding, Observation
 from grader.oracle import Oracle
 from grader.questions import Question
@@ -102,14 +103,17 @@ class Diagnostician:
         """Whether the answers are right with weights of another seed put into the model.
 
         Weights of another seed, because a model that ignores them must not look right. None when
-        the weights have no places in the student's model.
+        the weights have no places in the student's model, or the reference takes no other seed.
         """
         structure, seen = self._exercise.structure, run.trial.watched
         assert structure is not None and seen is not None
         outcomes = []
         for arguments in (self._exercise.watched, failure.case.arguments):
             other = Case(self._with_other_seed(arguments))
-            expected = self._oracle.expect([other])[0]
+            try:
+                expected = self._oracle.expect([other])[0]
+            except ExerciseError:
+                return None
             if self._exercise.tolerance.unfit(expected) is not None:
                 continue
             reference = self._known.reference(other.arguments, structure)
@@ -132,12 +136,12 @@ class Diagnostician:
         return conclude(self._known, run.trial, evidence, found)
 
     def _with_other_seed(self, arguments: Arguments) -> Arguments:
-        changed = dict(arguments)
-        for argument in self._exercise.arguments:
-            value = changed[argument.name]
-            if argument.kind == "integer" and not argument.sizes and isinstance(value, float):
-                changed[argument.name] = value + 17.0
-        return changed
+        seed = self._exercise.seed
+        if seed is None:
+            return arguments
+        value = arguments[seed]
+        assert isinstance(value, float)
+        return {**arguments, seed: value + 17.0}
 
 
 def _comparable(failure: Failure) -> Wrong | None:

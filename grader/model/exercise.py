@@ -36,6 +36,18 @@ class Criterion(msgspec.Struct, frozen=True):
     points: int
 
 
+def _refuse_odd_points(rubric: tuple[Criterion, ...]) -> None:
+    """Refuse points that no report could hold, and a criterion that stands there twice."""
+    for one in rubric:
+        if type(one.points) is not int or one.points < 0:
+            raise ValueError(
+                f"{one.id} has {one.points!r} points; they are whole numbers from 0 on"
+            )
+    twice = {one.id for one in rubric if [other.id for other in rubric].count(one.id) > 1}
+    if twice:
+        raise ValueError(f"the rubric has a criterion twice: {', '.join(sorted(twice))}")
+
+
 class Layer(msgspec.Struct, frozen=True):
     """One attribute that the root must have.
 
@@ -144,6 +156,7 @@ class Exercise:
             raise ValueError(
                 f"the structure asks for what has no criterion in the rubric: {', '.join(missing)}"
             )
+        _refuse_odd_points(self.rubric)
         unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(
@@ -169,6 +182,12 @@ class Exercise:
     def watched(self) -> Arguments:
         """The arguments on which the structure is observed."""
         return self.to_watch()
+
+    @property
+    def seed(self) -> str | None:
+        """The argument that decides the weights: the first integer that decides no size."""
+        found = (one.name for one in self.arguments if one.kind == "integer" and not one.sizes)
+        return next(found, None)
 
     @property
     def fixtures(self) -> Path:

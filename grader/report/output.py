@@ -77,11 +77,11 @@ def refuse_unwritable(*targets: Path | None) -> None:
     for target in targets:
         if target is None:
             continue
-        if target.is_dir():
-            raise UsageError(f"cannot write {target}: it is a folder; name a file")
-        if not target.parent.is_dir():
-            raise UsageError(f"cannot write {target}: there is no folder {target.parent}")
         try:
+            if target.is_dir():
+                raise UsageError(f"cannot write {target}: it is a folder; name a file")
+            if not target.parent.is_dir():
+                raise UsageError(f"cannot write {target}: there is no folder {target.parent}")
             _try_to_open(target)
         except OSError as error:
             raise UsageError(f"cannot write {target}: {error.strerror}") from error

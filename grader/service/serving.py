@@ -71,12 +71,13 @@ def work(settings: Settings) -> None:
     if settings.is_embedded:
         raise UsageError("a worker needs GRADER_DATABASE_URL; on SQLite, grader serve does it all")
     configure()
-    service, grading = assembly.graded_here(assembly.open_service(settings))
+    service = assembly.open_service(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     if settings.metrics_port:
-        _serve_metrics(settings, service)
+        _serve_metrics(settings, service)  # before anything is open that would have to be closed
+    service, grading = assembly.graded_here(service)
     beside = (grading, Sender(service), Grades(service), Upkeep(service))
     for one in beside:
         one.start()

@@ -11,7 +11,7 @@ from conftest import FIXTURES, ROOT
 
 import reference
 from grader.errors import UsageError
-from grader.model import Criterion, Pooling, Structure
+from grader.model import Argument, Criterion, Pooling, Structure
 
 
 def test_both_exercises_are_there() -> None:
@@ -92,6 +92,38 @@ def test_a_rubric_that_leaves_out_what_the_structure_asks_is_refused(
     rubric = tuple(one for one in exercise.rubric if one.id != criterion)
     with pytest.raises(ValueError, match=f"no criterion in the rubric: {criterion}$"):
         dataclasses.replace(exercise, rubric=rubric)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (19.5, "values has 19.5 points; they are whole numbers"),
+        ("20", "values has '20' points"),
+        (-1, "values has -1 points"),
+        (True, "values has True points"),
+    ],
+)
+def test_points_that_no_report_could_hold_are_refused(points: Any, said: str) -> None:
+    exercise = reference.load("basic_block")
+    rubric = [
+        msgspec.structs.replace(one, points=points) if one.id == "values" else one
+        for one in exercise.rubric
+    ]
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(exercise, rubric=tuple(rubric))
+    with pytest.raises(ValueError, match="a criterion twice: values"):
+        twice = (*exercise.rubric, *(one for one in exercise.rubric if one.id == "values"))
+        dataclasses.replace(exercise, rubric=twice)
+
+
+def test_the_seed_is_the_first_integer_that_decides_no_size() -> None:
+    exercise = reference.load("resnet_classifier")
+    assert exercise.seed == "seed"
+    sizes = Argument("width", "integer", sizes=True)
+    groups, x = Argument("groups", "integer"), Argument("x", "array")
+    assert dataclasses.replace(exercise, arguments=(sizes, x)).seed is None
+    others = (sizes, x, Argument("seed", "integer"), groups)
+    assert dataclasses.replace(exercise, arguments=others).seed == "seed"
 
 
 @pytest.mark.parametrize(
