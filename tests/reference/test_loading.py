@@ -111,8 +111,8 @@ def test_points_that_no_report_could_hold_are_refused(points: Any, said: str) ->
     ]
     with pytest.raises(ValueError, match=said):
         dataclasses.replace(exercise, rubric=tuple(rubric))
+    twice = (*exercise.rubric, *(one for one in exercise.rubric if one.id == "values"))
     with pytest.raises(ValueError, match="a criterion twice: values"):
-        twice = (*exercise.rubric, *(one for one in exercise.rubric if one.id == "values"))
         dataclasses.replace(exercise, rubric=twice)
 
 
