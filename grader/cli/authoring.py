@@ -255,17 +255,18 @@ def _publish(
     from grader.report.output import as_text, put
 
     if format is Format.json:
-        put(_as_json(found, found.problems), output)
+        put(_as_json(found), output)
     else:
         put(as_text(lambda console: show(found, console), output), output)
     raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
 
 
-def _as_json(found: object, problems: list[str]) -> str:
-    """Return a document and its problems as indented JSON."""
+def _as_json(found: "Adequacy | Calibration") -> str:
+    """Return a document, its cautions and its problems as indented JSON."""
     import msgspec
 
-    parts = {**msgspec.to_builtins(found), "problems": problems}
+    told = {"cautions": found.cautions, "problems": found.problems}
+    parts = {**msgspec.to_builtins(found), **told}
     return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"
 
 
