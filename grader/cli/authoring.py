@@ -183,20 +183,21 @@ def _check(
     bank = [one for one in right if one.settings == programs.AS_GRADED]
     bank += programs.misconceptions(exercise)
     bank += programs.fixtures(exercise, _existing(fixtures) or exercise.fixtures)
-    wall = choose(sandbox.value, setup(cache_folder(), exercise), workers="auto")
     seeds = suites.seeds(exercise, count)
-    with progress_bar("expected values") as progress:
-        asked = suites.prepare(
-            exercise,
-            cache_folder(),
-            seeds,
-            cases=cases or exercise.cases,
-            jobs=jobs,
-            progress=progress,
-        )
-    survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
-    with closing(wall), progress_bar("checking") as progress:
-        seen = list(sightings.prove(exercise, survey, asked, bank, progress))
+    given = setup(cache_folder(), exercise)
+    with closing(choose(sandbox.value, given, workers="auto")) as wall:
+        with progress_bar("expected values") as progress:
+            asked = suites.prepare(
+                exercise,
+                cache_folder(),
+                seeds,
+                cases=cases or exercise.cases,
+                jobs=jobs,
+                progress=progress,
+            )
+        survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
+        with progress_bar("checking") as progress:
+            seen = list(sightings.prove(exercise, survey, asked, bank, progress))
     return adequacy.summarise(exercise, asked, seen)
 
 
