@@ -11,7 +11,8 @@ GraderError
 |   `-- ProtocolError        it answered with bytes that are no answer
 `-- InternalError          ours: retried once, never charged to the student
     |-- SandboxError         the wall could not be built, or fell before the submission was read
-    |   `-- Missed             a worker cannot go on by the short way: ask another, from the start
+    |   |-- Missed             a worker cannot go on by the short way: ask another, from the start
+    |   `-- GivenUp            whoever asked the worker wants no answer any more
     `-- OracleError          the reference did not answer
         |-- ExerciseError      a file of the exercise is wrong: exit 2 for whoever writes it
         `-- OutOfTime          a variant was not run: there is no time left for explanations
@@ -99,6 +100,10 @@ class Missed(SandboxError):
     def __init__(self, message: str, instead: Sandbox) -> None:
         super().__init__(message)
         self.instead = instead
+
+
+class GivenUp(SandboxError):
+    """A worker was not waited for any longer, at our own wish."""
 
 
 class OracleError(InternalError):

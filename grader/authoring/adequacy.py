@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from grader.authoring.calibration import explain_gap
+from grader.authoring.calibration import explain_gap, explain_silence
 from grader.authoring.programs import REFERENCE, Program
 from grader.authoring.sightings import STRUCTURE, Sighting
 from grader.model import Exercise, Tolerance
@@ -32,6 +32,8 @@ class Row(msgspec.Struct, frozen=True):
         structural: whether structure alone may catch it.
         missed: seeds of the suites that judged it wrongly.
         told: what was wrong, in one of those suites.
+        unloaded: whether it must load and did not.
+        unanswered: of a misconception that answered no case of any suite, the first exception.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Row(msgspec.Struct, frozen=True):
     structural: bool
     missed: list[str]
     told: str = ""
+    unloaded: bool = False
+    unanswered: str = ""
 
     @property
     def by_values(self) -> int:
@@ -83,7 +87,7 @@ class Adequacy(msgspec.Struct, frozen=True):
 
     @property
     def cautions(self) -> list[str]:
-        """What was not looked at."""
+        """What was not looked at, and what no value has told."""
         kinds = {row.kind for row in self.rows}
         text = "no {0} fixtures were found: nothing shows how a student would write {1} answer"
         words = (("accepted", "a right"), ("rejected", "a wrong"))
@@ -95,6 +99,7 @@ class Adequacy(msgspec.Struct, frozen=True):
                 "no right variant but the reference was found: nothing shows that other rounding "
                 "is accepted"
             )
+        found += [explain_silence(row.name, row.unanswered) for row in self.rows if row.unanswered]
         return found
 
 
@@ -102,7 +107,7 @@ def _problems(row: Row) -> Iterator[str]:
     where = f"{len(row.missed)} of {row.suites} suites, first {', '.join(row.missed[:1])}"
     if row.missed and row.kind in ("accepted", "right variant"):
         yield f"{row.kind} {row.name} is not accepted in {where}: {row.told}"
-    elif row.missed and not row.equivalent:
+    elif row.missed and (row.unloaded or not row.equivalent):
         yield f"{row.kind} {row.name} survives {where}: {row.told}"
     elif row.equivalent and row.kind == "misconception" and row.by_values:
         yield f"{row.kind} {row.name} is marked equivalent, but is caught by {_counted(row.by)}"
@@ -154,6 +159,8 @@ def _row(program: Program, found: Sequence[Sighting]) -> Row:
         structural=program.structural,
         missed=[one.seed for one in wrongly],
         told=next((one.told for one in wrongly), ""),
+        unloaded=any(one.unloaded for one in found),
+        unanswered=found[0].unanswered if all(one.unanswered for one in found) else "",
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from grader.authoring.programs import AS_GRADED, Program
 from grader.authoring.survey import Survey, errands
-from grader.errors import TimeLimitExceeded, UsageError
+from grader.errors import SubmissionError, TimeLimitExceeded, UsageError
 from grader.model import Exercise, Tolerance
 from grader.questions import Question, Questions
 from grader.run import Run
@@ -34,10 +34,14 @@ class Measured(msgspec.Struct, frozen=True):
 
     Attributes:
         margins: float64[cases], in units of each case's bound; infinite where it did not answer.
+        unloaded: why its source could not be executed; "" when it was.
+        unanswered: the exception at its first case when it answered none that can judge.
     """
 
     program: Program
     margins: np.ndarray
+    unloaded: str = ""
+    unanswered: str = ""
 
     @property
     def name(self) -> str:
@@ -74,6 +78,8 @@ class Calibration(msgspec.Struct, frozen=True):
         noise: right variant to its largest error on a case that can judge, in bounds.
         signal: misconception to the same, the weakest first; those marked equivalent are left out.
         suggested: the exercise's tolerance with both floors at SAFETY times the measured noise.
+        unloaded: misconception that could not be executed to the reason.
+        unanswered: misconception that answered no case that can judge to the first exception.
         blind: number of cases that can judge, but let too many misconceptions pass.
         gap: the reference's own largest error in units of what rounding explains.
     """
@@ -86,6 +92,8 @@ class Calibration(msgspec.Struct, frozen=True):
     families: list[FamilyRow]
     noise: dict[str, float]
     signal: dict[str, float]
+    unloaded: dict[str, str]
+    unanswered: dict[str, str]
     blind: int
     gap: float
     tolerance: Tolerance
@@ -121,10 +129,19 @@ class Calibration(msgspec.Struct, frozen=True):
             for name, reached in self.signal.items()
             if reached < SMALLEST_SIGNAL
         ]
+        found += [
+            f"signal: the misconception {name} gives an answer, but import fails: {why}"
+            for name, why in self.unloaded.items()
+        ]
         if self.blind:
             share = f"{BLIND_SHARE:.0%} of the misconceptions"
             found.append(f"blind: {self.blind} cases that are asked let more than {share} pass")
         return found
+
+    @property
+    def cautions(self) -> list[str]:
+        """What no value has told."""
+        return [explain_silence(name, why) for name, why in self.unanswered.items()]
 
 
 def explain_gap(gap: float) -> str:
@@ -132,6 +149,18 @@ def explain_gap(gap: float) -> str:
     return (
         f"exact: the reference is {gap:.3g} times as far from exact.py as rounding explains; one "
         "of the two computes another function"
+    )
+
+
+def explain_silence(name: str, why: str) -> str:
+    """Say what a misconception that answers no case leaves open.
+
+    Args:
+        why: the first exception.
+    """
+    return (
+        f"misconception {name} answers no case, so that no value tells it; see that its edit is "
+        f"not mistyped: {why}"
     )
 
 
@@ -158,9 +187,10 @@ def calibrate(
     if all(program.is_right for program in telling):
         raise UsageError(f"{exercise.name} has no misconception that an input can tell: no signal")
 
+    kept = len(questions.asked)
+
     def ask(run: Run, program: Program, suite: Questions) -> Measured:
-        margins = [_margin(run, program, question) for question in suite.asked]
-        return Measured(program, np.array(margins))
+        return _measure(run, program, suite.asked, kept)
 
     found: dict[Program, Measured] = {}
     for measured in survey.run(errands(telling, [everything]), ask):
@@ -169,9 +199,25 @@ def calibrate(
     return _summarise(exercise, questions, [found[program] for program in telling])
 
 
-def _margin(run: Run, program: Program, question: Question) -> float:
+def _measure(run: Run, program: Program, asked: Sequence[Question], kept: int) -> Measured:
+    """Put every case to a program that is loaded, or has failed to.
+
+    Args:
+        kept: number of cases that can judge; they come first.
+    """
+    outcomes = [_margin(run, program, question) for question in asked]
+    margins = np.array([margin for margin, _ in outcomes])
+    load_error, errors = run.trial.load_error, [error for _, error in outcomes[:kept]]
+    if load_error is not None:
+        return Measured(program, margins, unloaded=load_error.message)
+    first = errors[0] if errors and all(errors) else None
+    return Measured(program, margins, unanswered="" if first is None else first.message)
+
+
+def _margin(run: Run, program: Program, question: Question) -> tuple[float, SubmissionError | None]:
+    """Return the error in bounds, infinite when nothing came back, and why nothing did."""
     margin, error = float("inf"), run.trial.load_error
-    if error is None and run.is_alive:
+    if error is None:
         margin, failure = run.attempt(*question, number=0)
         error = None if failure is None else failure.error
     if program.is_right and isinstance(error, TimeLimitExceeded):
@@ -179,7 +225,7 @@ def _margin(run: Run, program: Program, question: Question) -> float:
             f"the right variant {_named(program)} could not be measured: {error.message} "
             "Calibrate where less else runs."
         )
-    return margin
+    return margin, error
 
 
 def _summarise(
@@ -200,6 +246,8 @@ def _summarise(
         families=list(_families(questions, noise, survivors)),
         noise={one.name: _reached(one, kept) for one in right},
         signal={name: reached for reached, name in signal},
+        unloaded={one.name: one.unloaded for one in wrong if one.unloaded},
+        unanswered={one.name: one.unanswered for one in wrong if one.unanswered},
         gap=questions.widest_gap(exercise.tolerance),
         blind=int((survivors[:kept] > BLIND_SHARE).sum()),
         tolerance=exercise.tolerance,

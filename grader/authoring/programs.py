@@ -44,7 +44,8 @@ class Program(msgspec.Struct, frozen=True):
         structural: whether structure alone may tell it from a right one: its mark or its expected
             verdict says so, or nothing says anything about it.
         unreadable: why intake refuses it; "" when it does not.
-        loads: whether it must load: its expected verdict is about answers or structure only.
+        loads: whether it must load: it is a misconception, whose edit is to make a mistake and no
+            error, or its expected verdict is about answers or structure only.
     """
 
     name: str
@@ -110,6 +111,7 @@ def misconceptions(exercise: Exercise) -> list[Program]:
                 _edited(exercise, solution, one.replace, name).encode(),
                 equivalent=one.equivalent,
                 structural=bool(one.equivalent),
+                loads=True,
             )
             for name, one in read_misconceptions(exercise.folder).items()
         ]

@@ -33,6 +33,7 @@ def calibration(found: Calibration, console: Console) -> None:
     )
     console.print(f"In force:  {_tolerance(found.tolerance)}")
     console.print(f"Suggested: {_tolerance(found.suggested)}")
+    _cautions(found.cautions, console)
     _verdict(found.problems, "the bound separates right from wrong", console)
 
 
@@ -54,8 +55,7 @@ def adequacy(found: Adequacy, console: Console) -> None:
     if late:
         console.print(_caught("Caught latest", late))
     _equivalents(found.rows, console)
-    for caution in found.cautions:
-        console.print(f"[yellow]CAUTION[/] {caution}")
+    _cautions(found.cautions, console)
     _verdict(found.problems, "every right program passes, every wrong one is caught", console)
 
 
@@ -126,6 +126,11 @@ def _equivalents(rows: Iterable[Row], console: Console) -> None:
             by = next(iter(row.by), "nothing; its values are right, and nothing else is graded")
             console.print(f"equivalent: [bold]{escape(row.name)}[/] ({row.kind}), caught by {by}")
             console.print(f"    {escape(row.equivalent)}", style="dim")
+
+
+def _cautions(cautions: list[str], console: Console) -> None:
+    for caution in cautions:
+        console.print(f"[yellow]CAUTION[/] {escape(caution)}", soft_wrap=True)
 
 
 def _verdict(problems: list[str], well: str, console: Console) -> None:

@@ -28,6 +28,8 @@ class Sighting(msgspec.Struct, frozen=True):
         margin: error of that case in units of its bound, infinite when there was nothing to
             compare; of an accepted program its largest error.
         told: one sentence about what was wrong.
+        unloaded: whether it must load and did not, so that nothing is known of its answers.
+        unanswered: of a misconception, the exception at its first case when it answered none.
     """
 
     program: Program
@@ -36,6 +38,8 @@ class Sighting(msgspec.Struct, frozen=True):
     number: int = 0
     margin: float = 0.0
     told: str = ""
+    unloaded: bool = False
+    unanswered: str = ""
 
 
 def prove(
@@ -79,8 +83,9 @@ def _unasked(program: Program, suite: Questions) -> Sighting:
 def _unloaded(program: Program, suite: Questions, by: str, why: str) -> Sighting:
     """Judge what was never called; a wrong answer that is to be caught was not given yet."""
     if program.loads:
-        told = f"its expected.toml expects an answer, but {by} fails: {why}"
-        return Sighting(program, suite.seed, told=told)
+        whose = "a misconception gives" if program.is_ours else "its expected.toml expects"
+        told = f"{whose} an answer, but {by} fails: {why}"
+        return Sighting(program, suite.seed, margin=float("inf"), told=told, unloaded=True)
     return Sighting(program, suite.seed, by, told=why)
 
 
@@ -101,6 +106,7 @@ def _sight(
             failure.number,
             failure.margin,
             _tell(failure),
+            unanswered=_unanswered(run, program, suite),
         )
     passed = Sighting(
         program, suite.seed, margin=trial.worst_margin, told=_reached(trial.worst_margin)
@@ -118,6 +124,16 @@ def _sight(
     by = f"{STRUCTURE}: {', '.join(one.id for one in failed)}"
     told = failed[0].message if program.is_right else f"{passed.told}; only {by} tells"
     return Sighting(program, suite.seed, by, 0, trial.worst_margin, told)
+
+
+def _unanswered(run: Run, program: Program, suite: Questions) -> str:
+    """Return the exception at the first case of a misconception that answers none, else ""."""
+    first = run.trial.failure
+    if program.kind != "misconception" or first is None or first.number > 1 or first.error is None:
+        return ""
+    rest = (run.attempt(*question, number=0).failure for question in suite.asked[1:])
+    raises = all(failure is not None and failure.error is not None for failure in rest)
+    return first.error.message if raises else ""
 
 
 def _tell(failure: Failure) -> str:

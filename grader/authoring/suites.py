@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 from grader.model import Exercise
 from grader.oracle import Oracle
@@ -28,16 +29,20 @@ def prepare(
 ) -> list[Questions]:
     """Return the questions of every seed, in order; expected values are kept in the cache.
 
+    An exception, Ctrl-C's too, ends the work after the suites that are under way.
+
     Args:
         folder: the grader's cache folder.
         jobs: oracles at once, each a process of its own.
     """
-    done: list[int] = []
+    done, stopped = list[int](), Event()
 
     def compute(some: Sequence[str]) -> list[Questions]:
         found = []
         with Oracle(exercise, folder) as oracle:
             for seed in some:
+                if stopped.is_set():
+                    break
                 found.append(sort_out(exercise, oracle, seed, cases))
                 done.append(1)
                 progress(len(done), len(wanted))
@@ -45,7 +50,10 @@ def prepare(
 
     shares = [wanted[start::jobs] for start in range(min(jobs, len(wanted)))]
     with ThreadPoolExecutor(jobs) as pool:
-        by_seed = {one.seed: one for found in pool.map(compute, shares) for one in found}
+        try:
+            by_seed = {one.seed: one for found in pool.map(compute, shares) for one in found}
+        finally:
+            stopped.set()
     return [by_seed[seed] for seed in wanted]
 
 

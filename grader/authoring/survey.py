@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 from grader.authoring.programs import Program
-from grader.model import Deadlines, Exercise, Sandbox
+from grader.model import Deadlines, Exercise, Sandbox, Worker
 from grader.questions import Questions
 from grader.run import Run
 
@@ -48,6 +50,38 @@ def errands(programs: Sequence[Program], suites: Sequence[Questions]) -> list[Er
     return found
 
 
+class _Stop:
+    """Ends errands early: those between two programs, and those that wait for a worker.
+
+    Attributes:
+        is_set: whether they are to end.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._workers = Lock(), set[Worker]()
+        self.is_set = False
+
+    def set(self) -> None:
+        """Have every errand end soon."""
+        with self._lock:
+            self.is_set = True
+            for worker in self._workers:
+                worker.give_up()
+
+    @contextmanager
+    def reaching(self, worker: Worker) -> Iterator[None]:
+        """Let the stop reach a worker while the context lasts, or at once where it came before."""
+        with self._lock:
+            self._workers.add(worker)
+            if self.is_set:
+                worker.give_up()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._workers.discard(worker)
+
+
 class Survey(Generic[R]):
     """Ask about many programs.
 
@@ -69,17 +103,22 @@ class Survey(Generic[R]):
         self._jobs = jobs
 
     def run(self, errands: Sequence[Errand], ask: Ask[R]) -> Iterator[R]:
-        """Yield what ask returns for every program and suite, in the order of completion."""
+        """Yield what ask returns for every program and suite, in the order of completion.
+
+        An exception, Ctrl-C's too, ends the errands that are under way.
+        """
+        stop = _Stop()
         with ThreadPoolExecutor(self._jobs) as pool:
-            futures = [pool.submit(self._do, errand, ask) for errand in errands]
             try:
+                futures = [pool.submit(self._do, errand, ask, stop) for errand in errands]
                 for future in as_completed(futures):
                     yield from future.result()
             finally:
-                for future in futures:
-                    future.cancel()
+                # Leaving the pool waits for what runs, and that may be minutes of programs.
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    def _do(self, errand: Errand, ask: Ask[R]) -> list[R]:
+    def _do(self, errand: Errand, ask: Ask[R], stop: _Stop) -> list[R]:
         """Run one errand; a program that ends its worker costs the others nothing.
 
         A right fixture is loaded once, so that what it compiles serves every suite. Any other may
@@ -88,10 +127,11 @@ class Survey(Generic[R]):
         waiting = [(program, suite) for program in errand.programs for suite in errand.suites]
         waiting.reverse()
         results = []
-        while waiting:
-            with self._sandbox_of(errand).open(_deadlines(errand)) as worker:
+        while waiting and not stop.is_set:
+            opened = self._sandbox_of(errand).open(_deadlines(errand))
+            with opened as worker, stop.reaching(worker):
                 loaded, is_alive = None, True
-                while waiting and is_alive:
+                while waiting and is_alive and not stop.is_set:
                     program, suite = waiting.pop()
                     run = Run(self._exercise, worker, lambda done, total: None)
                     if program is not loaded or program.kind != "accepted":

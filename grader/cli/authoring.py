@@ -185,20 +185,21 @@ def _check(
     bank = [one for one in right if one.settings == programs.AS_GRADED]
     bank += programs.misconceptions(exercise)
     bank += programs.fixtures(exercise, _existing(fixtures) or exercise.fixtures)
-    wall = choose(sandbox.value, setup(cache_folder(), exercise), workers="auto")
     seeds = suites.seeds(exercise, count)
-    with progress_bar("expected values") as progress:
-        asked = suites.prepare(
-            exercise,
-            cache_folder(),
-            seeds,
-            cases=cases or exercise.cases,
-            jobs=jobs,
-            progress=progress,
-        )
-    survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
-    with closing(wall), progress_bar("checking") as progress:
-        seen = list(sightings.prove(exercise, survey, asked, bank, progress))
+    given = setup(cache_folder(), exercise)
+    with closing(choose(sandbox.value, given, workers="auto")) as wall:
+        with progress_bar("expected values") as progress:
+            asked = suites.prepare(
+                exercise,
+                cache_folder(),
+                seeds,
+                cases=cases or exercise.cases,
+                jobs=jobs,
+                progress=progress,
+            )
+        survey: Survey[sightings.Sighting] = _survey(exercise, wall, jobs)
+        with progress_bar("checking") as progress:
+            seen = list(sightings.prove(exercise, survey, asked, bank, progress))
     return adequacy.summarise(exercise, asked, seen)
 
 
@@ -266,17 +267,18 @@ def _publish(
     from grader.report.output import as_text, put
 
     if format is Format.json:
-        put(_as_json(found, found.problems), output)
+        put(_as_json(found), output)
     else:
         put(as_text(lambda console: show(found, console), output), output)
     raise typer.Exit(NOT_ACCEPTED if found.problems else ACCEPTED)
 
 
-def _as_json(found: object, problems: list[str]) -> str:
-    """Return a document and its problems as indented JSON."""
+def _as_json(found: "Adequacy | Calibration") -> str:
+    """Return a document, its cautions and its problems as indented JSON."""
     import msgspec
 
-    parts = {**msgspec.to_builtins(found), "problems": problems}
+    told = {"cautions": found.cautions, "problems": found.problems}
+    parts = {**msgspec.to_builtins(found), **told}
     return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"
 
 

@@ -114,6 +114,12 @@ class Worker(Protocol):
     ) -> Answer:
         """Call the function with these weights in the model that it builds."""
 
+    def give_up(self) -> None:
+        """Have what is waited for, and all that is asked from now on, raise GivenUp soon.
+
+        Any thread may call it.
+        """
+
 
 class Sandbox(Protocol):
     """A way of starting confined workers."""

@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple, Protocol
 
 from grader.errors import (
+    GivenUp,
     InternalError,
     MemoryLimitExceeded,
     OutputLimitExceeded,
@@ -30,6 +31,8 @@ stays below 2. RLIMIT_DATA is the first belt, but memory that was filled and the
 leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
 _LOOK_OFTEN_S = 0.02
 """Between two looks at a worker that has half of it: 0.2 GiB are filled in 0.1 s."""
+_NOTICED_WITHIN_S = 0.5
+"""How long a wait goes on, at most, after another thread gave the worker up."""
 MOST_THREADS = 512
 """JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
@@ -128,12 +131,14 @@ class Connection:
     Attributes:
         patience_s: how long it may make us wait without computing.
         starved_s: how long it could have computed, and the machine's other work kept it from it.
+        is_given_up: whether to wait no longer; any thread may set it.
     """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.patience_s = math.inf
         self.starved_s = 0.0
+        self.is_given_up = False
         self._computed_at = self._asked_at = self._starved_before_s = 0.0
         self._use = Use()
         self._looked_at = time.monotonic()
@@ -143,6 +148,7 @@ class Connection:
 
         Raises:
             SubmissionError: the worker does not read, or is gone.
+            GivenUp: another thread gave it up.
         """
         data = memoryview(wire.pack(message, limit=64 << 20))
         self._computed_at = self._asked_at = time.monotonic()
@@ -161,6 +167,7 @@ class Connection:
 
         Raises:
             SubmissionError: no valid frame arrived.
+            GivenUp: another thread gave it up.
         """
         try:
             message = wire.read(lambda size: self._read_exactly(size, deadline))
@@ -216,6 +223,8 @@ class Connection:
 
     def _wait(self, deadline: Deadline, missed: str, *, writing: bool = False) -> None:
         """Wait a little for the worker, looking at what it uses while it makes us wait."""
+        if self.is_given_up:
+            raise GivenUp("nobody waits for the worker any more")
         every_s = self._channel.look_every_s
         if self._use.memory_bytes > MEMORY_BYTES // 2:
             every_s = min(every_s, _LOOK_OFTEN_S)
@@ -226,7 +235,8 @@ class Connection:
         if self.log_is_full:
             raise printed_too_much()
         replies, requests = [self._channel.replies], [self._channel.requests]
-        select.select(*([], requests) if writing else (replies, []), [], min(left, every_s))
+        seconds = min(left, every_s, _NOTICED_WITHIN_S)
+        select.select(*([], requests) if writing else (replies, []), [], seconds)
         if time.monotonic() - self._looked_at < every_s:
             return
         used = self.use()

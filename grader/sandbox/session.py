@@ -152,6 +152,10 @@ class Session:
             raise ProtocolError("It described more of itself than a worker does.")
         return msgspec.structs.replace(seen, arrays=reply.arrays)
 
+    def give_up(self) -> None:
+        """Have what is waited for, and all that is asked from now on, raise GivenUp soon."""
+        self._connection.is_given_up = True
+
     def probe(self, secret_path: str, parent_pid: int) -> list[Attempt]:
         """Have the worker try to break every promise of the wall; it is of no use afterwards."""
         wanted = msgspec.json.encode({"secret_path": secret_path, "parent_pid": parent_pid})

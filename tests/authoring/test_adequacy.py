@@ -211,6 +211,68 @@ def test_an_edit_that_leaves_no_python_is_refused_and_not_counted_as_caught(
         gather(dataclasses.replace(tiny, folder=folder))
 
 
+NO_IMPORT = (b"class TinyLayer(nnx.Module)", b"class TinyLayer(nxx.Module)")
+NO_ANSWER = (b"nnx.relu(self.linear(x))", b"nnx.rleu(self.linear(x))")
+
+
+def with_mistake(tiny: Exercise, into: Path, edit: tuple[bytes, bytes], mark: str = "") -> Exercise:
+    """Copy the exercise and give it one misconception, torn, in place of its own."""
+    folder = into / "tiny_layer"
+    shutil.copytree(tiny.folder, folder)
+    old, new = (json.dumps(text.decode()) for text in edit)
+    told = f'title = "Torn"\nmessage = "{40 * "m"}"\nreplace = [[{old}, {new}]]\n{mark}'
+    (folder / "misconceptions/mistakes.toml").write_text(f"[torn]\n{told}")
+    return dataclasses.replace(tiny, folder=folder)
+
+
+@pytest.mark.parametrize("mark", ["", 'equivalent = "No input can tell."\n'])
+def test_a_misconception_that_cannot_be_imported_is_not_counted_as_caught(
+    tiny: Exercise, survey_of: SurveyOf, tmp_path: Path, mark: str
+) -> None:
+    torn = with_mistake(tiny, tmp_path, NO_IMPORT, mark)
+    [problem] = check(torn, programs.misconceptions(torn), survey_of).problems
+    assert problem.startswith("misconception torn survives 1 of 1 suites")
+    assert "a misconception gives an answer, but import fails: It raised NameError" in problem
+    assert "name 'nxx' is not defined" in problem
+
+
+def test_a_misconception_that_only_raises_is_told_with_its_exception(
+    tiny: Exercise, survey_of: SurveyOf, tmp_path: Path
+) -> None:
+    torn = with_mistake(tiny, tmp_path, NO_ANSWER)
+    found = check(torn, programs.misconceptions(torn), survey_of, suites=2)
+    [told] = [one for one in found.cautions if "torn" in one]
+    assert "misconception torn answers no case" in told
+    assert "It raised AttributeError" in told and "rleu" in told
+    assert found.problems == []
+
+
+def test_a_misconception_that_answers_some_case_is_not_told(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    raises_once = solution + (
+        b"_right, _calls = tiny_layer_forward, 0\n"
+        b"def tiny_layer_forward(seed, x):\n"
+        b"    global _calls\n"
+        b"    _calls += 1\n"
+        b"    return _right(seed, x) if _calls > 1 else None.missing\n"
+    )
+    row = check(tiny, [variant(raises_once)], survey_of).rows[0]
+    assert row.by == {"ordinary": 1}
+    assert row.unanswered == ""
+
+
+def test_cautions_stand_in_the_text_and_in_the_json(tiny: Exercise, tmp_path: Path) -> None:
+    folder = with_mistake(tiny, tmp_path, NO_ANSWER).folder
+    arguments = ("check", str(folder), "--seeds", "1", "--cases", "8")
+    for format in ("text", "json"):
+        done = grader(*arguments, "--format", format)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(done.stdout)["cautions"] if format == "json" else done.stdout.split("\n")
+        [caution] = [one for one in told if "torn answers no case" in one]
+        assert "It raised AttributeError" in caution and "rleu" in caution
+
+
 def test_a_suite_without_a_case_to_judge_by_proves_nothing(
     tiny: Exercise, survey_of: SurveyOf, solution: bytes
 ) -> None:

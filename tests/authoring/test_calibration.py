@@ -121,6 +121,23 @@ def test_a_right_variant_that_is_out_of_time_is_not_called_noisy(
         calibrate(tiny, survey_of(tiny), questions, [slow, *misconceptions(tiny)])
 
 
+def test_a_misconception_that_only_raises_has_no_signal_by_which_it_would_pass(
+    tiny: Exercise, survey_of: SurveyOf
+) -> None:
+    questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
+    reference, *_ = right_variants(tiny)
+    torn = [
+        Program("no_import", "misconception", b"import no_such_module"),
+        Program("no_answer", "misconception", b"def tiny_layer_forward(*a): raise KeyError('k')"),
+    ]
+    found = calibrate(tiny, survey_of(tiny), questions, [reference, *torn, *misconceptions(tiny)])
+    [problem] = found.problems
+    assert "no_import gives an answer, but import fails: It raised ModuleNotFoundError" in problem
+    [caution] = found.cautions
+    assert "no_answer answers no case" in caution
+    assert "It raised KeyError" in caution
+
+
 def test_without_misconceptions_there_is_no_signal(tiny: Exercise, survey_of: SurveyOf) -> None:
     questions = prepare(tiny, CACHE, [tiny.default_seed], cases=24, jobs=1)[0]
     with pytest.raises(UsageError, match="no misconception"):
