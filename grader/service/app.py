@@ -19,6 +19,7 @@ from grader import __version__
 from grader.service import access, routes
 from grader.service.core import Service
 from grader.service.database import is_away
+from grader.service.descriptors import Streams, allowance
 from grader.service.limits import RequestLimit
 from grader.service.log import AccessLog
 from grader.service.lti.handlers import LTI_HANDLERS
@@ -81,6 +82,7 @@ def _parts(service: Service) -> dict[str, Any]:
         "reports": Reports(settings.feedback),
         "summaries": Summaries(),
         "draining": threading.Event(),
+        "streams": Streams(allowance() // 2),
     }
 
 

@@ -1,18 +1,22 @@
 """Count what happens, for Prometheus; the depth of the queue is read from the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
+from grader.model.report import Verdict
 from grader.service.database import Database
 from grader.service.fairness import BULK, INTERACTIVE
 from grader.service.lti.tables import LtiGrade
 from grader.service.tables import PARKED, WAITING, Grading, Notice
 
 _SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_STATUSES = (202, 400, 401, 404, 409, 413, 422, 503)
+_OUTCOMES = ("sent", "later", "parked")
 
 
 class Metrics:
@@ -26,15 +30,19 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
 
-        def counter(name: str, what: str, label: str) -> Counter:
-            return Counter(f"grader_{name}", what, [label], registry=self.registry)
+        def counter(name: str, what: str, label: str, values: Iterable[object]) -> Counter:
+            made = Counter(f"grader_{name}", what, [label], registry=self.registry)
+            for value in values:
+                made.labels(value)  # 0 from now on: what is absent is to no alert a 0
+            return made
 
         def histogram(name: str, what: str) -> Histogram:
             return Histogram(f"grader_{name}", what, buckets=_SECONDS, registry=self.registry)
 
-        self.deliveries = counter("deliveries", "Deliveries that came in", "status")
-        self.results = counter("results", "Results recorded by this process", "verdict")
-        self.notices = counter("notices", "Attempts to send a result", "outcome")
+        self.deliveries = counter("deliveries", "Deliveries that came in", "status", _STATUSES)
+        verdicts = get_args(Verdict)
+        self.results = counter("results", "Results recorded by this process", "verdict", verdicts)
+        self.notices = counter("notices", "Attempts to send a result", "outcome", _OUTCOMES)
         self.waited_s = histogram("waited_seconds", "How long gradings waited")
         self.graded_s = histogram("graded_seconds", "How long gradings took")
 

@@ -15,7 +15,7 @@ from litestar import Litestar
 from prometheus_client import start_http_server
 
 from grader.errors import UsageError
-from grader.service import assembly
+from grader.service import assembly, descriptors
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.log import configure
@@ -37,6 +37,7 @@ def serve(settings: Settings, *, does_all: bool) -> None:
     if settings.is_embedded and not does_all:
         raise UsageError("--role web needs GRADER_DATABASE_URL: SQLite serves one process")
     configure()
+    descriptors.allow_most()  # before the application, which shares them out
     with _alone(settings):
         service = assembly.open_service(settings)
         beside: list[assembly.Running] = []

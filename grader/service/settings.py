@@ -1,18 +1,25 @@
 """Read the service's settings from the environment, once, into one typed value."""
 
+import difflib
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from grader.errors import UsageError
 from grader.model.report import Feedback
 
 WORKERS = ("auto", "fork", "cold", "fresh")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_OTHERS = {
+    *("GRADER_CACHE", "GRADER_WORKER_IMAGE", "GRADER_ENTRY"),
+    *("GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD", "GRADER_XQUEUE_BASIC_AUTH"),
+    *("GRADER_GRADING_IMAGE", "GRADER_RESULTS"),
+}
+"""Variables of ours that are no settings of the service; the last two are of tests and of CI."""
 
 
 class Secret:
@@ -86,9 +93,11 @@ def _workers(text: str) -> str:
 
 def _address(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    known = parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc
+    if not known or parts.query or parts.fragment:
         raise ValueError("it must be an address such as https://grader.example.org")
-    return text.rstrip("/")
+    # As a browser has it: cookies are Secure, and origins equal, by comparing texts.
+    return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
 
 
 def _by(parse: Callable[[str], Any], what: str) -> dict[str, Any]:
@@ -192,8 +201,10 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings.
 
     Raises:
-        UsageError: a value cannot be understood; its text names the variable, never a secret.
+        UsageError: a value cannot be understood, or a variable is none of ours; the text names the
+            variable, never a secret.
     """
+    _refuse_unknown(environment)
     found: dict[str, Any] = {}
     for one in fields(Settings):
         name = variable(one.name)
@@ -216,13 +227,31 @@ def variable(name: str) -> str:
     return f"GRADER_{name.upper()}"
 
 
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt name: what it was to limit, or to keep, would be as if nobody had said so.
+
+    Raises:
+        UsageError: it names the variable and the nearest one that there is.
+    """
+    names = [variable(one.name) for one in fields(Settings)]
+    known = {*names, *(f"{name}_FILE" for name in names), *_OTHERS}
+    for name in sorted(environment):
+        if not name.startswith("GRADER_") or name in known:
+            continue
+        # Without what all begin with, and so have in common.
+        ends = [one.removeprefix("GRADER_") for one in sorted(known)]
+        near = difflib.get_close_matches(name.removeprefix("GRADER_"), ends, n=1)
+        meant = f"; is GRADER_{near[0]} meant?" if near else ""
+        raise UsageError(f"there is no setting {name}{meant}")
+
+
 def _text(environment: Mapping[str, str], name: str) -> str | None:
-    """Return a variable's text, or that of the file which NAME_FILE names."""
+    """Return a variable's text, or that of the file which NAME_FILE names, without space around."""
     given, file = environment.get(name), environment.get(f"{name}_FILE")
     if given is not None and file is not None:
         raise UsageError(f"{name} and {name}_FILE are both set; keep one of them")
     if file is None:
-        return given
+        return None if given is None else given.strip()
     try:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

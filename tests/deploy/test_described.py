@@ -26,7 +26,12 @@ def unknown(process: Process) -> set[str]:
     """Return the variables of a process that nothing of ours reads."""
     names = {name.removesuffix("_FILE") for name in process.environment}
     serves = process.command[1:2] == ("serve",)
-    return names - _READ - {"GRADER_CACHE"} - ({"FORWARDED_ALLOW_IPS"} if serves else set())
+    return (
+        names
+        - _READ
+        - {"GRADER_CACHE", "GRADER_WORKER_IMAGE"}
+        - ({"FORWARDED_ALLOW_IPS"} if serves else set())
+    )
 
 
 def chosen(process: Process, folder: Path) -> settings.Settings:
@@ -68,6 +73,16 @@ def test_every_value_is_understood(process: Process, tmp_path: Path) -> None:
     found = chosen(process, tmp_path)
     assert found.sandbox in {"auto", *LAUNCHERS}
     assert found.is_embedded == (process.where == "nnx-grader.service")
+
+
+@EVERY
+def test_what_compose_passes_on_is_the_programs_own_where_nothing_is_set(
+    process: Process, tmp_path: Path
+) -> None:
+    told, own = chosen(process, tmp_path), settings.Settings()
+    for name in re.findall(r"\$\{GRADER_(\w+):-", (DEPLOY / "compose.yaml").read_text()):
+        if process.where.startswith("compose") and name not in ("SANDBOX", "WORKER_IMAGE"):
+            assert getattr(told, name.lower()) == getattr(own, name.lower()), name
 
 
 @EVERY

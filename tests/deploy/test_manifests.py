@@ -12,6 +12,7 @@ EVERY = pytest.mark.parametrize("name", pods())
 def test_every_pod_is_locked_down(name: str) -> None:
     spec, container = pods()[name]
     assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
     pod = spec["securityContext"]
     # The image's own user: docs/images.md.
     assert (pod["runAsNonRoot"], pod["runAsUser"], pod["runAsGroup"]) == (True, 1000, 0)

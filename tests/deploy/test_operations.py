@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from described import DEPLOY
+from described import DEPLOY, compose
 from test_described import parsed
 
 from grader.cli import app
@@ -15,6 +15,7 @@ from grader.service.metrics import Metrics
 
 TEXT = (ROOT / "docs/operations.md").read_text()
 COMMANDS = sorted(set(re.findall(r"(?:`|/|run --rm web |-- )(grader [a-z][^`\n#]*)", TEXT)))
+WORKER = ["grader", "worker"]
 
 
 def test_commands_are_found() -> None:
@@ -46,6 +47,19 @@ def test_every_metric_is_there_and_every_one_is_told(tmp_path: Path) -> None:
     there = {name for name in there if not name.endswith("_created")}
     told = set(re.findall(r"^\| `(grader_\w+)`", TEXT, re.MULTILINE))
     assert told == there
+
+
+def test_an_upgrade_by_compose_stops_and_starts_the_workers_of_one_wall() -> None:
+    services = compose()["services"]
+    workers = {name: one for name, one in services.items() if one.get("command") == WORKER}
+    assert set(workers) == {"worker", "worker-docker"}
+    for name, one in workers.items():
+        # Without a profile it would start beside the other wall's, whatever `.env` says.
+        [profile] = one["profiles"]
+        assert f"echo COMPOSE_PROFILES={profile} >> .env" in TEXT
+        assert f"docker compose stop {name} && docker compose stop web &&" in TEXT
+    for name in ("web", "migrate", "postgres"):
+        assert "profiles" not in services[name]
 
 
 def test_every_file_is_there() -> None:

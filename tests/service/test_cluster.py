@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 from processes import PATIENCE_S, until
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import func, select, text, update
 
 from grader.service import grading, regrading, submissions
 from grader.service.cluster.queue import QueueDispatch, priority
-from grader.service.cluster.worker import ClusterWorker
+from grader.service.cluster.worker import ClusterWorker, conninfo
 from grader.service.core import Service
 from grader.service.fairness import BULK, INTERACTIVE
+from grader.service.settings import Secret
 from grader.service.submissions import Incoming
 from grader.service.tables import DONE, Grading, Result, Submission
 from service.fakes import FakeGrader
@@ -102,6 +104,31 @@ def test_a_worker_grades_what_is_announced(clustered: Service, accept: Callable[
             accept(f"score={number}")
         until(lambda: results(clustered) == 10)
         until(lambda: jobs(clustered) == [])  # done jobs are not kept
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("grader:ab/cd+ef=@db/grader", {"host": "db", "password": "ab/cd+ef="}),
+        ("grader:50%of%2f' \\@db/grader", {"host": "db", "password": "50%of/' \\"}),
+        ("grader@db/grader?sslmode=verify-full", {"host": "db", "sslmode": "verify-full"}),
+        ("grader@/grader?host=/run/postgresql", {"host": "/run/postgresql"}),
+        ("grader@[::1]:5433/grader", {"host": "::1", "port": "5433"}),
+    ],
+)
+def test_the_queues_address_is_the_databases(url: str, words: dict[str, str]) -> None:
+    found = conninfo_to_dict(conninfo(f"postgresql+psycopg://{url}"))
+    assert found == {"user": "grader", "dbname": "grader", **words}
+
+
+def test_a_password_that_libpq_would_misread_keeps_no_worker_away(
+    clustered: Service, accept: Callable[..., str]
+) -> None:
+    url = clustered.settings.url.replace("grader@", "grader:ab/c%d+ef=@")
+    settings = dataclasses.replace(clustered.settings, database_url=Secret(url))
+    with working(dataclasses.replace(clustered, settings=settings)):
+        accept("score=1")
+        until(lambda: results(clustered) == 1)
 
 
 def test_the_order_is_that_of_the_turns(clustered: Service, accept: Callable[..., str]) -> None:

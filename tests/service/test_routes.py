@@ -1,13 +1,14 @@
 """Reports are shown as their reader may see them; health and metrics tell operators."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from litestar.testing import TestClient
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from grader.model.report import Verdict
 from grader.service import grading, submissions
 from grader.service.core import Service
 from grader.service.database import Database
@@ -89,6 +90,16 @@ def test_metrics_count_and_name_nobody(
     assert "grader_parked 0.0" in text
     for name in ("alice", "algebra", "campus", graded.id):
         assert name not in text
+
+
+def test_what_has_not_happened_is_counted_as_0(client: TestClient[Any]) -> None:
+    text = client.get("/metrics").text
+    for verdict in get_args(Verdict):
+        assert f'grader_results_total{{verdict="{verdict}"}} 0.0' in text
+    for outcome in ("sent", "later", "parked"):
+        assert f'grader_notices_total{{outcome="{outcome}"}} 0.0' in text
+    for status in (202, 401, 503):
+        assert f'grader_deliveries_total{{status="{status}"}} 0.0' in text
 
 
 def test_it_is_ready_while_the_database_answers(

@@ -40,6 +40,7 @@ def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
         ("GRADER_SANDBOX", "", "bubblewrap"),
         ("GRADER_BASE_URL", "grader.example.org", "https://"),
         ("GRADER_BASE_URL", "https://x/?q=1", "https://"),
+        ("GRADER_BASE_URL", "https://me:hunter2@x", "https://"),
         ("GRADER_ALLOW_NETWORKS", "10.1.0.0/99", "GRADER_ALLOW_NETWORKS"),
         ("GRADER_DATABASE_URL", "mysql://x", "postgresql+psycopg://"),
     ],
@@ -48,6 +49,45 @@ def test_a_bad_value_is_refused_by_name(name: str, text: str, says: str) -> None
     with pytest.raises(UsageError, match=name) as caught:
         read({name: text})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GRADER_FEED_BACK", "GRADER_FEEDBACK"),
+        ("GRADER_DATABASE_ULR", "GRADER_DATABASE_URL"),
+        ("GRADER_DATABASE_URL_FILES", "GRADER_DATABASE_URL_FILE"),
+        ("GRADER_LTI_ISSUER", "GRADER_LTI_ISSUERS"),
+        ("GRADER_ZZZZ", None),
+    ],
+)
+def test_a_name_that_nothing_reads_is_refused(name: str, meant: str | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        read({name: "hunter2"})
+    ends = f"; is {meant} meant?" if meant else ""
+    assert str(caught.value) == f"there is no setting {name}{ends}"
+
+
+def test_what_other_parts_read_is_no_mistake() -> None:
+    environment = {"GRADER_CACHE": "/x", "GRADER_WORKER_IMAGE": "y", "GRADER_XQUEUE_PASSWORD": "z"}
+    assert read({**environment, "PATH": "/bin", "grader_port": "1"}) == read({})
+
+
+@pytest.mark.parametrize("text", ["score\n", " score", "score \t"])
+def test_space_around_a_value_is_no_part_of_it(text: str) -> None:
+    assert read({"GRADER_FEEDBACK": text}).feedback == "score"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("HTTPS://Grader.Example.org/", "https://grader.example.org"),
+        ("https://x:8443/Grader/\n", "https://x:8443/Grader"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_address_is_written_as_browsers_write_it(text: str, address: str) -> None:
+    assert read({"GRADER_BASE_URL": text}).base_url == address
 
 
 def test_a_variable_and_its_file_are_not_both_taken(tmp_path: Path) -> None:

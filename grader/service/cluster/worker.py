@@ -15,6 +15,8 @@ from contextlib import suppress
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import make_url
 
 from grader.service import grading
 from grader.service.cluster.queue import QUEUES, TASK
@@ -115,7 +117,7 @@ class ClusterWorker:
         )
 
     def _app(self) -> App:
-        address = self._settings.url.replace("postgresql+psycopg://", "postgresql://", 1)
+        address = conninfo(self._settings.url)
         connector = PsycopgConnector(conninfo=address, min_size=1, max_size=8, timeout=10)
         app = App(connector=connector)
 
@@ -139,3 +141,19 @@ class ClusterWorker:
             )
         finally:
             self._free.put(grader)
+
+
+def conninfo(url: str) -> str:
+    """Return libpq's words for an address of PostgreSQL, as SQLAlchemy reads it.
+
+    A password may hold "/" or "%" as it is: libpq itself would read another host, or refuse it.
+
+    Args:
+        url: SQLAlchemy's; parameters after "?" are kept.
+
+    Raises:
+        ArgumentError: it is no address of a database.
+    """
+    parsed = make_url(url)
+    _, words = parsed.get_dialect()().create_connect_args(parsed)
+    return make_conninfo(**words)

@@ -31,6 +31,11 @@ _SAID = {
     429: Said("Too many at once"),
     503: Said("Try again in a minute", "Too much is going on. Nothing that you handed in is lost."),
 }
+_NOT_TAKEN = Said(
+    "This was not taken",
+    "Our database is away, or too much is going on. Go back, and send it again in a minute.",
+)
+"""A 503 of what was to change something: the form's content is nowhere but in the browser."""
 _OURS = Said(
     "That is our fault", "Something broke on our side. Try again; tell your teacher if it stays."
 )
@@ -61,7 +66,7 @@ def _page(
     headers: dict[str, str] | None = None,
 ) -> Response[str]:
     visit: Visit | None = getattr(request.state, "visit", None)
-    said = _SAID.get(status, _OURS)
+    said = _said(request.method, status)
     answer = pages_of(request.app).page(
         "error",
         visit,
@@ -72,6 +77,12 @@ def _page(
     )
     answer.headers.update(headers or {})
     return answer
+
+
+def _said(method: str, status: int) -> Said:
+    if status == 503 and method not in ("GET", "HEAD"):
+        return _NOT_TAKEN
+    return _SAID.get(status, _OURS)
 
 
 HANDLERS: dict[Any, Any] = {

@@ -2,11 +2,13 @@
 
 Each stream looks into the database by itself, so it does not matter which process takes a request,
 nor which one grades. A proxy may hold a stream back until it ends: the page then asks every few
-seconds, until the first event shows that streams do arrive.
+seconds, until the first event shows that streams do arrive. Where a process has streams enough, the
+one event of another has the page ask as well.
 """
 
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -20,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from grader.service.access import NOT_YOURS, Access
+from grader.service.descriptors import Streams
 from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
 from grader.service.pages.attempts import FINAL, Place, attempts, one_of, place_of
@@ -63,18 +66,36 @@ def progress(
 async def events(
     request: Asked, visit: NamedDependency[Visit], submission_id: FromPath[str]
 ) -> ServerSentEvent:
-    """Stream how far a submission is, until it is graded."""
+    """Stream how far a submission is, until it is graded; once, where there are streams enough."""
 
-    def look(seen: str) -> tuple[Place, str]:
-        return _look(request, visit, submission_id, seen, asks=False)
+    def look(seen: str, *, asks: bool = False) -> tuple[Place, str]:
+        return _look(request, visit, submission_id, seen, asks=asks)
 
     headers = {"Content-Security-Policy": policy(visit.frames)}
-    stream = _stream(look, request.app.state.draining.is_set)
+    state = request.app.state
+    stream = _if_room(state.streams, look, state.draining.is_set)
     return ServerSentEvent(stream, headers=headers)
 
 
+async def _if_room(
+    streams: Streams, look: Callable[..., tuple[Place, str]], is_draining: Callable[[], bool]
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Yield a stream's events; without room for it, one that has the page ask, and the end."""
+    with streams.room() as has_room:
+        if has_room:
+            async for message in _stream(look, is_draining):
+                yield message
+            return
+    try:
+        _, text = await run_sync(partial(look, "", asks=True))
+    except (DBAPIError, NotFoundException):
+        return  # the browser asks again, and is answered by the guard
+    yield ServerSentEventMessage(text, event="progress")
+    yield ServerSentEventMessage("", event="end")
+
+
 async def _stream(
-    look: Callable[[str], tuple[Place, str]], is_draining: Callable[[], bool]
+    look: Callable[..., tuple[Place, str]], is_draining: Callable[[], bool]
 ) -> AsyncIterator[ServerSentEventMessage]:
     """Yield what changes; end when nothing will, or when the process is to end."""
     seen, spoke_at, end = "", time.monotonic(), time.monotonic() + LONGEST_S

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 import reference
 from grader.service import grading
@@ -149,6 +150,30 @@ def test_nobody_fills_the_queue(hand: Hand, service: Service) -> None:
         session.execute(LtiAttempt.__table__.delete())
     answer = hand(b"one more")
     assert answer.status_code == 503 and "try again in a minute" in answer.text
+
+
+def test_what_an_outage_kept_from_being_stored_is_not_called_safe(
+    client: TestClient[Any],
+    hand: Hand,
+    place: Place,
+    alice: Person,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    with monkeypatch.context() as outage:
+        for way in ("do", "transaction", "reading"):
+            outage.setattr(service.database, way, lambda *_: away())
+        posted = hand()
+        read = client.get(f"/links/{place.link_id}", headers=alice.headers)
+    assert stored(service) == []
+    assert posted.status_code == read.status_code == 503
+    assert posted.headers["retry-after"] == read.headers["retry-after"] == "5"
+    assert "not taken" in posted.text and "send it again" in posted.text
+    assert "is lost" not in posted.text
+    assert "Nothing that you handed in is lost" in read.text
 
 
 def test_staff_and_placements_without_an_exercise_take_nothing(

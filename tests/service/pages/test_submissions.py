@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from grader.service import grading
 from grader.service.core import Service
+from grader.service.descriptors import Streams
 from grader.service.lti import grades
 from grader.service.lti.ags import outbox, store
 from grader.service.lti.policy import Policy
@@ -125,6 +126,37 @@ def test_a_stream_ends_when_the_process_is_to_end(
     client.app.state.draining.set()
     url = f"/links/{place.link_id}/submissions/{mine.id}/events"
     assert client.get(url, headers=alice.headers).text == ""
+
+
+def test_who_finds_no_room_for_a_stream_is_told_once_and_asks_from_then_on(
+    client: TestClient[Any],
+    alice: Person,
+    place: Place,
+    sent: Sent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = sent(b"score=70")
+    monkeypatch.setattr(progress_routes, "LONGEST_S", 1.0)
+    client.app.state.streams = Streams(0)
+    url = f"/links/{place.link_id}/submissions/{mine.id}/events"
+    text = client.get(url, headers=alice.headers).text
+    assert [line for line in text.splitlines() if line.startswith("event")] == [
+        *("event: progress", "event: end")
+    ]
+    assert 'hx-trigger="every 5s"' in text
+
+
+def test_a_stream_that_ended_leaves_its_room(
+    client: TestClient[Any], alice: Person, place: Place, sent: Sent
+) -> None:
+    mine = sent(b"score=70")
+    judge(place, mine)
+    client.app.state.streams = Streams(1)
+    url = f"/links/{place.link_id}/submissions/{mine.id}/events"
+    for _ in range(3):
+        assert client.get(url, headers=alice.headers).text.count("event: end") == 1
+    with client.app.state.streams.room() as has_room:
+        assert has_room
 
 
 def test_a_stream_is_not_silent_for_long_and_ends_for_the_browser_to_ask_again(

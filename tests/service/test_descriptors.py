@@ -1,0 +1,49 @@
+"""A process takes the descriptors that it may have, and keeps some of them from the streams."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.service import descriptors
+from grader.service.descriptors import Streams
+from service.processes import Process, answers, free_port
+
+_NAME = resource.RLIMIT_NOFILE
+
+
+@pytest.fixture
+def usual() -> Iterator[int]:
+    """Have the usual allowance, which processes that are started inherit; give the most."""
+    soft, hard = resource.getrlimit(_NAME)
+    resource.setrlimit(_NAME, (1024, hard))
+    yield hard
+    resource.setrlimit(_NAME, (soft, hard))
+
+
+def test_all_that_may_be_had_are_had(usual: int) -> None:
+    assert descriptors.allowance() == 1024
+    descriptors.allow_most()
+    assert descriptors.allowance() == usual > 1024
+
+
+def test_the_web_side_has_them(usual: int, tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"GRADER_DATA": str(tmp_path / "data"), "GRADER_PORT": str(port)}
+    with Process("all", tmp_path / "log", **environment) as process:
+        answers(f"http://127.0.0.1:{port}")
+        assert resource.prlimit(process.pid, _NAME) == (usual, usual)
+
+
+def test_streams_have_their_share_and_give_it_back() -> None:
+    streams = Streams(2)
+    with streams.room() as first, streams.room() as second:
+        assert first and second
+        for _ in range(2):
+            with streams.room() as third:
+                assert not third
+    with pytest.raises(OSError, match="gone"), streams.room():
+        raise OSError("the browser has gone")
+    with streams.room() as one, streams.room() as two, streams.room() as three:
+        assert (one, two, three) == (True, True, False)
