@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,9 @@ _OTHERS = {
     *("GRADER_GRADING_IMAGE", "GRADER_RESULTS"),
 }
 """Variables of ours that are no settings of the service; the last two are of tests and of CI."""
+_OF_KUBERNETES = re.compile(r"GRADER_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?")
+_ADDRESS_OF_KUBERNETES = re.compile(r"(tcp|udp|sctp)://\S+")
+"""What Kubernetes puts into every container for a service whose name begins with grader."""
 
 
 class Secret:
@@ -237,6 +241,9 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = {*names, *(f"{name}_FILE" for name in names), *_OTHERS}
     for name in sorted(environment):
         if not name.startswith("GRADER_") or name in known:
+            continue
+        text = environment[name]
+        if _OF_KUBERNETES.fullmatch(name) or _ADDRESS_OF_KUBERNETES.fullmatch(text):
             continue
         # Without what all begin with, and so have in common.
         ends = [one.removeprefix("GRADER_") for one in sorted(known)]

@@ -51,15 +51,16 @@ def test_every_metric_is_there_and_every_one_is_told(tmp_path: Path) -> None:
 
 def test_an_upgrade_by_compose_stops_and_starts_the_workers_of_one_wall() -> None:
     services = compose()["services"]
-    workers = {name: one for name, one in services.items() if one.get("command") == WORKER}
-    assert set(workers) == {"worker", "worker-docker"}
-    for name, one in workers.items():
-        # Without a profile it would start beside the other wall's, whatever `.env` says.
-        [profile] = one["profiles"]
-        assert f"echo COMPOSE_PROFILES={profile} >> .env" in TEXT
-        assert f"docker compose stop {name} && docker compose stop web &&" in TEXT
-    for name in ("web", "migrate", "postgres"):
-        assert "profiles" not in services[name]
+    workers = {name for name, one in services.items() if one.get("command") == WORKER}
+    assert f"docker compose stop {' '.join(sorted(workers))} && docker compose stop web &&" in TEXT
+    profiles = {name: one["profiles"] for name, one in services.items() if "profiles" in one}
+    assert profiles == {"worker-docker": ["docker"]}
+    # Named in `.env`, no later command starts one wall's workers beside the other's.
+    text = (DEPLOY / "compose.yaml").read_text()
+    assert "    scale: ${CONFINED_WORKERS:-2}\n" in text
+    for line in ("COMPOSE_PROFILES=docker", "CONFINED_WORKERS=0"):
+        assert f"echo {line} >> .env" in TEXT
+        assert f"#   {line}\n" in text
 
 
 def test_every_file_is_there() -> None:

@@ -116,3 +116,14 @@ def test_the_documentation_tells_every_setting_as_it_is() -> None:
             shown = f"`{default}`"
         what = one.metadata["what"]
         assert told[variable(one.name)] == f"{shown} | {what}".strip(), one.name
+
+
+def test_what_kubernetes_says_of_its_services_is_no_setting() -> None:
+    said = {
+        "GRADER_WEB_SERVICE_HOST": "10.0.0.7",
+        "GRADER_WEB_SERVICE_PORT_HTTP": "8000",
+        "GRADER_WEB_PORT": "tcp://10.0.0.7:8000",
+        "GRADER_WEB_PORT_8000_TCP_ADDR": "10.0.0.7",
+        "GRADER_SERVICE_HOST": "10.0.0.7",
+    }
+    assert read(said) == read({})
