@@ -1,19 +1,29 @@
 """Check one layer: its class, its hyperparameters, and that its output follows from its weights."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from grader import formulas
 from grader.model import Layer, Module, Observation, Visit
+from grader.structure.convolution import MOST_PRODUCTS, MOST_WINDOWED, Sliding, read_sliding
 from grader.structure.reductions import same, without_batch
 
 _MOST_VISITS = 16
 """Calls of one layer that are recomputed; a right model makes one."""
-_MOST_WINDOWED, _MOST_PRODUCTS = 1 << 23, 1 << 28
-"""Numbers in all windows of a convolution, and products to be summed: seven and five times what
-arrays of a worker's 512 KiB can need, with a window of 3x3."""
+_DEFAULTS: Mapping[str, Any] = {
+    "strides": 1,
+    "padding": "SAME",
+    "input_dilation": 1,
+    "kernel_dilation": 1,
+    "feature_group_count": 1,
+    "mask": None,
+    "use_scale": True,
+}
+"""Flax's own settings. A layer is held to them where its exercise leaves them out: a BatchNorm
+without a scale, for one, computes what a fresh one with a scale does."""
 
 _TOLERANCE = 1e-4
 """Of the largest element: the arrays are ordinary, so that only lies or other layers differ."""
@@ -73,28 +83,62 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
             return f"{module.path} has {name}={_show(given)}; expected {_show(wanted)}"
     for visit in own_visits(seen, module.path)[:_MOST_VISITS]:
         # By the flag it was given: a flag that is wrong has a finding of its own.
-        if follows(seen, visit, running=visit.flag is True) is False:
+        running = visit.flag is True
+        # By what is asked, not by what is claimed, so that no claim chooses what it is held to.
+        own = {name: value for name, value in module.settings.items() if name == "epsilon"}
+        if follows(seen, visit, running=running, settings={**layer.settings, **own}) is False:
+            other = _other_setting(module, layer)
+            if other is not None and follows(seen, visit, running=running) is not False:
+                return other
             return f"the output of {module.path} does not follow from its own weights and input"
     return None
 
 
-def follows(seen: Observation, visit: Visit, *, running: bool) -> bool | None:
+def _other_setting(module: Module, layer: Layer) -> str | None:
+    """Say which setting that the layer leaves out is not Flax's own."""
+    for name, usual in _DEFAULTS.items():
+        given = module.settings.get(name)
+        left_out = name not in layer.settings and given is not None
+        if left_out and not _equal_setting(given, usual):
+            return f"{module.path} has {name}={_show(given)}; expected {_show(usual)}"
+    return None
+
+
+def follows(
+    seen: Observation,
+    visit: Visit,
+    *,
+    running: bool,
+    settings: Mapping[str, Any] | None = None,
+) -> bool | None:
     """Whether a visit's output follows from its input and the module's reported arrays.
 
     Args:
         running: hold a BatchNorm to its running statistics, not to the batch's.
+        settings: those to evaluate the layer with; the module's claimed ones by default.
 
     Returns:
-        None when the module's kind is unknown or an array is missing.
+        None when the module's kind is unknown, its settings are of a layer that is not recomputed,
+        or an array is missing.
     """
     module = seen.module(visit.path)
     given, output = seen.array(visit.input), seen.array(visit.output)
     if module is None or given is None or output is None:
         return None
+    arrays = {name: seen.array(index) for name, index in module.arrays.items()}
+    claimed = _Claimed(
+        _known_kind(module),
+        module.settings if settings is None else settings,
+        {name: array for name, array in arrays.items() if array is not None},
+        given,
+    )
     try:
-        if not _fits(seen, module, given, output):
+        sliding = read_sliding(claimed.settings) if claimed.kind == "Conv" else None
+        if sliding is None and claimed.kind == "Conv":
+            return None
+        if not _fits(claimed, output, sliding):
             return False
-        expected = _evaluate(seen, module, given, running)
+        expected = _evaluate(claimed, sliding, running=running)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError):
         return False  # claims that do not fit together contradict each other
     if expected is None:
@@ -103,62 +147,62 @@ def follows(seen: Observation, visit: Visit, *, running: bool) -> bool | None:
     return same(output, expected, largest * _TOLERANCE / 1e-5 + 1e-6)
 
 
-def _fits(seen: Observation, module: Module, given: np.ndarray, output: np.ndarray) -> bool:
+class _Claimed(NamedTuple):
+    """What is claimed of one call, its output aside."""
+
+    kind: str | None
+    settings: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+    given: np.ndarray
+
+
+def _fits(claimed: _Claimed, output: np.ndarray, sliding: Sliding | None) -> bool:
     """Whether the claimed shapes are those of one call, which bounds what recomputing it takes.
 
     Without it a column times a row, a few kilobytes of claims, would be gigabytes here.
     """
-    shapes = {
-        name: array.shape
-        for name, index in module.arrays.items()
-        if (array := seen.array(index)) is not None
-    }
-    kind, channels = _known_kind(module), given.shape[-1:]
-    if kind == "BatchNorm":
+    shapes = {name: array.shape for name, array in claimed.arrays.items()}
+    given, channels = claimed.given, claimed.given.shape[-1:]
+    if claimed.kind == "BatchNorm":
         return all(s == channels for s in shapes.values()) and output.size == given.size
-    kernel = shapes.get("kernel")
-    if kind not in ("Conv", "Linear") or kernel is None:
+    kernel, bias = shapes.get("kernel"), shapes.get("bias")
+    if claimed.kind not in ("Conv", "Linear") or kernel is None:
         return True
-    window, features = kernel[:-2], kernel[-1:]
-    windowed = given.size * math.prod(window)
+    if sliding is not None:
+        return sliding.fits(given.shape, output.size, kernel, bias)
     return (
-        len(window) == (2 if kind == "Conv" else 0)
-        and kernel[-2:-1] == channels
-        and shapes.get("bias", features) == features
-        and output.size * channels[0] == given.size * features[0]
-        and windowed <= _MOST_WINDOWED
-        and windowed * features[0] <= _MOST_PRODUCTS
+        len(kernel) == 2
+        and kernel[:1] == channels
+        and bias in (None, kernel[1:])
+        and output.size * kernel[0] == given.size * kernel[1]
+        and given.size <= MOST_WINDOWED
+        and given.size * kernel[1] <= MOST_PRODUCTS
     )
 
 
-def _evaluate(
-    seen: Observation, module: Module, given: np.ndarray, running: bool
-) -> np.ndarray | None:
-    arrays = {name: seen.array(index) for name, index in module.arrays.items()}
-    kind = _known_kind(module)
-    bias = arrays.get("bias")
-    if kind == "BatchNorm":
-        scale = _required(arrays, "scale")
-        shift = np.zeros_like(scale) if bias is None else bias
-        epsilon = float(module.settings["epsilon"])
-        if running:
-            mean, variance = _required(arrays, "mean"), _required(arrays, "var")
-            return formulas.normalise(given, mean, variance, scale, shift, epsilon)
-        return formulas.batch_norm(given, scale, shift, epsilon).output
-    kernel = _required(arrays, "kernel") if kind in ("Conv", "Linear") else None
-    if kind == "Linear" and kernel is not None:
-        return formulas.linear(given, kernel, bias)
-    image = without_batch(given, 3)
-    if kind == "Conv" and kernel is not None and image is not None:
-        return formulas.conv(image, kernel, bias)
-    return None
+def _evaluate(claimed: _Claimed, sliding: Sliding | None, *, running: bool) -> np.ndarray | None:
+    given, arrays = claimed.given, claimed.arrays
+    if claimed.kind == "BatchNorm":
+        return _normalised(claimed, running=running)
+    if claimed.kind == "Linear":
+        return formulas.linear(given, arrays["kernel"], arrays.get("bias"))
+    if sliding is None:
+        return None
+    kernel, image = arrays["kernel"], without_batch(given, 3)
+    return None if image is None else sliding.evaluate(image, kernel, arrays.get("bias"))
 
 
-def _required(arrays: dict[str, np.ndarray | None], name: str) -> np.ndarray:
-    array = arrays[name]
-    if array is None:
-        raise KeyError(name)
-    return array
+def _normalised(claimed: _Claimed, *, running: bool) -> np.ndarray:
+    given, arrays = claimed.given, claimed.arrays
+    if "scale" not in arrays and claimed.settings.get("use_scale") is False:
+        scale = np.ones(given.shape[-1:])
+    else:
+        scale = arrays["scale"]
+    shift = arrays.get("bias", np.zeros_like(scale))
+    epsilon = float(claimed.settings["epsilon"])
+    if running:
+        return formulas.normalise(given, arrays["mean"], arrays["var"], scale, shift, epsilon)
+    return formulas.batch_norm(given, scale, shift, epsilon).output
 
 
 def _known_kind(module: Module | None) -> str | None:

@@ -154,6 +154,15 @@ def test_rehearsal_names_layers_and_nothing_of_how_they_are_joined(
 
 
 @pytest.mark.filterwarnings("ignore:.*flax.nnx.State:DeprecationWarning")
+def test_padding_in_pairs_is_rehearsed_although_json_has_no_tuples(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    padded = {"in_features": 1, "out_features": 1, "kernel_size": [2, 2]}
+    rehearse("Conv", padded | {"padding": [[1, 0], [0, 1]]}, [2, 2, 1])
+    assert "cannot rehearse" not in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:.*flax.nnx.State:DeprecationWarning")
 def test_a_layer_that_holds_keys_is_rehearsed_like_any_other(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -51,7 +51,8 @@ def _results(
         return
     build = getattr(nnx, kind)
     taken = inspect.signature(build.__init__).parameters
-    layer = build(**{k: v for k, v in settings.items() if k in taken}, rngs=nnx.Rngs(0))
+    given_to = {k: _as_tuples(v) for k, v in settings.items() if k in taken}
+    layer = build(**given_to, rngs=nnx.Rngs(0))
     flags = [{"use_running_average": flag} for flag in (True, False)]
     for flag in flags if "use_running_average" in taken else [{}]:
         yield layer(given, **flag)
@@ -60,6 +61,11 @@ def _results(
             continue  # a Dropout's own: it is no weight, and NumPy takes none
         # Other weights come as NumPy's arrays, when they are put in; see observe.transplant.
         jax.block_until_ready(jnp.asarray(np.asarray(variable[...])))
+
+
+def _as_tuples(value: Any) -> Any:
+    """Undo what JSON does to tuples: Flax takes pairs of padding as nothing else."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _do_the_usual(array: jax.Array) -> Iterator[jax.Array]:

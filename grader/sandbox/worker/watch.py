@@ -223,7 +223,9 @@ def _is_traced(model: nnx.Module) -> bool:
 
 
 def _shown(value: object) -> object:
-    """Return a value, or what is seen of it where it is a number that JSON cannot hold."""
+    """Return a value, or what is seen of it: of an array that it is one, of nan its name."""
+    if isinstance(value, (jax.Array, np.ndarray)):
+        return "array"  # no weight, but a Conv's mask computes otherwise
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
