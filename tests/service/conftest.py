@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine, NullPool, create_engine
 
 import reference
-from grader.service import addresses, migrations
+from grader.service import addresses, limits, migrations
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.database import Database
@@ -152,3 +152,9 @@ def incoming() -> Callable[..., Incoming]:
         return Incoming(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def no_new_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the counts of requests from starting anew between two of a test's."""
+    monkeypatch.setattr(limits, "_WINDOW_S", 10**9)

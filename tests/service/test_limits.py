@@ -101,6 +101,7 @@ def test_an_ipv6_network_is_one_address() -> None:
     assert [ask(limit, one).status_code for one in networks] == [200, 429, 200]
 
 
+@pytest.mark.usefixtures("no_new_minute")
 def test_deliveries_and_probes_are_not_counted(service: Service) -> None:
     settings = dataclasses.replace(service.settings, requests_per_minute=2)
     with TestClient(create_app(dataclasses.replace(service, settings=settings))) as client:
@@ -110,6 +111,7 @@ def test_deliveries_and_probes_are_not_counted(service: Service) -> None:
         assert [client.get("/submissions/none").status_code for _ in range(3)] == [404, 404, 429]
 
 
+@pytest.mark.usefixtures("no_new_minute")
 def test_whoever_holds_a_submissions_token_is_known(
     service: Service, incoming: Callable[..., Incoming]
 ) -> None:

@@ -62,7 +62,7 @@ def cookie_name(key: str) -> str:
     return PREFIX + key
 
 
-def visit_of(login: Login, launch: LtiLaunch, link: LtiLink | None, cookie: str) -> Visit:
+def visit_of(login: Login, launch: LtiLaunch, link: LtiLink | None) -> Visit:
     """Return the visit of a login."""
     return Visit(
         role="staff" if login.role == "staff" else "student",
@@ -71,11 +71,14 @@ def visit_of(login: Login, launch: LtiLaunch, link: LtiLink | None, cookie: str)
         user=login.user,
         launch_id=launch.id,
         link=link,
-        csrf=csrf_of(cookie),
+        csrf=csrf_of(login.id),
         frames=tuple(launch.frames.split()),
     )
 
 
-def csrf_of(cookie: str) -> str:
-    """Return the token of a session: it follows from the cookie, and does not tell it."""
-    return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"csrf", "sha256").hexdigest()
+def csrf_of(login_id: str) -> str:
+    """Return the token of a login's forms: it follows from the stored hash, not from the cookie.
+
+    So a form of an earlier login of the same person is known without that one's cookie.
+    """
+    return hmac.new(login_id.encode(), b"csrf", "sha256").hexdigest()

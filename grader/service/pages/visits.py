@@ -25,11 +25,13 @@ from grader.service.limits import belongs_to
 from grader.service.lti import roll
 from grader.service.lti.login import cookie as cookie_for
 from grader.service.lti.tables import LtiAttempt, LtiLaunch, LtiLink
-from grader.service.pages.forms import MOST_BYTES, Form, read_form
-from grader.service.pages.visit import Visit, cookie_name, visit_of
+from grader.service.pages.forms import MOST_BYTES, read_form
+from grader.service.pages.visit import Visit, cookie_name, csrf_of, visit_of
 from grader.service.tables import Login, Submission, now
 
 _SAFE = ("GET", "HEAD")
+_TABS = 100
+"""Logins of one person whose forms are looked at, the newest first."""
 _OF_STAFF = (Access.LINK_STAFF, Access.LINK_SUBMISSION_STAFF, Access.CHOICE)
 _OF_SUBMISSIONS = (Access.LINK_SUBMISSION, Access.LINK_SUBMISSION_STAFF)
 
@@ -51,7 +53,9 @@ async def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None: 
         await run_sync(_refuse_others, service, visit, where["submission_id"])
     if connection.scope.get("method") not in _SAFE:
         most_bytes = int(handler.opt.get("most_bytes", MOST_BYTES))
-        _from_our_form(await read_form(connection, most_bytes), visit)
+        token = (await read_form(connection, most_bytes)).text("csrf")
+        if not _same(token, visit.csrf):
+            await run_sync(_from_another_tab, service, visit, token)
 
 
 def find(service: Service, access: Access, where: dict[str, str], cookie: str) -> Visit:
@@ -83,11 +87,11 @@ def _launched(session: Session, access: Access, where: dict[str, str], cookie: s
     launch, login = found
     if access is Access.CHOICE:
         chooses = bool(launch.deep_linking) and launch.id == where["launch_id"]
-        return visit_of(login, launch, None, cookie) if chooses else None
+        return visit_of(login, launch, None) if chooses else None
     link = None if launch.link_id is None else session.get(LtiLink, launch.link_id)
     if link is None or launch.deep_linking or str(link.id) != where["link_id"]:
         return None
-    return visit_of(login, launch, link, cookie)
+    return visit_of(login, launch, link)
 
 
 def _fits_role(access: Access, visit: Visit) -> None:
@@ -114,9 +118,29 @@ def _refuse_others(service: Service, visit: Visit, submission_id: str) -> None:
         raise NotFoundException(NOT_YOURS)
 
 
-def _from_our_form(form: Form, visit: Visit) -> None:
-    """Refuse what another site, or another login's page, has the browser post."""
-    if not hmac.compare_digest(form.text("csrf").encode("utf-8", "replace"), visit.csrf.encode()):
+def _from_another_tab(service: Service, visit: Visit, token: str) -> None:
+    """Refuse what another site, or somebody else's page, has the browser post.
+
+    Opening the placement once more replaced the cookie under a page that is still shown elsewhere.
+    Its form is as good as a new one, as long as its login lasts: what was typed is not lost.
+    """
+    rows = select(Login.id).join(LtiLaunch, LtiLaunch.login_id == Login.id)
+    rows = rows.where(
+        LtiLaunch.link_id == (None if visit.link is None else visit.link.id),
+        LtiLaunch.deep_linking == "",
+        Login.source == visit.source,
+        Login.course == visit.course,
+        Login.user == visit.user,
+        Login.role == visit.role,
+        Login.expires_at > now(),
+    )
+    with service.database.reading() as session:
+        newest = session.scalars(rows.order_by(Login.expires_at.desc()).limit(_TABS)).all()
+    if not any(_same(token, csrf_of(login_id)) for login_id in newest):
         raise PermissionDeniedException(
             "this form belongs to an earlier visit: load the page again"
         )
+
+
+def _same(told: str, right: str) -> bool:
+    return hmac.compare_digest(told.encode("utf-8", "replace"), right.encode())

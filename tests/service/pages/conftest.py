@@ -36,7 +36,7 @@ class Person:
 
     @property
     def csrf(self) -> str:
-        return csrf_of(self.cookie)
+        return csrf_of(access.hashed(self.cookie))
 
     def at(self, key: str) -> dict[str, str]:
         """Return headers with their cookie under the name that another placement's has."""

@@ -210,6 +210,7 @@ def test_what_is_no_placement_is_not_opened(client: TestClient[Any], place: Plac
         assert client.get(url, headers=alice.headers).status_code == 404, name
 
 
+@pytest.mark.usefixtures("no_new_minute")
 def test_whoever_came_through_a_door_is_not_counted_with_strangers(
     service: Service, place: Place
 ) -> None:
@@ -220,3 +221,30 @@ def test_whoever_came_through_a_door_is_not_counted_with_strangers(
         for who in (alice, bob) * 3:
             assert client.get(path, headers=who).status_code == 200
         assert [client.get(path).status_code for _ in range(3)] == [401, 401, 429]
+
+
+def test_a_form_still_open_in_another_tab_is_taken_from_the_same_person_alone(
+    client: TestClient[Any], place: Place
+) -> None:
+    def posts(cookie_of: Person, token_of: Person) -> int:
+        return client.post(
+            f"/links/{place.link_id}/submissions",
+            headers=cookie_of.headers,
+            data={"csrf": token_of.csrf, "code": "x = 1\n"},
+            follow_redirects=False,
+        ).status_code
+
+    first, second = place.launched("alice"), place.launched("alice")
+    taken = posts(second, second)
+    assert taken < 400 and posts(second, first) == posts(first, second) == taken
+    elsewhere = place.placed("2")
+    others = {
+        "another student": place.launched("bob"),
+        "the same, launched too long ago": place.launched("alice", hours=-1),
+        "the same, as staff": place.launched("alice", "staff"),
+        "the same, elsewhere": place.launched("alice", link_id=elsewhere),
+        "the same, of another course": place.launched("alice", course="topology"),
+        "the same, choosing": place.launched("alice", deep_linking="{}"),
+    }
+    for whose, person in others.items():
+        assert posts(second, person) == 403, whose
