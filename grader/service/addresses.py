@@ -68,6 +68,7 @@ class _Deadline:
 
     def __init__(self, seconds: float) -> None:
         self._twin: socket.socket | None = None
+        self._is_over = False
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._timer.start()
@@ -77,6 +78,8 @@ class _Deadline:
         if event == "connection.connect_tcp.complete":
             # A descriptor of our own: TLS takes that of the connection over.
             self._twin = info["return_value"].get_extra_info("socket").dup()
+            if self._is_over:  # before there was anything to end
+                self._end()
 
     def close(self) -> None:
         """Let the connection be."""
@@ -85,6 +88,7 @@ class _Deadline:
             self._twin.close()
 
     def _end(self) -> None:
+        self._is_over = True
         if self._twin is not None:
             with suppress(OSError):
                 self._twin.shutdown(socket.SHUT_RDWR)

@@ -21,7 +21,8 @@ from built import docker, image
 from conftest import FIXTURES
 from described import MANIFESTS, compose
 from service import postgresql
-from service.processes import answers, free_port
+from service.ports import free_port
+from service.processes import answers
 from service.senders import body, deliver
 from sqlalchemy import select, text
 

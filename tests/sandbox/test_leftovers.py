@@ -109,7 +109,7 @@ def test_what_a_live_judge_owns_is_not_swept() -> None:
             dead = client.containers.create(
                 image, ["none"], network_mode="none", labels={LABEL: f"{owner()}0"}
             )
-            assert sweep(client) == 1
+            sweep(client)  # the other tests' judges may sweep it first
             left = [one["Id"] for one in client.api.containers(all=True)]
             assert mine in left
             assert dead.id not in left

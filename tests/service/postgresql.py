@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from service.ports import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _OPTIONS = {
@@ -23,7 +24,7 @@ class PostgreSQL:
 
     def __init__(self, folder: Path) -> None:
         self._data, self._binaries = folder / "data", _binaries()
-        self.port = _free_port()
+        self.port = free_port()
         # initdb refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
         if self._user is not None:
@@ -90,10 +91,3 @@ def _binaries_or_none() -> Path | None:
         return Path(on_path).resolve().parent
     versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return versions[-1].parent if versions else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -151,18 +151,18 @@ def test_some_write_into_postgresql_at_once_and_not_more(kind: str, settings: Se
 
 @pytest.mark.parametrize("kind", ["postgresql"])
 def test_rows_of_a_transaction_whose_process_froze_are_given_back(
-    kind: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    kind: str, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    database.do(lambda session: session.add(source("one")))  # however long this machine takes
     monkeypatch.setattr("grader.service.database.IDLE_S", 0.2)
-    with closing(Database(settings.url)) as database:
-        database.do(lambda session: session.add(source("one")))
+    with closing(Database(settings.url)) as hasty:
         row = select(Source).with_for_update()
 
         def freeze() -> None:
-            with database.transaction() as held:
+            with hasty.transaction() as held:
                 held.scalars(row).one().kind = "frozen"
                 held.flush()
-                with database.transaction() as other:  # waits until the first is ended
+                with hasty.transaction() as other:  # waits until the first is ended
                     assert other.scalars(row).one().kind == "standard"
 
         with pytest.raises(DBAPIError) as caught:

@@ -8,7 +8,8 @@ import pytest
 
 from grader.service import descriptors
 from grader.service.descriptors import Streams
-from service.processes import Process, answers, free_port
+from service.ports import free_port
+from service.processes import Process, answers
 
 _NAME = resource.RLIMIT_NOFILE
 

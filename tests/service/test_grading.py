@@ -171,15 +171,18 @@ def test_an_error_of_ours_is_tried_three_times_and_parked(
     assert state(service, submission).tries == 0
 
 
-def test_a_try_that_is_not_to_be_made_yet_is_not_made(service: Service, accept: Accept) -> None:
-    submission = accept("fail")
+def test_a_try_that_is_not_to_be_made_yet_is_not_made(
+    service: Service, accept: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission, moment = accept("fail"), now()
+    monkeypatch.setattr(grading, "now", lambda: moment)
     assert grading.grade(service, FakeGrader(), submission.id, worker="w") == "again"
     grader = FakeGrader()
     assert grading.grade(service, grader, submission.id, worker="w") == "nothing"
     assert grader.seen == []
     waits = state(service, submission)
     assert waits.not_before is not None
-    assert timedelta(0) < waits.not_before - now() < timedelta(seconds=6)
+    assert waits.not_before - moment == timedelta(seconds=5)
 
 
 def test_tries_whose_end_nobody_saw_count_as_well(service: Service, accept: Accept) -> None:

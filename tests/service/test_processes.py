@@ -18,7 +18,8 @@ from processes import PATIENCE_S, until
 from grader.service import migrations
 from grader.service.database import Database
 from grader.service.webhooks import sources
-from service.processes import Process, answers, free_port
+from service.ports import free_port
+from service.processes import Process, answers
 from service.senders import body, deliver, signed
 
 

@@ -16,7 +16,8 @@ from grader.service.dispatch import NoDispatch
 from grader.service.submissions import Incoming
 from grader.service.tables import DONE, Grading
 from grader.service.webhooks import sources
-from service.processes import Process, free_port
+from service.ports import free_port
+from service.processes import Process
 
 MANY, GRADING_S, STILL_S = 20, 0.5, 3.0
 """Gradings that wait, what each takes, and after what time without a new one there are no more."""

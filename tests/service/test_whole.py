@@ -18,7 +18,8 @@ from conftest import CACHE, FIXTURES, sandbox_called
 from processes import PATIENCE_S, until
 from standardwebhooks import Webhook
 
-from service.processes import answers, free_port
+from service.ports import free_port
+from service.processes import answers
 from service.senders import body, deliver
 
 _PATIENCE_S = 240.0

@@ -24,7 +24,8 @@ from grader.service.tables import now
 from service.lti.course import Course
 from service.lti.fake_gradebook import Gradebook
 from service.lti.fake_platform import LTI, FakePlatform
-from service.lti.served import asgi, certificate, free_port, serving
+from service.lti.served import asgi, certificate, serving
+from service.ports import free_port
 
 if TYPE_CHECKING:
     from playwright import sync_api as playwright
@@ -128,8 +129,8 @@ def course(
 def served(
     app: Litestar, service: Service, lms: FakePlatform, tmp_path: Path
 ) -> Iterator[FakePlatform]:
-    platform_port, tool_port = free_port(), free_port()
     """The platform at localhost, the tool at 127.0.0.1: two sites, as in life."""
+    platform_port, tool_port = free_port(), free_port()
     lms.issuer = f"https://localhost:{platform_port}"
     lms.tool = f"https://127.0.0.1:{tool_port}"
     object.__setattr__(service.settings, "base_url", lms.tool)

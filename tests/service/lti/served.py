@@ -2,7 +2,6 @@
 
 import datetime
 import ipaddress
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -44,13 +43,6 @@ def asgi(respond: Respond) -> Any:
         await send({"type": "http.response.body", "body": answer.content})
 
     return app
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

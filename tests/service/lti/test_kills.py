@@ -17,7 +17,8 @@ from grader.service.lti.tables import LtiLink, LtiPlatform
 from grader.service.settings import Settings
 from service.lti.course import Course
 from service.lti.fake_gradebook import Faults
-from service.lti.served import asgi, free_port, serving
+from service.lti.served import asgi, serving
+from service.ports import free_port
 
 TESTS = Path(__file__).parents[2]
 STUDENTS, ROUNDS, KILLS = 24, 2, 6
@@ -75,8 +76,9 @@ def senders(settings: Settings, tmp_path: Path) -> Iterator[Senders]:
 def served(course: Course) -> Iterator[Course]:
     """The course, whose platform is reached over HTTP, fails three times in ten, and freezes."""
     # Few are 500: five in a row are how a grade looks that a teacher has locked.
+    kinds = ("500", *("503",) * 5)
     course.lms.gradebook.faults = Faults(
-        rate=0.3, kinds=("500", "503", "503", "503"), token_rate=0.02, freeze_rate=0.3, freeze_s=2.0
+        rate=0.3, kinds=kinds, token_rate=0.02, freeze_rate=0.3, freeze_s=2.0
     )
     port = free_port()
     course.lms.issuer = f"http://127.0.0.1:{port}"

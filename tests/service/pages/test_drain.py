@@ -13,7 +13,8 @@ from grader.service.core import Service
 from grader.service.settings import Settings
 from grader.service.tables import Grading, Submission, now
 from service.pages.conftest import Place
-from service.processes import Process, answers, free_port
+from service.ports import free_port
+from service.processes import Process, answers
 
 
 @pytest.fixture
