@@ -103,8 +103,9 @@ def overlapping(names: Sequence[str], kernel: bytes) -> bytes:
 
 def test_an_overlapping_bomb_is_bounded(tmp_path: Path) -> None:
     names = ["solution.py", *(f"{number}.txt" for number in range(500))]
+    bomb = overlapping(names, bytes(1 << 20))
     started = time.process_time()
-    said = refusal(tmp_path, overlapping(names, bytes(1 << 20)))
+    said = refusal(tmp_path, bomb)
     assert "larger than 256 KiB" in said or "Overlapped" in said  # newer zipfile knows them
     assert time.process_time() - started < 2
 
@@ -116,7 +117,7 @@ def test_the_number_of_members_is_limited(tmp_path: Path) -> None:
 
 
 def test_a_flood_of_members_is_refused_before_it_is_listed(tmp_path: Path) -> None:
-    started = time.process_time()
     flood = b"PK\x01\x02".ljust(46, b"\0") * 150_000
+    started = time.process_time()
     assert "more than 1000 members" in refusal(tmp_path, flood)
     assert time.process_time() - started < 1

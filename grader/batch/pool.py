@@ -67,7 +67,8 @@ class Pool:
         self._turn = threading.Condition(threading.RLock())
         self._preparing = threading.Lock()
         self._templates = Templates(open_wall)
-        self._is_prepared, self._stopped, self._busy = False, False, 0
+        self._is_prepared, self._stopped = False, False
+        self._busy, self._open_jobs = 0, 0
         self._only_greedy_left = False
         self._running: dict[int, JobProcess] = {}
         self._sent_away: set[int] = set()
@@ -104,10 +105,10 @@ class Pool:
             while (entry := self._next(holder)) is not None:
                 try:
                     row = self._grade(entry, holder)
+                    if row is not None:
+                        self.results.put(row)
                 finally:
                     self._done_with_one()
-                if row is not None:
-                    self.results.put(row)
         except BaseException as error:  # it belongs to whoever waits for results
             if not self._stopped:
                 self.results.put(error)
@@ -116,23 +117,28 @@ class Pool:
 
     def _next(self, holder: Holder) -> Entry | None:
         """Wait for an entry; None when there will be no more."""
-        with self._turn:
-            is_idle = not self._waiting
-        if is_idle:  # its memory may be wanted; ending it takes time, and others need the turn
+        while True:
+            with self._turn:
+                if self._stopped:
+                    return None
+                if self._waiting:
+                    self._busy += 1
+                    return self._waiting.popleft()
+            # Its memory may be wanted; ending it takes time, and others need the turn.
             holder.close()
-        with self._turn:
-            while not self._waiting and self._busy and not self._stopped:
-                self._turn.wait()  # another job's entry may set identical ones free
-            if self._stopped or not (self._waiting or self._greedy):
-                return None
-            self._busy += 1
-            if self._waiting:
-                return self._waiting.popleft()
-            # The greedy one by one: none is busy. They may take what templates would take.
-            self._only_greedy_left = True
-            self._start = msgspec.structs.replace(self._start, workers="fresh")
-            self._templates.close()
-            return self._greedy.popleft()
+            with self._turn:
+                while not self._waiting and (self._busy or self._open_jobs) and not self._stopped:
+                    self._turn.wait()  # another job's entry may set identical ones free
+                if self._stopped or not (self._waiting or self._greedy):
+                    return None
+                if self._waiting:
+                    continue
+                # The greedy one by one: no job is open. They may take what templates would take.
+                self._busy += 1
+                self._only_greedy_left = True
+                self._start = msgspec.structs.replace(self._start, workers="fresh")
+                self._templates.close()
+                return self._greedy.popleft()
 
     def _done_with_one(self) -> None:
         with self._turn:
@@ -242,6 +248,7 @@ class Pool:
         job = JobProcess(self._start, self._templates.lend())
         with self._turn:
             self._running[job.pid] = job
+            self._open_jobs += 1
             if self._stopped:
                 job.end()
         return job
@@ -249,7 +256,12 @@ class Pool:
     def _close(self, job: JobProcess) -> None:
         with self._turn:
             del self._running[job.pid]
-        job.close()
+        try:
+            job.close()
+        finally:
+            with self._turn:
+                self._open_jobs -= 1
+                self._turn.notify_all()
 
     def _roots(self) -> dict[int, list[int]]:
         """Return who may be sent away, once each."""

@@ -60,9 +60,9 @@ def test_a_survivor_that_is_marked_equivalent_is_no_problem(
 def test_programs_that_share_a_process_do_not_share_the_time_of_one(
     tiny: Exercise, survey_of: SurveyOf, solution: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=0.4)
+    few = Deadlines(first_s=PATIENCE_S, repeat_s=PATIENCE_S, total_s=0.8)
     monkeypatch.setattr(Questions, "deadlines", property(lambda questions: few))
-    slow = b"import time\ntime.sleep(1)\n" + solution
+    slow = b"import time\ntime.sleep(2)\n" + solution
     bank = [variant(slow, f"slow_{number}", equivalent="It is the same.") for number in range(6)]
     assert check(tiny, bank, survey_of).problems == []
 

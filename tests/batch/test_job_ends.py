@@ -71,7 +71,12 @@ def test_a_job_removes_its_containers(job: subprocess.Popen[bytes], how: str) ->
         job.stdin.close()
     assert job.wait(PATIENCE_S) == 0
     if how == "abandoned":  # it has 4 s, which a busy daemon may not keep to
-        until(lambda: "running" not in containers_of(job.pid))
-        with connected() as client:
-            sweep(client)
+        until(lambda: swept(job.pid) == [])
     assert containers_of(job.pid) == []
+
+
+def swept(pid: int) -> list[str]:
+    """Return what is left of a judge's containers; one whose removal is under way is."""
+    with connected() as client:
+        sweep(client)
+    return containers_of(pid)

@@ -37,7 +37,8 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
         small, large = (opened.enter_context(holding(size)) for size in (8, 64))
         assert 64 * MIB < tree_bytes(large) < 200 * MIB
         both = {small: [small], large: [large]}
-        assert greediest_of(both, taken() + 16 * MIB) is None
+        # Files that another process of the tests shares with this one may become its own meanwhile.
+        until(lambda: greediest_of(both, taken() + 16 * MIB) is None)
         assert greediest_of(both, 32 * MIB) == large
         assert greediest_of({small: [small]}, 32 * MIB) == small, "the only one goes as well"
         assert greediest_of({}, 32 * MIB) is None
@@ -131,7 +132,7 @@ def test_the_workers_of_one_that_has_to_go_are_stopped_and_its_templates_are_not
         with Watch(1, lambda: running if not told else {}, told.append):
             until(lambda: state(worker) == "T")
         assert told == [job]
-        assert all(state(pid) == "S" for pid in (job, template, *children_of(job)))
+        assert "T" not in {state(pid) for pid in (job, template, *children_of(job))}
         os.kill(worker, signal.SIGCONT)
 
 
@@ -163,7 +164,7 @@ def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> No
         assert len(lent) == 2
         with holding(1) as one, holding(1) as other:
             running = {one: [one, lent[0]], other: [other, lent[1]]}
-            assert greediest_of(running, taken() + 16 * MIB) is None
+            until(lambda: greediest_of(running, taken() + 16 * MIB) is None)
             assert greediest_of(running, 200 * MIB) == other
         process.communicate("\n" * 5)
 

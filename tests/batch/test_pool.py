@@ -1,6 +1,7 @@
 """The pool gives every entry one row, whatever its jobs do; a failure of ours is tried again."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -122,6 +123,7 @@ class Fake:
         pass
 
     def close(self) -> None:
+        time.sleep(0.02)  # a process takes its time
         with self.jobs.lock:
             self.jobs.ended += 1
 

@@ -209,7 +209,7 @@ def test_compile_cache_is_read_and_never_written(
     hits = []
     for setup in (Setup(None), Setup(filled_cache)):
         walls = made(kind_of(sandbox), setup)
-        with closing(walls), walls.open(Deadlines()) as worker:
+        with closing(walls), walls.open(PATIENT) as worker:
             worker.load(RIGHT + COUNTS_HITS, "count_hits")
             answer = worker.call(list(exercise.watched.values()), first=True)
             assert answer.array is not None
