@@ -97,8 +97,8 @@ def calibrate(
     """Measure noise and signal of an exercise's bound. Exit code 1: it does not separate them."""
     with reporting_errors(), _blaming_the_author():
         from grader.authoring import show
-        from grader.authoring.calibration import Measured
-        from grader.authoring.calibration import calibrate as measure
+        from grader.authoring.measuring import Measured
+        from grader.authoring.measuring import calibrate as measure
         from grader.authoring.programs import misconceptions, right_variants
         from grader.authoring.suites import prepare, with_probes
         from grader.environment import cache_folder

@@ -13,7 +13,8 @@ from conftest import CACHE
 from processes import PATIENCE_S
 
 import reference
-from grader.authoring.calibration import Calibration, calibrate
+from grader.authoring.calibration import Calibration
+from grader.authoring.measuring import calibrate
 from grader.authoring.plot import Point, draw, points_of_calibration
 from grader.authoring.programs import Program, misconceptions, right_variants
 from grader.authoring.suites import prepare, with_probes
