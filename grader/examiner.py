@@ -8,7 +8,7 @@ from grader import rubric
 from grader.diagnosis import Diagnostician, Evidence
 from grader.errors import OutOfTime
 from grader.meter import Meter
-from grader.model import Case, Diagnosis, Exercise, Finding, Suite
+from grader.model import Case, Diagnosis, Exercise, Finding
 from grader.oracle import Oracle
 from grader.questions import Questions, pose
 from grader.run import Run
@@ -18,7 +18,7 @@ from grader.trial import Failure, is_alive_after
 SHRINK_S = 150.0
 """Seconds of the wall clock after which no further input is tried. Counted attempts bound the work,
 so that a report repeats on a busy machine as well: they take 1 CPU s, 3 where all is compiled anew.
-This one leaves half of a worker's 300 s to whatever follows, when a submission sleeps in calls."""
+This one leaves half of a worker's 300 s to the stages, when a submission sleeps in its calls."""
 
 
 class Examiner(Protocol):
@@ -41,8 +41,11 @@ class Examiner(Protocol):
     def follow_up(self, run: Run, questions: Questions) -> Evidence:
         """After the suite: ask a submission that failed whatever more tells why."""
 
+    def simplify(self, run: Run, questions: Questions) -> None:
+        """After the watched call: look for a simpler input that fails for the same reason."""
+
     def look_inside(self, run: Run, evidence: Evidence) -> None:
-        """After the watched call: compare what the submission builds."""
+        """At last: compare what the submission builds."""
 
     def findings(self, run: Run, facts: Facts, total: int) -> list[Finding]:
         """Return one finding a criterion; total is the number of questions."""
@@ -68,13 +71,11 @@ class ReferenceExaminer:
         return pose(self._exercise, self._oracle, self.seed, self.count)
 
     def follow_up(self, run: Run, questions: Questions) -> Evidence:
-        """Look for the one mistake that explains the answers, then for a simpler input."""
+        """Look for the one mistake that explains the answers."""
         try:
-            evidence = self._diagnostician.ask(run, questions.asked)
+            return self._diagnostician.ask(run, questions.asked)
         except OutOfTime:
-            evidence = Evidence()
-        self._simplify(run, questions.suite)
-        return evidence
+            return Evidence()
 
     def look_inside(self, run: Run, evidence: Evidence) -> None:
         """Compare stages on the counterexample, and try the reference's weights."""
@@ -92,10 +93,10 @@ class ReferenceExaminer:
         """Return one finding a criterion, all of them judged."""
         return rubric.findings(self._exercise, facts, run.trial, total)
 
-    def _simplify(self, run: Run, suite: Suite) -> None:
+    def simplify(self, run: Run, questions: Questions) -> None:
         """Shrink a failure to a simpler input that fails for the same reason."""
         failure = run.trial.failure
-        if failure is None or not is_alive_after(failure.error):
+        if failure is None or not run.is_alive:
             return
         end = min(time.monotonic() + SHRINK_S, self._oracle.variants_until)
         if time.monotonic() > end:
@@ -120,7 +121,7 @@ class ReferenceExaminer:
             self._exercise,
             failure.case,
             fails,
-            pool=set(map(self._exercise.shape, suite.cases)),
+            pool=set(map(self._exercise.shape, questions.suite.cases)),
             attempts=cases.ATTEMPTS,
         )
         run.trial.shrunk = found[simplest.digest]

@@ -20,8 +20,7 @@ class Meter:
     """What one grading costs, from its making on.
 
     Attributes:
-        begun: when, on the monotonic clock; prepared_s: seconds that we took of it, over all
-            attempts, before a worker had anything to do.
+        begun: when, on the monotonic clock.
 
     Args:
         oracle: None where it is not asked, for a file that cannot be read.
@@ -30,17 +29,7 @@ class Meter:
     def __init__(self, oracle: Process | None = None) -> None:
         self._oracle = oracle
         self.begun, self._cpu = time.monotonic(), self._judge_cpu_s()
-        self.prepared_s = 0.0
         self._worker_cpu, self._peak = 0.0, 0
-
-    @contextmanager
-    def preparing(self) -> Iterator[None]:
-        """Add the time that passes in the context to prepared_s."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.prepared_s += time.monotonic() - start
 
     @contextmanager
     def counting(self, worker: Worker) -> Iterator[None]:

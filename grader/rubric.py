@@ -81,7 +81,8 @@ def _judge_result(exercise: Exercise, trial: Trial) -> Judgement:
     if failure is not None and failure.reason in _RESULT_KINDS:
         text = f"{describe_mismatch(failure)} Seen on {describe_input(failure.case)}."
         return Judgement(False, text, {"case": failure.number})
-    return Judgement(True, "Every result is a finite float32 array of the shape asked for.")
+    which = "Every result" if failure is None else "Every result, up to the first wrong one,"
+    return Judgement(True, f"{which} is a finite float32 array of the shape asked for.")
 
 
 def _judge_values(trial: Trial, total: int) -> Judgement:
@@ -134,6 +135,9 @@ def _structure(exercise: Exercise, facts: Facts, trial: Trial) -> dict[str, Judg
     if trial.watch_error is not None:
         reason = f"Not judged: the watched call failed. {trial.watch_error.message}"
         because = "class"
+    elif trial.error is None:
+        reason = "Not judged: its process had ended before the call that is watched."
+        because = "values"
     else:
         reason, because = "Not judged: the file did not run to the end.", "runs"
     wanted = [criterion.id for criterion in exercise.rubric]

@@ -57,8 +57,8 @@ class Run:
             self._progress(number, len(questions))
 
     def attempt(self, case: Case, expected: Expected, number: int) -> Outcome:
-        """Put one case and compare the answer."""
-        outcome = self._compare(case, expected, number, lambda: self._call(case))
+        """Put one case as it is, integers as floats, and compare the answer."""
+        outcome = self._compare(case, expected, number, lambda: self._call(case, as_floats=True))
         if outcome.failure is not None:
             self.failures.append(outcome.failure)
         return outcome
@@ -130,20 +130,21 @@ class Run:
         except SubmissionError as error:
             self.trial.watch_error = error
 
-    def _call(self, case: Case) -> Answer:
+    def _call(self, case: Case, *, as_floats: bool = False) -> Answer:
         shape = self._exercise.shape(case)
         first = shape not in self.trial.shapes
+        values = self._values(case.arguments, as_floats=as_floats)
         try:
-            answer = self._worker.call(self._values(case.arguments), first=first)
+            answer = self._worker.call(values, first=first)
         except SubmissionError as error:
             self.is_alive = is_alive_after(error)
             raise
         self.trial.shapes.add(shape)
         return answer
 
-    def _values(self, arguments: Arguments) -> list[Value]:
-        """The arguments in the order of the function's parameters."""
-        if not self.trial.needs_integers:
+    def _values(self, arguments: Arguments, *, as_floats: bool = False) -> list[Value]:
+        """The arguments in the order of the function's parameters, cast where it needs that."""
+        if as_floats or not self.trial.needs_integers:
             return [arguments[argument.name] for argument in self._exercise.arguments]
         return [
             np.asarray(int(arguments[argument.name]))

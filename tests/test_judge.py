@@ -14,8 +14,8 @@ from tiny_exercise import RIGHT as TINY
 from grader.errors import SandboxError
 from grader.examiner import ReferenceExaminer
 from grader.judge import Judge
-from grader.model import Deadlines, Exercise, Sandbox, Worker
-from grader.oracle import Oracle
+from grader.model import Case, Deadlines, Exercise, Sandbox, Worker
+from grader.oracle import Oracle, VariantAnswer
 from grader.questions import Questions
 from grader.report.document import differences, from_json, to_json
 
@@ -111,6 +111,49 @@ def test_an_explanation_that_takes_too_long_costs_no_points(
     assert (late.verdict, early.verdict) == ("wrong_answer", "wrong_answer")
     assert (late.diagnosis.kind, early.diagnosis.id) == ("none", "no_relu")
     assert (late.score, statuses(late)) == (early.score, statuses(early))
+
+
+def test_time_that_an_explanation_takes_is_not_the_submissions(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    for module in ("session", "connection"):
+        monkeypatch.setattr(f"grader.sandbox.{module}.time", clock)
+
+    class Slow(Oracle):
+        def answer_of(self, text: str, case: Case) -> VariantAnswer:
+            clock.ahead_s += 1000
+            return super().answer_of(text, case)
+
+    wrong = submission(TINY.replace("jnp.maximum(self.linear(x), 0)", "self.linear(x)"))
+    with Slow(tiny, tmp_path) as oracle:
+        report = Judge(tiny, bubblewrap, oracle, cases=8).grade(wrong)
+    assert clock.ahead_s > 300
+    assert report.diagnosis.id == "no_relu"
+    assert {statuses(report)[name] for name in ("class", "linear")} == {"passed"}
+
+
+def test_an_input_of_our_choosing_that_ends_it_costs_no_points(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path
+) -> None:
+    wrong = TINY.replace("jnp.maximum(self.linear(x), 0)", "jnp.sin(self.linear(x)) + x")
+    ends = wrong.replace("return Tiny", "TOO_SIMPLE(x)\n    return Tiny") + (
+        """
+def TOO_SIMPLE(x):
+    if x.size <= 2:
+        import os
+        os._exit(1)
+"""
+    )
+    with Oracle(tiny, tmp_path) as oracle:
+        judge = Judge(tiny, bubblewrap, oracle, cases=8)
+        assert min(np.size(one.case.arguments["x"]) for one in judge._examiner.pose().asked) > 2
+        here, there = judge.grade(submission(wrong)), judge.grade(submission(ends))
+    assert here.counterexample is not None
+    simplest = here.counterexample.arguments["x"]
+    assert not isinstance(simplest, float) and np.prod(simplest.shape) <= 2
+    assert (here.score, statuses(here)) == (there.score, statuses(there))
+    assert statuses(there)["linear"] == "passed"
 
 
 def test_another_seed_gives_another_suite(
@@ -209,6 +252,40 @@ class Noting(Broken):
     def open(self, deadlines: Deadlines) -> AbstractContextManager[Worker]:
         self.noted.append(deadlines)
         return super().open(deadlines)
+
+
+def test_who_is_left_less_than_half_of_the_time_by_our_first_attempt_is_not_charged(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+
+    class Late(Noting):
+        def open(self, deadlines: Deadlines) -> AbstractContextManager[Worker]:
+            clock.ahead_s += 6000
+            return super().open(deadlines)
+
+    for module in ("grader.judge", "grader.meter"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr(Questions, "deadlines", Deadlines(total_s=1e6))
+    sandbox = Late(bubblewrap)
+    with Oracle(tiny, tmp_path) as oracle:
+        Judge(tiny, sandbox, oracle, cases=4, end=clock.monotonic() + 10_000).grade(
+            submission(TINY)
+        )
+    assert [one.fair for one in sandbox.noted] == [True, False]
+
+
+def test_who_has_all_of_the_time_is_charged_however_long_our_preparing_took(
+    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, sandbox = Clock(), Noting(bubblewrap)
+    for module in ("grader.judge", "grader.meter"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    with Oracle(tiny, tmp_path) as oracle:
+        examiner = Unprepared(tiny, oracle, tiny.default_seed, 4)
+        examiner.clock, examiner.takes_s = clock, 6000.0
+        Judge(tiny, sandbox, examiner).grade(submission(TINY))
+    assert [(one.total_s, one.fair) for one in sandbox.noted] == [(300.0, True)] * 2
 
 
 @pytest.mark.parametrize(("takes_s", "fair"), [(6000.0, False), (4000.0, True)])

@@ -107,6 +107,8 @@ class Diagnostician:
         """
         structure, seen = self._exercise.structure, run.trial.watched
         assert structure is not None and seen is not None
+        if not run.is_alive:  # a simpler input ended it, which says nothing about its weights
+            return None
         outcomes = []
         for arguments in (self._exercise.watched, failure.case.arguments):
             other = Case(self._with_other_seed(arguments))

@@ -1,5 +1,6 @@
 """Name what one run needs: the submission, its deadlines, the sandbox and the worker behind it."""
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -38,7 +39,9 @@ class Deadlines(msgspec.Struct, frozen=True):
         start_s: from starting the process to "ready"; a miss is our fault.
         first_s: loading the source, and any call with a shape not seen before.
         repeat_s: a call with a shape seen before.
-        total_s: everything after "ready".
+        total_s: everything that is asked after "ready", together; what passes while nothing is
+            asked is not the worker's.
+        until: on the judge's monotonic clock; whatever is asked is over by then.
         fair: whether running out of total_s is the submission's doing; else so little was left of
             it by our own that it is our fault.
     """
@@ -47,12 +50,19 @@ class Deadlines(msgspec.Struct, frozen=True):
     first_s: float = 10.0
     repeat_s: float = 5.0
     total_s: float = 300.0
+    until: float = math.inf
     fair: bool = True
 
-    def within(self, seconds: float, *, fair: bool) -> "Deadlines":
-        """Return these deadlines with no more than so many seconds in all."""
-        total_s = max(0.0, min(self.total_s, seconds))
-        return msgspec.structs.replace(self, total_s=total_s, fair=fair)
+    def within(self, now: float, end: float, *, given_s: float) -> "Deadlines":
+        """Return these deadlines for a worker that must be done by some end.
+
+        Args:
+            given_s: what it was to have. With less than half of that left, it is not its fault.
+        """
+        total_s = max(0.0, min(self.total_s, end - now))
+        return msgspec.structs.replace(
+            self, total_s=total_s, until=end, fair=total_s >= given_s / 2
+        )
 
 
 class Answer(NamedTuple):

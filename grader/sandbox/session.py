@@ -91,7 +91,7 @@ class Session:
         self._begin(deadlines)
 
     def _begin(self, deadlines: Deadlines) -> None:
-        self._deadlines, self._begun = deadlines, time.monotonic()
+        self._deadlines, self._used_s = deadlines, 0.0
         self._starved_before_s = self._connection.starved_s
 
     @property
@@ -180,10 +180,12 @@ class Session:
 
         What it took is not told: it differs from one grading to the next.
         """
-        end = self._begun + self._deadlines.total_s
+        start = time.monotonic()
+        end = min(start + self._deadlines.total_s - self._used_s, self._deadlines.until)
         may = f"it may take {math.ceil(seconds)} s"
         try:
-            yield Deadline(min(time.monotonic() + seconds, end), end)
+            with self._using():
+                yield Deadline(min(start + seconds, end), end)
         except TimeLimitExceeded as error:
             if time.monotonic() >= end:
                 self._insist_that_it_had_time()
@@ -191,6 +193,15 @@ class Session:
                 may = f"the file may take {math.ceil(self._deadlines.total_s)} s in all"
             stopped = f"{what[0].upper()}{what[1:]} was stopped: {may}."
             raise TimeLimitExceeded(f"{stopped} {error.message}") from None
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Count the time that passes in the context as the submission's."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._used_s += time.monotonic() - start
 
     def _insist_that_it_had_time(self) -> None:
         """Refuse to charge a submission for time that we used up.
@@ -210,12 +221,11 @@ class Session:
         Raises:
             SandboxError: it had.
         """
-        passed_s = time.monotonic() - self._begun
         starved_s = self._connection.starved_s - self._starved_before_s
-        if starved_s > passed_s / 2:
+        if starved_s > self._used_s / 2:
             raise SandboxError(
                 f"other work on this machine left the worker no processor for {starved_s:.0f} of"
-                f" {passed_s:.0f} s"
+                f" {self._used_s:.0f} s"
             )
 
     def _ask(self, request: wire.Message, wanted: int, deadline: Deadline) -> wire.Message:
