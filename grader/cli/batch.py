@@ -19,9 +19,9 @@ from grader.cli.common import (
     INTERNAL,
     CasesOption,
     FeedbackName,
-    FeedbackOption,
     SandboxName,
     SandboxOption,
+    StudentsFeedbackOption,
     WorkersName,
     WorkersOption,
     checked_seed,
@@ -72,7 +72,7 @@ def batch(
     ] = None,
     seed: Annotated[str | None, typer.Option(help="Seed of the suite, hex.")] = None,
     cases: CasesOption = None,
-    feedback: FeedbackOption = None,
+    feedback: StudentsFeedbackOption = None,
     workers: WorkersOption = WorkersName.auto,
 ) -> None:
     """Grade a class. Exit code 0: all graded, whatever the verdicts; 3: some could not be."""

@@ -96,6 +96,10 @@ FeedbackOption = Annotated[
         "below full the document is a student's, else --view student makes it one.",
     ),
 ]
+StudentsFeedbackOption = Annotated[
+    FeedbackName | None,
+    typer.Option("--feedback", help="How much the students' reports show, full when not given."),
+]
 HtmlOption = Annotated[
     Path | None, typer.Option("--html", help="Also write the report as a page to this file.")
 ]

@@ -36,7 +36,7 @@ def installed() -> Iterator[None]:
             yield
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"the service needs {error.name}; install it with: pip install nnx-grader[service]"
+                f"the service needs {error.name}; in a checkout: pip install '.[service]'"
             ) from None
 
 

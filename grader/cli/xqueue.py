@@ -66,7 +66,9 @@ def xqueue(
         try:
             from grader.xqueue.client import Client, LoginRefused
         except ModuleNotFoundError as error:
-            raise UsageError(f"{error.name} is missing: pip install 'nnx-grader[xqueue]'") from None
+            raise UsageError(
+                f"{error.name} is missing; in a checkout: pip install '.[xqueue]'"
+            ) from None
         from grader.xqueue.credentials import read
 
         known = read(credentials, os.environ)

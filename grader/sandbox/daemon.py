@@ -52,7 +52,7 @@ def connected(timeout_s: float = 60.0) -> Iterator[Any]:
         import docker
     except ImportError as error:
         raise SandboxError(
-            "the Docker SDK for Python is not installed: pip install 'nnx-grader[docker]'"
+            "the Docker SDK for Python is not installed: pip install '.[docker]' in a checkout"
         ) from error
     if os.environ.get("DOCKER_HOST", "").startswith("ssh:"):
         raise SandboxError(
