@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, islice
 from random import Random
+from threading import Lock
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
@@ -144,7 +145,7 @@ def _shrink(
         suppress_health_check=list(HealthCheck),
     )
     try:
-        with _blaming(exercise, "strategy.py, simpler"), _without_constants_of_modules():
+        with _blaming(exercise, "strategy.py, simpler"), _without_constants_of_modules:
             strategy = exercise.simpler(failing.arguments)
             found = find(strategy, still_fails, settings=quiet, random=Random(digest))
     except NoSuchExample:
@@ -196,29 +197,46 @@ def _draw(
     def collect(arguments: Arguments) -> None:
         drawn.append(_in_order(exercise, arguments))
 
-    with _blaming(exercise, place), _without_constants_of_modules():
+    with _blaming(exercise, place), _without_constants_of_modules:
         collect()
     # Hypothesis opens with the simplest example whatever the seed; it would be in every suite.
     varied = drawn[1:] or drawn
     return list(islice(cycle(varied), count))
 
 
-@contextmanager
-def _without_constants_of_modules() -> Iterator[None]:
+class _WithoutConstantsOfModules:
     """Keep Hypothesis from drawing what it finds in the source of the modules that are loaded.
 
     One number in twenty is such a constant, of modules outside of site-packages: in a checkout a
     suite was another one for each command that made it, and after each edit. It has no setting for
     this; both names are its own, and missing them is an error. The second keeps what it found.
+
+    They are the whole process's, and suites are drawn in several threads: the first that comes in
+    changes them, and the last that goes puts them back.
     """
-    found, kept = providers._get_local_constants, providers.CONSTANTS_CACHE
-    none = Constants()
-    providers._get_local_constants = lambda: none
-    providers.CONSTANTS_CACHE = type(kept)(kept.max_size)
-    try:
-        yield
-    finally:
-        providers._get_local_constants, providers.CONSTANTS_CACHE = found, kept
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._found, self._kept = providers._get_local_constants, providers.CONSTANTS_CACHE
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._found, self._kept = providers._get_local_constants, providers.CONSTANTS_CACHE
+                none = Constants()
+                providers._get_local_constants = lambda: none
+                providers.CONSTANTS_CACHE = type(self._kept)(self._kept.max_size)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                providers._get_local_constants = self._found
+                providers.CONSTANTS_CACHE = self._kept
+
+
+_without_constants_of_modules = _WithoutConstantsOfModules()
 
 
 def _in_order(exercise: Exercise, arguments: Arguments, drawn_by: str = "strategy.py") -> Arguments:

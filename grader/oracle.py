@@ -94,6 +94,18 @@ class Oracle:
         self._process.communicate()
         self._process = None
 
+    def refuse_changes(self) -> None:
+        """Refuse to keep what files say that were changed since their digest was taken.
+
+        Raises:
+            ExerciseError: one was.
+        """
+        if self._exercise.has_changed:
+            self.rest()
+            raise ExerciseError(
+                f"the files of {self._exercise.name} changed while they were in use; start again"
+            )
+
     def expect(self, cases: Sequence[Case]) -> list[Expected]:
         """Return what the reference says about each case, in order.
 
@@ -221,17 +233,25 @@ class Oracle:
 
     def _ask(self, kind: int, text: bytes, arrays: tuple[np.ndarray, ...]) -> wire.Message:
         """Put one request to the process that runs the reference; start it when there is none."""
-        if self._process is None:
-            self._process = self._start()
+        is_new = self._process is None
+        process = self._process = self._process or self._start()
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(wire.pack(wire.Message(kind, 0, text, arrays)))
-            self._process.stdin.flush()
-            reply = wire.read(self._read_exactly)
+            assert process.stdin is not None
+            request = wire.pack(wire.Message(kind, 0, text, arrays), wire.LARGEST_REQUEST)
+            process.stdin.write(request)
+            process.stdin.flush()
+            reply = wire.read(self._read_exactly, wire.LARGEST_REQUEST)
             if reply.kind == wire.MISSED:
                 said = reply.text.decode()
                 raise ExerciseError(f"the reference of {self._exercise.name} failed: {said}")
+            if is_new:  # it has read the files now
+                self.refuse_changes()
             return reply
+        except wire.TooLarge as error:
+            shapes = ", ".join(str(array.shape) for array in arrays)
+            raise ExerciseError(
+                f"{self._exercise.name}: an input of shapes {shapes} takes more than 64 MiB"
+            ) from error
         except (OSError, wire.WireError) as error:
             self.rest()  # the next question is not for a process that is gone
             raise OracleError(f"the reference of {self._exercise.name} failed: {error}") from error

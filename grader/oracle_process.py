@@ -145,13 +145,21 @@ def main(folder: str) -> None:
     most = _resident_bytes() + _GROWN_BYTES
     while True:
         most = _lighten(most)
-        reply = answer(wire.read(exactly, wire.LARGEST_REPLY))
-        data = memoryview(wire.pack(reply))
+        reply = answer(wire.read(exactly, wire.LARGEST_REQUEST))
+        data = memoryview(_packed(reply, Path(folder)))
         try:
             while data:
                 data = data[os.write(replies, data) :]
         except BrokenPipeError:  # whoever asked was stopped meanwhile
             return
+
+
+def _packed(reply: wire.Message, folder: Path) -> bytes:
+    """Return the bytes of a reply; of one that is too large, that it is."""
+    try:
+        return wire.pack(reply, wire.LARGEST_REQUEST)
+    except wire.TooLarge as error:
+        return wire.pack(_missed(reply, error, folder))
 
 
 def _lighten(most: int) -> int:

@@ -5,6 +5,7 @@ CPU, so nothing ever has to be invalidated.
 """
 
 import hashlib
+import logging
 import sqlite3
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from grader.environment import fingerprint
 from grader.errors import OracleError
 
+_logger = logging.getLogger("grader")
 _COMPUTED_BY = (
     "oracle.py",
     "oracle_process.py",
@@ -43,17 +45,31 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             text = f"cannot keep expected values in {folder} ({error}); set GRADER_CACHE"
             raise OracleError(text) from error
+        self._folder, self._is_told = folder, False
 
     def recall(self, key: str) -> bytes | None:
-        """Return the document that was kept under this key."""
+        """Return the document that was kept under this key.
+
+        Raises:
+            OracleError: the file cannot be read.
+        """
         query = "SELECT value FROM answer WHERE key = ?"
-        row = self._connection.execute(query, (self._prefix + key,)).fetchone()
+        try:
+            row = self._connection.execute(query, (self._prefix + key,)).fetchone()
+        except sqlite3.Error as error:
+            text = f"cannot read expected values in {self._folder} ({error}); set GRADER_CACHE"
+            raise OracleError(text) from error
         return None if row is None else bytes(row[0])
 
     def keep(self, key: str, value: bytes) -> None:
-        """Keep a document."""
+        """Keep a document; a full disk costs computing it again, and is told once."""
         row = (self._prefix + key, value)
-        self._connection.execute("INSERT OR REPLACE INTO answer VALUES (?, ?)", row)
+        try:
+            self._connection.execute("INSERT OR REPLACE INTO answer VALUES (?, ?)", row)
+        except sqlite3.Error as error:
+            if not self._is_told:
+                _logger.warning("cannot keep expected values in %s: %s", self._folder, error)
+            self._is_told = True
 
     def close(self) -> None:
         """Close the file."""

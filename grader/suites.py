@@ -61,6 +61,7 @@ def _recall_or_make(
         rows = msgspec.msgpack.decode(stored, type=list[_Case])
         return tuple(_thaw(row) for row in rows)
     made = tuple(make())
+    oracle.refuse_changes()  # strategy.py is read when it first draws
     oracle.store.keep(key, msgspec.msgpack.encode([_freeze(case) for case in made]))
     return made
 

@@ -4,11 +4,13 @@ import dataclasses
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 from grader import cases
 from grader.errors import ExerciseError, InternalError
@@ -193,3 +195,16 @@ def test_shrinking_gives_up_after_its_attempts_with_a_failing_case(exercise: Exe
     found = cases.shrink(exercise, failing, never_again, pool=(), attempts=7)
     assert found.digest == failing.digest
     assert len(tried) <= 7
+
+
+def test_no_thread_ends_what_keeps_anothers_suite_its_own() -> None:
+    found, kept = providers._get_local_constants, providers.CONSTANTS_CACHE
+    here, there = ExitStack(), ExitStack()
+    here.enter_context(cases._without_constants_of_modules)
+    there.enter_context(cases._without_constants_of_modules)
+    here.close()
+    assert providers._get_local_constants is not found
+    assert providers.CONSTANTS_CACHE is not kept
+    there.close()
+    assert providers._get_local_constants is found
+    assert providers.CONSTANTS_CACHE is kept

@@ -13,7 +13,7 @@ import pytest
 import reference
 from grader import oracle_process
 from grader.errors import ExerciseError, OracleError
-from grader.model import Case, Exercise
+from grader.model import Case, Exercise, Expected
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.suites import recall_or_generate
@@ -244,3 +244,84 @@ def test_the_callers_settings_of_jax_do_not_change_the_reference(
     with Oracle(exercise, tmp_path) as opened:
         answer = opened.expect([case])[0]
     assert np.array_equal(answer.reference, oracle.expect([case])[0].reference)
+
+
+def test_files_that_change_while_they_are_in_use_are_refused(
+    tiny: Exercise, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny.folder, folder)
+    solution = folder / "solution.py"
+    right = solution.read_text()
+    case = Case(dict(tiny.watched))
+    with Oracle(tiny, tmp_path / "right") as other:
+        truth = other.expect([case])[0]
+    with Oracle(reference.load(str(folder)), tmp_path / "cache") as oracle:
+        solution.write_text(right.replace("return nnx.relu", "return 1.5 * nnx.relu"))
+        assert solution.read_text() != right
+        for _ in range(2):
+            with pytest.raises(ExerciseError, match="changed while they were in use; start again"):
+                oracle.expect([case])
+        solution.write_text(right)
+    with Oracle(reference.load(str(folder)), tmp_path / "cache") as fresh:
+        assert np.array_equal(fresh.expect([case])[0].reference, truth.reference)
+
+
+def test_inputs_and_answers_may_be_as_large_as_a_workers(tiny: Exercise, tmp_path: Path) -> None:
+    large = {**tiny.watched, "x": np.ones((300, 300, 3), np.float32)}
+    huge = {**tiny.watched, "x": np.ones((2400, 2400, 3), np.float32)}
+    with Oracle(tiny, tmp_path) as oracle:
+        assert oracle.expect([Case(large)])[0].exact.shape == (300, 300, 3)
+        with pytest.raises(ExerciseError, match=r"\(2400, 2400, 3\) takes more than 64 MiB"):
+            oracle.expect([Case(huge)])
+        assert oracle.expect([Case(large)])[0].exact.shape == (300, 300, 3)
+
+
+def test_an_answer_that_is_too_large_is_told(tiny: Exercise, tmp_path: Path) -> None:
+    many = with_exact(tiny, tmp_path, "np.zeros((9, 1 << 20))")
+    with Oracle(many, tmp_path) as oracle, pytest.raises(ExerciseError, match="TooLarge"):
+        oracle.expect([Case(dict(tiny.watched))])
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import reference
+from grader.model import Case
+from grader.oracle import Oracle
+exercise = reference.load(sys.argv[1])
+with Oracle(exercise, Path(sys.argv[2])) as oracle:
+    oracle.expect([Case(dict(exercise.watched))])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
+    for seed in (1.0, 2.0):
+        print(oracle.expect([Case({**exercise.watched, "seed": seed})])[0].exact.shape)
+"""
+
+
+def test_a_full_disk_costs_no_answer_and_is_told_once(tiny: Exercise, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tiny.folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.count("cannot keep expected values in") == 1
+    assert str(tmp_path) in done.stderr
+
+
+def test_a_cache_that_cannot_be_read_is_named(tiny: Exercise, tmp_path: Path) -> None:
+    with Oracle(tiny, tmp_path) as oracle:
+        (tmp_path / "expected.sqlite").write_bytes(b"no database" * 1000)
+        with pytest.raises(OracleError, match="set GRADER_CACHE") as caught:
+            oracle.expect([Case(dict(tiny.watched))])
+        assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["scale", "condition", "spread"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_case_whose_size_is_no_number_cannot_be_judged_by(
+    tiny: Exercise, name: str, value: float
+) -> None:
+    zeros = np.zeros(2)
+    fine = Expected(zeros, zeros.astype(np.float32), 1.0, 1.0, 1.0, 0.0)
+    assert tiny.tolerance.unfit(fine) is None
+    odd = dataclasses.replace(fine, **{name: float(value)})
+    assert tiny.tolerance.unfit(odd) == "not finite"

@@ -1,6 +1,7 @@
 """Have an exercise draw everything that it ever draws, before anything depends on it."""
 
 from grader import cases
+from grader.errors import ExerciseError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
 from grader.suites import simpler_cases
@@ -14,7 +15,12 @@ def refuse_other_inputs(exercise: Exercise, oracle: Oracle) -> None:
     Raises:
         ExerciseError: one is not, or could not be drawn, or the reference does not take it.
     """
-    oracle.expect([cases.watched(exercise)])
+    expected = oracle.expect([cases.watched(exercise)])[0]
+    unfit = exercise.tolerance.unfit(expected)
+    if unfit is not None:
+        raise ExerciseError(
+            f"{exercise.name}: to_watch draws an input that nothing can be judged by: {unfit}"
+        )
     suite = cases.generate(exercise, exercise.default_seed, exercise.cases)
     firsts = {case.family: case for case in reversed(suite.cases)}
     for case in firsts.values():

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from grader.errors import ExerciseError
 from grader.model import Arguments, Case, Exercise, Expected
 from grader.oracle import Oracle
 
@@ -13,6 +14,8 @@ _ALLOWANCE = 8.0
 """Floors of the bound by which an answer may differ from what a pattern predicts."""
 
 Form = Callable[[np.ndarray], np.ndarray]
+Change = Callable[[Arguments], Arguments | None]
+"""None where it cannot be made."""
 
 
 class Wrong(NamedTuple):
@@ -101,7 +104,10 @@ def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
 def _form(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
     """Find a function that leads from every right answer to the wrong one."""
     for name, (title, message, form) in _FORMS.items():
-        if all(_is(exercise, one, form(one.expected.exact)) for one in wrong):
+        predicted = [_applied(form, one.expected.exact) for one in wrong]
+        if all(
+            x is not None and _is(exercise, one, x) for one, x in zip(wrong, predicted, strict=True)
+        ):
             return Pattern(name, title, message, len(wrong))
     return None
 
@@ -142,18 +148,34 @@ def _repeated(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
 def _other_input(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> Pattern | None:
     """See whether the answers are right ones to a changed input."""
     for name, title, message, change in _changes(exercise):
-        changed = [Case(change(one.case.arguments), one.case.family) for one in wrong]
-        if all(
-            case.digest != one.case.digest and _is(exercise, one, oracle.expect([case])[0].exact)
-            for case, one in zip(changed, wrong, strict=True)
-        ):
+        if all(_is_answer_to_changed(exercise, oracle, one, change) for one in wrong):
             return Pattern(name, title, message, len(wrong))
     return None
 
 
-def _changes(
-    exercise: Exercise,
-) -> Iterator[tuple[str, str, str, Callable[[Arguments], Arguments]]]:
+def _is_answer_to_changed(exercise: Exercise, oracle: Oracle, one: Wrong, change: Change) -> bool:
+    arguments = change(one.case.arguments)
+    if arguments is None:
+        return False
+    case = Case(arguments, one.case.family)
+    if case.digest == one.case.digest:
+        return False
+    try:
+        expected = oracle.expect([case])[0]
+    except ExerciseError:  # the reference takes no such input: then it is not that one
+        return False
+    return _is(exercise, one, expected.exact)
+
+
+def _applied(form: Form, x: np.ndarray) -> np.ndarray | None:
+    """Return what a form makes of an array, None of one with too few axes for it."""
+    try:
+        return form(x)
+    except IndexError:  # NumPy's AxisError is one
+        return None
+
+
+def _changes(exercise: Exercise) -> Iterator[tuple[str, str, str, Change]]:
     """Yield (id, title, message, how the arguments are changed)."""
     for argument in exercise.arguments:
         if argument.kind == "array":
@@ -166,15 +188,16 @@ def _changes(
                 yield "shifted_seed", title, message, _shifting(argument.name, shift)
 
 
-def _replacing(name: str, form: Form) -> Callable[[Arguments], Arguments]:
-    def change(arguments: Arguments) -> Arguments:
-        return {**arguments, name: np.ascontiguousarray(form(np.asarray(arguments[name])))}
+def _replacing(name: str, form: Form) -> Change:
+    def change(arguments: Arguments) -> Arguments | None:
+        changed = _applied(form, np.asarray(arguments[name]))
+        return None if changed is None else {**arguments, name: np.ascontiguousarray(changed)}
 
     return change
 
 
-def _shifting(name: str, shift: float) -> Callable[[Arguments], Arguments]:
-    def change(arguments: Arguments) -> Arguments:
+def _shifting(name: str, shift: float) -> Change:
+    def change(arguments: Arguments) -> Arguments | None:
         value = arguments[name]
         assert isinstance(value, float)
         return {**arguments, name: max(0.0, value + shift)}

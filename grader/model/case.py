@@ -1,6 +1,7 @@
 """Describe one case: its arguments, what the oracle says of it, how far an answer may differ."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,7 +126,9 @@ class Expected:
         """Whether the reference itself has an answer to this case."""
         import numpy as np
 
-        return bool(np.isfinite(self.reference).all() and np.isfinite(self.exact).all())
+        numbers = (self.scale, self.condition, self.spread)
+        arrays = (self.reference, self.exact)
+        return all(map(math.isfinite, numbers)) and all(np.isfinite(one).all() for one in arrays)
 
 
 class Tolerance(msgspec.Struct, frozen=True):

@@ -65,6 +65,20 @@ class Layer(msgspec.Struct, frozen=True):
     layers: tuple["Layer", ...] = ()
     given: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what nothing would look at."""
+        if self.layers and (self.kind or self.settings):
+            raise ValueError(
+                f"{self.name} is a module of the student's own, made of layers: its kind and its "
+                "settings would not be looked at"
+            )
+        deep = [one.name for one in self.layers if one.layers]
+        if deep:
+            raise ValueError(
+                f"{self.name} holds {deep[0]}, which has layers of its own: only one level of a "
+                "module's layers is looked at"
+            )
+
 
 class Pooling(msgspec.Struct, frozen=True):
     """The input of `target` must be the mean of `source`'s output over `axes`."""
@@ -145,6 +159,8 @@ class Exercise:
 
     def __post_init__(self) -> None:
         """Refuse a rubric that names what nothing judges, or leaves out what the structure asks."""
+        if self.cases < 1:
+            raise ValueError(f"a suite of {self.cases} cases asks nothing; it has at least 1")
         known = {"runs", "result", "values", "forward"}
         needed = () if self.structure is None else self.structure.needed
         if self.structure is not None:
@@ -167,6 +183,14 @@ class Exercise:
     @cached_property
     def digest(self) -> str:
         """sha256, hex, over names and bytes of the folder's files, fixtures and examples aside."""
+        return self._digest_now()
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a file is no longer what it was when the digest was taken."""
+        return self._digest_now() != self.digest
+
+    def _digest_now(self) -> str:
         total = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             inside = path.relative_to(self.folder)

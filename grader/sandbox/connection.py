@@ -150,7 +150,7 @@ class Connection:
             SubmissionError: the worker does not read, or is gone.
             GivenUp: another thread gave it up.
         """
-        data = memoryview(wire.pack(message, limit=64 << 20))
+        data = memoryview(wire.pack(message, limit=wire.LARGEST_REQUEST))
         self._computed_at = self._asked_at = time.monotonic()
         self._starved_before_s = self.starved_s
         while data:

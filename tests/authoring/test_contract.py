@@ -38,6 +38,10 @@ def scalar(failing: Arguments) -> Any:
         ({"simpler": scalar}, "the reference of tiny_layer failed"),
         ({"to_watch": lambda: {"seed": 0.0}}, "to_watch draws seed$"),
         ({"to_watch": lambda: {"seed": 0.0, "x": np.zeros((2, 2, 3))}}, "an array of float64$"),
+        (
+            {"to_watch": lambda: {"seed": 0.0, "x": np.zeros((2, 2, 3), np.float32)}},
+            "to_watch draws an input that nothing can be judged by: nearly zero$",
+        ),
         ({"to_watch": lambda: 1 / 0}, "to_watch: ZeroDivisionError"),
         ({"families": lambda: 1 / 0}, r"strategy\.py: ZeroDivisionError"),
     ],

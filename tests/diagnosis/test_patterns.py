@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.diagnosis.patterns import Wrong, find_pattern
+from grader.errors import ExerciseError
 from grader.inputs import draw_image
 from grader.model import Case, Exercise, Expected
 from grader.oracle import Oracle
@@ -127,3 +128,41 @@ def test_no_answer_is_too_odd_to_be_looked_at(
         huge = dataclasses.replace(expected, exact=expected.exact * scale)
         wrong.append(Wrong(case, huge, actual))
     assert find_pattern(exercise, oracle, wrong) is None
+
+
+@pytest.mark.parametrize(("shape", "output"), [((5,), (3,)), ((7, 5, 3), ()), ((4,), ())])
+def test_forms_that_need_more_axes_are_not_looked_for(
+    tiny: Exercise, shape: tuple[int, ...], output: tuple[int, ...]
+) -> None:
+    assert find_pattern(tiny, Recorded(), answers(shape, output)) is None  # type: ignore[arg-type]
+
+
+def test_an_input_that_the_reference_does_not_take_is_not_the_one(tiny: Exercise) -> None:
+    class Refusing(Recorded):
+        def expect(self, cases: list[Case]) -> list[Expected]:
+            raise ExerciseError("no such input")
+
+    refusing = Refusing()
+    assert find_pattern(tiny, refusing, answers((7, 5, 3), (7, 5, 3))) is None  # type: ignore[arg-type]
+
+
+class Recorded:
+    """An oracle that answers as it did before, whatever it is asked."""
+
+    def expect(self, cases: list[Case]) -> list[Expected]:
+        return [expected_of(np.zeros(3)) for _ in cases]
+
+
+def expected_of(exact: np.ndarray) -> Expected:
+    return Expected(exact, exact.astype(np.float32), 1.0, 1.0, 1.0, 0.0)
+
+
+def answers(shape: tuple[int, ...], output: tuple[int, ...]) -> list[Wrong]:
+    """Return wrong answers without a form to inputs of a shape."""
+    rng = np.random.default_rng(1)
+    found = []
+    for number in range(4):
+        case = Case({"seed": float(number), "x": rng.random(shape, np.float32)})
+        right, wrong = rng.normal(size=output), rng.normal(size=output)
+        found.append(Wrong(case, expected_of(np.asarray(right)), np.asarray(wrong, np.float32)))
+    return found

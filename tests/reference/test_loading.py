@@ -11,7 +11,7 @@ from conftest import FIXTURES, ROOT
 
 import reference
 from grader.errors import UsageError
-from grader.model import Argument, Criterion, Pooling, Structure
+from grader.model import Argument, Criterion, Layer, Pooling, Structure
 
 
 def test_both_exercises_are_there() -> None:
@@ -142,3 +142,23 @@ def test_a_structure_that_asks_something_of_no_layer_is_refused(
     fields = {**msgspec.structs.asdict(structure), **changed}
     with pytest.raises(ValueError, match=f"{said}, which is not among layers: stem_conv"):
         Structure(**fields)  # replace() of the oldest msgspec that we take looks at nothing
+
+
+def test_a_suite_without_cases_is_refused() -> None:
+    with pytest.raises(ValueError, match="has at least 1"):
+        dataclasses.replace(reference.load("basic_block"), cases=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ({"kind": "Conv", "layers": (Layer("conv", "Conv"),)}, "would not be looked at"),
+        ({"settings": {"strides": 2}, "layers": (Layer("conv", "Conv"),)}, "not be looked at"),
+        ({"layers": (Layer("inner", layers=(Layer("conv", "Conv"),)),)}, "only one level"),
+    ],
+)
+def test_a_layer_of_which_something_would_not_be_looked_at_is_refused(
+    layer: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        Layer("block", **layer)

@@ -14,8 +14,6 @@ import numpy as np
 from . import missing, observe, probe, wire
 from .calling import Program, describe_error, describe_result
 
-_LARGEST_REQUEST = 64 << 20
-
 
 def start_libraries() -> None:
     """Start JAX's backend: its threads exist before the submission is read.
@@ -46,7 +44,7 @@ def serve(
     _send(replies, wire.Message(wire.READY, 0, json.dumps(hello).encode()))
     program = Program()
     while True:
-        request = wire.read(lambda n: _read_exactly(requests, n), _LARGEST_REQUEST)
+        request = wire.read(lambda n: _read_exactly(requests, n), wire.LARGEST_REQUEST)
         try:
             reply = _answer(program, request)
         except BaseException as error:  # SystemExit and KeyboardInterrupt are the student's too

@@ -22,6 +22,8 @@ KINDS = range(READY, REHEARSE + 1)
 
 LARGEST_REPLY = 1 << 20
 """Bytes in one reply, all arrays and the text together."""
+LARGEST_REQUEST = 64 << 20
+"""The same of a request, and of what the oracle answers."""
 LARGEST_NDIM = 8
 LARGEST_COUNT = 255
 LARGEST_LIST = 512
