@@ -47,7 +47,8 @@ def generate(exercise: Exercise, suite_seed: str, count: int) -> Suite:
 
     Args:
         suite_seed: hex.
-        count: cases wanted; every family of a suite this large has at least one.
+        count: cases wanted; every family of a suite this large has at least one, the last ones
+            excepted where there are more families than cases.
 
     Raises:
         ExerciseError: no family is for such a suite, or one draws other arguments.

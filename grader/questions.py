@@ -59,6 +59,11 @@ class Questions:
         return dict(Counter(one.reason for one in self.unfit))
 
     @property
+    def seconds(self) -> float:
+        """What the reference took for all of them on this machine, compiling included."""
+        return sum(question.expected.seconds for question in self.asked)
+
+    @property
     def deadlines(self) -> Deadlines:
         """Deadlines from what the reference took on this machine, compiling included."""
         seconds = sorted(question.expected.seconds for question in self.asked) or [0.0]

@@ -15,8 +15,11 @@ import msgspec
 from grader.authoring.calibration import explain_gap, explain_silence
 from grader.authoring.programs import REFERENCE, Program
 from grader.authoring.sightings import STRUCTURE, Sighting
-from grader.model import Exercise, Tolerance
+from grader.model import Deadlines, Exercise, Tolerance
 from grader.questions import Questions
+
+MOST_SECONDS = Deadlines().total_s / 2
+"""What the reference may take for a suite: a right submission may be written to take twice that."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -63,6 +66,8 @@ class Adequacy(msgspec.Struct, frozen=True):
         unfit: why cases of the suites were thrown out, to how many.
         cases: how many were asked, over all suites.
         gap: the reference's own largest error in units of what rounding explains.
+        seconds: what the reference took for the slowest suite.
+        left_out: families that a suite of this size has no case of.
         tolerance: the one in force, the exercise's own or one that was tried.
     """
 
@@ -74,6 +79,8 @@ class Adequacy(msgspec.Struct, frozen=True):
     gap: float
     tolerance: Tolerance
     rows: list[Row]
+    seconds: float = 0.0
+    left_out: list[str] = []
 
     @property
     def problems(self) -> list[str]:
@@ -81,6 +88,11 @@ class Adequacy(msgspec.Struct, frozen=True):
         found = [] if self.cases else [f"no case can be judged by: {_counted(self.unfit)}"]
         if self.gap > 1.0:
             found.append(explain_gap(self.gap))
+        if self.seconds > MOST_SECONDS:
+            found.append(
+                f"time: the reference took {self.seconds:.0f} s for a suite, and a submission has "
+                f"{Deadlines().total_s:.0f} s for it: ask fewer cases, or smaller inputs"
+            )
         for row in self.rows:
             found += _problems(row)
         return found
@@ -98,6 +110,11 @@ class Adequacy(msgspec.Struct, frozen=True):
             found.append(
                 "no right variant but the reference was found: nothing shows that other rounding "
                 "is accepted"
+            )
+        if self.left_out:
+            found.append(
+                f"a suite of {self.cases // max(1, len(self.seeds))} cases is too small for some "
+                f"families: none of {', '.join(self.left_out)} is asked"
             )
         found += [explain_silence(row.name, row.unanswered) for row in self.rows if row.unanswered]
         return found
@@ -132,9 +149,20 @@ def summarise(
         cases=sum(len(suite.asked) for suite in suites),
         unfit=dict(unfit),
         gap=max((suite.widest_gap(exercise.tolerance) for suite in suites), default=0.0),
+        seconds=max((suite.seconds for suite in suites), default=0.0),
+        left_out=_left_out(exercise, suites),
         tolerance=exercise.tolerance,
         rows=sorted(rows, key=lambda row: (row.kind, row.name)),
     )
+
+
+def _left_out(exercise: Exercise, suites: Sequence[Questions]) -> list[str]:
+    """Name the families that are for every suite, or for large ones, and have no case in any."""
+    drawn = {one.case.family for suite in suites for one in suite.asked}
+    drawn |= {one.case.family for suite in suites for one in suite.unfit}
+    size = min((len(suite.asked) for suite in suites), default=0)
+    families = [one for one in exercise.families() if one.budget and one.smallest_suite <= size]
+    return [family.name for family in families if family.name not in drawn]
 
 
 def _row(program: Program, found: Sequence[Sighting]) -> Row:

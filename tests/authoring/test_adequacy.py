@@ -12,6 +12,7 @@ from conftest import CACHE, FIXTURES, ROOT
 from processes import PATIENCE_S
 from test_cli import grader
 
+import reference
 from grader.authoring import programs
 from grader.authoring.adequacy import Adequacy, Row, summarise
 from grader.authoring.programs import Program
@@ -362,3 +363,23 @@ def test_seeds_are_distinct_and_begin_with_the_default(exercise: Exercise) -> No
     found = seeds(exercise, 200)
     assert found[0] == exercise.default_seed
     assert len(set(found)) == 200
+
+
+def test_families_that_a_small_suite_leaves_out_are_named(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes
+) -> None:
+    names = [family.name for family in tiny.families() if family.budget]
+    small = dataclasses.replace(tiny, cases=len(names) - 1)
+    (caution,) = [one for one in check(small, [], survey_of).cautions if "too small" in one]
+    assert f"none of {names[-1]} is asked" in caution
+    for exercise in (tiny, *map(reference.load, reference.names())):
+        assert check(exercise, [], survey_of).left_out == []
+
+
+def test_a_suite_that_takes_the_reference_too_long_is_a_problem(
+    tiny: Exercise, survey_of: SurveyOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not any(one.startswith("time: ") for one in check(tiny, [], survey_of).problems)
+    monkeypatch.setattr(Questions, "seconds", property(lambda questions: 200.0))
+    (problem,) = [one for one in check(tiny, [], survey_of).problems if one.startswith("time: ")]
+    assert "took 200 s for a suite, and a submission has 300 s for it" in problem
