@@ -117,25 +117,29 @@ def start(
 
 
 def use(pids: Sequence[int]) -> Use:
-    """Return what processes use together; the largest of their sizes and numbers of threads."""
+    """Return what processes use together; the largest of their sizes and numbers of threads.
+
+    A process chooses the name that stands in both files, any bytes but a line's end: it may look
+    like a field, or be no text.
+    """
     total = Use()
     for pid in pids:
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            status = Path(f"/proc/{pid}/status").read_text()
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            status = Path(f"/proc/{pid}/status").read_bytes()
         except OSError:
             continue
         total = Use(
             total.cpu_s + (int(fields[11]) + int(fields[12])) / _TICK,
-            max(total.peak_memory_bytes, _kibibytes(status, "VmHWM:")),
-            max(total.memory_bytes, _kibibytes(status, "VmRSS:")),
+            max(total.peak_memory_bytes, _kibibytes(status, b"VmHWM:")),
+            max(total.memory_bytes, _kibibytes(status, b"VmRSS:")),
             max(total.threads, int(fields[17])),
-            total.is_runnable or fields[0] == "R",  # not D: a reader from disk can stay in it
+            total.is_runnable or fields[0] == b"R",  # not D: a reader from disk can stay in it
         )
     return total
 
 
-def _kibibytes(status: str, name: str) -> int:
+def _kibibytes(status: bytes, name: bytes) -> int:
     """Read one size of /proc/PID/status, in bytes; 0 for a process without memory."""
-    words = status.partition(name)[2].split(maxsplit=1)
+    words = status.partition(b"\n" + name)[2].split(maxsplit=1)
     return int(words[0]) << 10 if words else 0

@@ -59,8 +59,8 @@ def _watch(worker: int, woken: int, most_threads: int) -> NoReturn:
 
 def _threads(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/status") as file:
-            return int(file.read().partition("Threads:")[2].split(maxsplit=1)[0])
+        with open(f"/proc/{pid}/status", "rb") as file:  # its first line is a name of its choice
+            return int(file.read().partition(b"\nThreads:")[2].split(maxsplit=1)[0])
     except (OSError, IndexError):  # it is ending
         return 0
 
