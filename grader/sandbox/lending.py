@@ -7,14 +7,13 @@ Each of them has a fork of the template: what its workers use is told apart from
 use, and they end with it.
 """
 
-import os
 import socket
-import tempfile
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from grader.errors import SandboxError
 from grader.sandbox.forked import ForkedProcess, can_be_read
+from grader.sandbox.log import Log, new_log
 from grader.sandbox.template import Forker, Template
 
 
@@ -34,10 +33,10 @@ class Lent:
     """A template that was forked for another process of ours, as its owner sees it."""
 
     def __init__(
-        self, process: ForkedProcess, control: socket.socket, log: IO[bytes], layers: Sequence[str]
+        self, process: ForkedProcess, control: socket.socket, log: Log, layers: Sequence[str]
     ) -> None:
         self._process, self._control, self._log = process, control, log
-        self.loan = Loan(control.fileno(), log.fileno(), tuple(layers))
+        self.loan = Loan(control.fileno(), log.ours, tuple(layers))
 
     def hand_over(self) -> None:
         """Once the other process has the descriptors: let the template end when that one does."""
@@ -59,7 +58,7 @@ class Borrowed(Forker):
 
     def __init__(self, loan: Loan) -> None:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, loan.control)
-        super().__init__(control, os.fdopen(loan.log, "rb", buffering=0), loan.layers)
+        super().__init__(control, Log(loan.log), loan.layers)
 
     @property
     def is_alive(self) -> bool:
@@ -74,7 +73,7 @@ def lend(template: Template) -> Lent:
         SandboxError: the template is gone.
     """
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by Lent
+    log = new_log()
     with theirs:
         try:
             process = template.ask({}, [theirs.fileno(), log.fileno()])

@@ -3,10 +3,10 @@
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import IO
 
 from grader.sandbox import oom
 from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use
+from grader.sandbox.log import Log
 from grader.sandbox.process import Process, start, use
 
 
@@ -16,12 +16,12 @@ class Pipes:
     Args:
         process: what speaks at the other end.
         requests, replies: descriptors of the judge's ends; close() closes them.
-        log: the file that takes what the worker prints.
+        log: takes what the worker prints.
     """
 
     look_every_s = 0.1  # the memory watch is a limit here: see connection.MEMORY_BYTES
 
-    def __init__(self, process: Process, requests: int, replies: int, log: IO[bytes]) -> None:
+    def __init__(self, process: Process, requests: int, replies: int, log: Log) -> None:
         self._process, self._log = process, log
         self._kills = oom.kills()
         self.requests, self.replies = requests, replies
@@ -31,7 +31,7 @@ class Pipes:
     @property
     def printed_bytes(self) -> int:
         """Bytes of log so far; RLIMIT_FSIZE ends its growth."""
-        return self._log.seek(0, os.SEEK_END)
+        return self._log.size
 
     def write(self, data: memoryview) -> int:
         """Send some of the data."""
@@ -49,8 +49,7 @@ class Pipes:
 
     def log(self) -> bytes:
         """Return the end of what the process printed."""
-        self._log.seek(max(0, self.printed_bytes - SHOWN_LOG_BYTES))
-        return self._log.read(SHOWN_LOG_BYTES)
+        return self._log.end(SHOWN_LOG_BYTES)
 
     def use(self) -> Use:
         """Measure by the kernel's own accounting."""

@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from grader.errors import SandboxError
 from grader.sandbox.connection import Use
+from grader.sandbox.log import Log, new_log
 
 _SIGNALS = frozenset(signal.Signals)
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -40,7 +40,7 @@ class Started(NamedTuple):
     process: "StartedProcess"
     requests: int
     replies: int
-    log: IO[bytes]
+    log: Log
 
 
 class StartedProcess:
@@ -91,13 +91,13 @@ def start(
     Raises:
         SandboxError: it could not be started.
     """
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever closes the pipes
+    log = new_log()  # closed by whoever closes the pipes
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if stdin is None else stdin,
-            stdout=subprocess.PIPE if stdin is None else log,
-            stderr=log,
+            stdout=subprocess.PIPE if stdin is None else log.fileno(),
+            stderr=log.fileno(),
             env=dict(environment),
             cwd="/",
             start_new_session=True,

@@ -12,14 +12,13 @@ a status socket of its own. The template ends when its socket does, so with the 
 import json
 import os
 import socket
-import tempfile
-import threading
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from grader.errors import SandboxError
 from grader.sandbox.forked import ForkedProcess
 from grader.sandbox.launch import Launch
+from grader.sandbox.log import Log, new_log
 from grader.sandbox.pipes import Pipes
 from grader.sandbox.process import start
 
@@ -31,10 +30,9 @@ class Forker:
         layers: what stands around it and its forks besides their own lock-down.
     """
 
-    def __init__(self, control: socket.socket, log: IO[bytes], layers: Sequence[str]) -> None:
+    def __init__(self, control: socket.socket, log: Log, layers: Sequence[str]) -> None:
         self.layers = tuple(layers)
         self._control, self._log = control, log
-        self._lock = threading.Lock()
 
     def fork(self, limits: Mapping[str, int | None]) -> Pipes:
         """Have a worker forked; return the way to it at once.
@@ -46,7 +44,7 @@ class Forker:
             SandboxError: the template is gone.
         """
         requests, replies = os.pipe(), os.pipe()
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by Pipes
+        log = new_log()
         theirs = [requests[0], replies[1], log.fileno()]
         try:
             process = self.ask({"limits": limits}, theirs)
@@ -62,10 +60,7 @@ class Forker:
 
     def log(self) -> str:
         """Return the end of what it printed: our own code's words, not a submission's."""
-        with self._lock:
-            size = self._log.seek(0, os.SEEK_END)
-            self._log.seek(max(0, size - 2000))
-            return self._log.read().decode("utf-8", "replace")
+        return self._log.end(2000).decode("utf-8", "replace")
 
     def close(self) -> None:
         """Hang up: it ends, and the kernel ends its workers."""

@@ -1,7 +1,6 @@
 """A worker that does not read what it is sent holds nobody up."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ import pytest
 
 from grader.errors import RunError, TimeLimitExceeded
 from grader.sandbox.connection import Connection, Deadline
+from grader.sandbox.log import new_log
 from grader.sandbox.pipes import Pipes
 from grader.sandbox.worker import wire
 
@@ -35,7 +35,7 @@ def ends() -> Iterator[tuple[Connection, int]]:
     """A connection, and the end of its requests that a worker would read."""
     unread, requests = os.pipe()
     replies, unwritten = os.pipe()
-    pipes = Pipes(Silent(), requests, replies, tempfile.TemporaryFile())  # noqa: SIM115 - it closes
+    pipes = Pipes(Silent(), requests, replies, new_log())
     yield Connection(pipes), unread
     pipes.close()
     os.close(unwritten)

@@ -255,3 +255,19 @@ def test_threads_of_other_containers_are_not_taken_for_the_workers() -> None:
     # CI itself may run in a container, where both are None.
     assert told[1] == "None"
     assert told[0] == "None" or int(told[0]) > MORE_TASKS
+
+
+UNREADABLE_LOG = b"""
+import fcntl, os
+from contextlib import suppress
+
+print("x" * 1001, flush=True)
+with suppress(OSError):  # not every file system knows it
+    fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_DIRECT)
+os.abort()
+"""
+
+
+def test_no_worker_changes_how_its_log_is_read(sandbox: Sandbox) -> None:
+    with sandbox.open(PATIENT) as worker, pytest.raises(RunError, match="SIGABRT"):
+        worker.load(UNREADABLE_LOG, "f")
