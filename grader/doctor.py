@@ -3,20 +3,21 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from grader.errors import GraderError, SubmissionError, TimeLimitExceeded
+from grader.errors import GraderError, MemoryLimitExceeded, SubmissionError, TimeLimitExceeded
 from grader.model import Deadlines, Sandbox
 from grader.sandbox.choice import FORKING, LAUNCHERS
-from grader.sandbox.confined import readable_by
+from grader.sandbox.confined import worker_user
 from grader.sandbox.forking import Forking
 from grader.sandbox.session import Attempt, Session
-from grader.sandbox.setup import NOBODY, Setup
+from grader.sandbox.setup import Setup
 from grader.sandbox.worker.lockdown import INSTEAD
 from grader.sandbox.worker.probe import AT_ANOTHER
 
@@ -83,7 +84,7 @@ def _examine_one(sandbox: Sandbox) -> list[Check]:
             *_attempts(sandbox),
             *(_attempts_on_relatives(sandbox) if isinstance(sandbox, Forking) else ()),
             _stops(sandbox, "an endless loop is stopped", _LOOP, TimeLimitExceeded, 2.0),
-            _stops(sandbox, "memory is limited", _HOG, SubmissionError, 20.0),
+            _stops(sandbox, "memory is limited", _HOG, MemoryLimitExceeded, 20.0),
         ]
     except GraderError as error:
         return [Check("FAIL", "the worker does not start", str(error))]
@@ -91,7 +92,7 @@ def _examine_one(sandbox: Sandbox) -> list[Check]:
 
 def _cautions(sandbox: Sandbox) -> list[Check]:
     """Name layers that would stand here if the machine were set up otherwise."""
-    if sandbox.name != "confined" or os.getuid() != 0 or readable_by(NOBODY):
+    if sandbox.name != "confined" or os.getuid() != 0 or worker_user() is not None:
         return []
     text = "runs as root, without capabilities: uid 65534 cannot read this Python"
     return [Check("CAUTION", text, "install Python and this package where every user may read")]
@@ -99,16 +100,28 @@ def _cautions(sandbox: Sandbox) -> list[Check]:
 
 def _attempts(sandbox: Sandbox) -> list[Check]:
     """Have a worker try everything that is promised to be refused."""
+    with _secret() as secret, sandbox.open(Deadlines()) as worker:
+        assert isinstance(worker, Session)
+        instead = [layer for layer in worker.confined_by if INSTEAD in layer]
+        attempts = worker.probe(str(secret), os.getpid())
+    checks = [Check("CAUTION", layer, "the kernel that workers see lacks it") for layer in instead]
+    return checks + _as_checks(attempts, is_supplied=bool(instead))
+
+
+@contextmanager
+def _secret() -> Iterator[Path]:
+    """Make a file that plain permissions close to nobody: what refuses a worker is the wall."""
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
         secret = Path(folder) / "secret"
         secret.write_text("a worker must not read this")
         secret.chmod(0o644)
-        with sandbox.open(Deadlines()) as worker:
-            assert isinstance(worker, Session)
-            instead = [layer for layer in worker.confined_by if INSTEAD in layer]
-            attempts = worker.probe(str(secret), os.getpid())
-    checks = [Check("CAUTION", layer, "the kernel that workers see lacks it") for layer in instead]
-    return checks + _as_checks(attempts, is_supplied=bool(instead))
+        user = worker_user()
+        if user is not None:
+            # Only its owner could change its mode. A container's root may lack the right to chown.
+            with suppress(PermissionError):
+                os.chown(secret, user, user)
+        yield secret
 
 
 def _attempts_on_relatives(sandbox: Forking) -> list[Check]:

@@ -1,6 +1,7 @@
 """Start a worker in fresh namespaces that hold nothing but Python, through bubblewrap."""
 
 import os
+import re
 import shutil
 import subprocess
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ from grader.sandbox.worker.lockdown import MACHINE_FACTS
 
 _MISSING = "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
 _SITES = ("site-packages", "dist-packages")
+_REFUSED = re.compile("namespace|[ug]id map|loopback")
+"""How bwrap's own errors name what it is that the machine refuses."""
 
 
 class Bubblewrap:
@@ -39,8 +42,11 @@ class Bubblewrap:
         )
         if tried.returncode == 0:
             return lockdown_problem()
+        said = tried.stderr.strip()[:200]
+        if not _REFUSED.search(said):
+            return f"bubblewrap does not start Python here ({said or tried.returncode})"
         return (
-            f"bubblewrap cannot make namespaces here ({tried.stderr.strip()[:200]}); allow "
+            f"bubblewrap cannot make namespaces here ({said}); allow "
             "unprivileged user namespaces, or inside a container use --sandbox confined"
         )
 
@@ -74,19 +80,24 @@ class Bubblewrap:
         options += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
         for name, value in self._setup.environment.items():
             options += ["--setenv", name, value]
-        # First the standard library: it may hold a site-packages of its own, with anything in it.
-        library = str(standard_library())
-        options += ["--ro-bind", library, library]
-        hidden = [path for path in map(Path(library).joinpath, _SITES) if path.is_dir()]
-        for path in hidden:
-            options += ["--tmpfs", str(path)]
-        for mount in self._mounts():
-            options += ["--dev-bind" if mount.startswith("/dev/") else "--ro-bind", mount, mount]
+        library, mounts = standard_library(), self._mounts()
+        # A mount hides what was mounted below it: first what the standard library lies in, as in
+        # Fedora's /usr/lib64, then the library, then packages, which may lie in its site-packages.
+        around = sorted((path for path in mounts if library.is_relative_to(path)), key=len)
+        for path in [*around, str(library)]:
+            options += ["--ro-bind", path, path]
+        # It may hold a site-packages of its own, with anything in it.
+        hidden = [path for path in map(library.joinpath, _SITES) if path.is_dir()]
+        for site in hidden:
+            options += ["--tmpfs", str(site)]
+        for path in mounts:
+            if path not in around:
+                options += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind", path, path]
         for link in ("/lib", "/lib64"):  # the dynamic loader's own path leads through them
             if os.path.islink(link):
                 options += ["--symlink", os.readlink(link), link]
-        for path in [*hidden, Path("/")]:
-            options += ["--remount-ro", str(path)]
+        for site in [*hidden, Path("/")]:
+            options += ["--remount-ro", str(site)]
         return [*options, "--chdir", "/", "--"]
 
     def _mounts(self) -> list[str]:

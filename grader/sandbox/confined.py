@@ -23,7 +23,7 @@ class Confined:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._user = NOBODY if os.getuid() == 0 and readable_by(NOBODY) else None
+        self._user = worker_user()
 
     def problem(self) -> str | None:
         """Say which part of the lock-down this kernel lacks; None when it has all."""
@@ -49,6 +49,11 @@ class Confined:
 
     def close(self) -> None:
         """Keep nothing running: each worker ends with its context."""
+
+
+def worker_user() -> int | None:
+    """Return the uid that workers run as here, None for the judge's own."""
+    return NOBODY if os.getuid() == 0 and readable_by(NOBODY) else None
 
 
 def readable_by(user: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from grader.errors import SandboxError
 from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use, too_many_threads
 from grader.sandbox.daemon import answering
-from grader.sandbox.worker.guard import KILLED, TOO_MANY_THREADS
+from grader.sandbox.worker.guard import HUNG_UP, KILLED, TOO_MANY_THREADS
 
 _HEADER = struct.Struct(">BxxxI")
 """How Docker parts stdout from stderr: stream, three zeros, size of what follows."""
@@ -101,7 +101,7 @@ class Container:
         """Say how the worker ended.
 
         Raises:
-            SandboxError: the daemon, or somebody outside, ended it.
+            SandboxError: the daemon or somebody outside ended it, or the connection to it is lost.
             MemoryLimitExceeded: the guard ended it.
         """
         end = time.monotonic() + _ENDS_WITHIN_S
@@ -117,6 +117,8 @@ class Container:
             return Ending(code, _SIGKILL, out_of_memory=True)
         if code == 128 + _SIGKILL or state["Error"]:
             raise SandboxError(f"the container was ended from outside ({state['Error'] or code})")
+        if code == HUNG_UP:
+            raise SandboxError("the connection to its container was lost")
         if code == TOO_MANY_THREADS:
             raise too_many_threads()
         if code == KILLED:

@@ -49,7 +49,7 @@ def is_left(label: str, state: str, created_s: float) -> bool:
     try:
         here, pid, started = label.rsplit(":", 2)
         if here == _here():
-            return _started(int(pid)) != started
+            return _is_gone(int(pid), started)
     except ValueError:  # not a label of ours
         return False
     return state != "running" and time.time() - created_s > _LONG_S
@@ -61,8 +61,20 @@ def _here() -> str:
     return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
 
 
+def _is_gone(pid: int, started: str) -> bool:
+    """Whether a process has ended; one that cannot be looked at has not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, but there
+        pass
+    # hidepid and ProtectProc= hide live processes, of the same user too: no entry says nothing.
+    return _started(pid) not in (started, "")
+
+
 def _started(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; "" when there is none."""
+    """Return when a process started, in the kernel's ticks; "" when that cannot be read."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -17,7 +17,13 @@ import numpy as np
 import pytest
 from conftest import CACHE, ROOT, sandbox_called, submission
 
-from grader.errors import MemoryLimitExceeded, OutputLimitExceeded, RunError, SandboxError
+from grader.errors import (
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    RunError,
+    SandboxError,
+    TimeLimitExceeded,
+)
 from grader.judge import Judge
 from grader.model import Deadlines, Exercise, Sandbox
 from grader.oracle import Oracle
@@ -107,6 +113,9 @@ DENIED = {
         (b"import ctypes\ndef f(x):\n    import os\n"
          b"    ctypes.CDLL(None).syscall(%d, os.getpid(), os.getpid(), 9)", RunError, "SIGKILL"),
         (b"import os\ndef f(x): os._exit(3)", RunError, "exit code 3"),
+        (b"import os\ndef f(x): os._exit(193)", RunError, "exit code"),
+        (b"import os\ndef f(x): os._exit(194)", RunError, "exit code"),
+        (b"import os\ndef f(x): os._exit(195)", RunError, "exit code"),
         (b"import ctypes\ndef f(x): ctypes.string_at(0)", RunError, "SIGSEGV"),
         (b"def f(x):\n    while True:\n        try: print('x' * 65536)\n"
          b"        except Exception: pass", OutputLimitExceeded, "printed"),
@@ -118,7 +127,9 @@ DENIED = {
          b"        ctypes.CDLL(None).mprotect(ctypes.c_void_p(a), 1 << 24, 1)",
          MemoryLimitExceeded, "memory"),
     ],
-    ids=["exit_like_a_kill", "kills_itself", "exit", "crash", "endless_print", "out_of_memory"],
+    ids=["exit_like_a_kill", "kills_itself", "exit", "exit_like_the_guard_193",
+         "exit_like_the_guard_194", "exit_like_the_guard_195", "crash", "endless_print",
+         "out_of_memory"],
 )  # fmt: skip
 def test_what_a_submission_does_to_itself_is_its_verdict(
     container_wall: Sandbox, source: bytes, error: type[Exception], says: str
@@ -241,6 +252,33 @@ def lose_the_daemon(path: Path) -> None:
             with pytest.raises(SandboxError, match="lost"):
                 worker.call(ONE, first=True)
         assert "does not answer" in str(wall.problem())
+
+
+def test_a_connection_that_breaks_is_our_fault(
+    container_wall: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a forward by ssh ends: the daemon and the container live on."""
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with daemon_that_can_die(path) as ends, container_wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(LOOP, "f")
+        threading.Timer(0.3, lambda: die(ends[1:])).start()
+        with pytest.raises(SandboxError, match="connection"):
+            worker.call(ONE, first=True)
+    gc.collect()
+    monkeypatch.delenv("DOCKER_HOST")
+    with connected() as client:
+        assert own_containers(client) == []
+
+
+def test_a_worker_that_closes_its_streams_cannot_make_it_a_lost_connection(
+    container_wall: Sandbox,
+) -> None:
+    source = b"import os\ndef f(x):\n    os.closerange(0, 256)\n    while True: pass"
+    with container_wall.open(Deadlines(first_s=5.0)) as worker:
+        worker.load(source, "f")
+        with pytest.raises(TimeLimitExceeded):
+            worker.call(ONE, first=True)
 
 
 def test_a_missing_image_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:

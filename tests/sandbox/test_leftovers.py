@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,28 @@ def test_only_what_nobody_comes_back_for_is_left(monkeypatch: pytest.MonkeyPatch
     assert not is_left("somebody's", "exited", 0)
     monkeypatch.setattr(leftovers, "_here", lambda: "other:1")
     assert not is_left(f"{here}:{os.getpid()}:1", "running", now)
+
+
+@pytest.mark.parametrize("answer", [None, PermissionError], ids=["ours", "anothers"])
+def test_a_judge_that_proc_hides_is_not_taken_for_dead(
+    answer: type[OSError] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As hidepid does, or ProtectProc= of systemd: others' processes have no entry there."""
+    here, ended = owner().rsplit(":", 2)[0], subprocess.Popen(["true"])
+    ended.wait()
+
+    def hidden(path: Path, *_: Any, **__: Any) -> str:
+        raise FileNotFoundError(str(path))
+
+    def told(pid: int, _: int) -> None:
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(leftovers, "_here", lambda: here)  # it reads /proc as well
+    monkeypatch.setattr(Path, "read_text", hidden)
+    assert is_left(f"{here}:{ended.pid}:1", "running", time.time()), "no such process"
+    monkeypatch.setattr(os, "kill", told)
+    assert not is_left(f"{here}:{os.getpid()}:1", "running", time.time())
 
 
 def test_many_submissions_leave_nothing(sandbox: Sandbox) -> None:

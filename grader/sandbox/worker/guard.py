@@ -18,6 +18,12 @@ KILLED = 193
 something outside the container can do that, so it is never the submission's doing."""
 TOO_MANY_THREADS = 194
 """Exit code for a worker that was ended because it had too many threads."""
+HUNG_UP = 195
+"""Exit code for a worker that was ended because the judge hung up, or seemed to: the connection to
+the container may end while both live on."""
+_NOT_OURS = 255
+"""What the exit codes above become when the worker itself ends with one: none can be forged. They
+lie above 128 + 64, the last signal, so no signal gives one."""
 _LOOK_EVERY_MS = 100
 
 
@@ -50,7 +56,7 @@ def _watch(worker: int, woken: int, most_threads: int) -> NoReturn:
         if ended:
             os._exit(_exit_code(status))
         if 0 in ready:
-            os._exit(0)
+            os._exit(HUNG_UP)
         if _threads(worker) > most_threads:
             os._exit(TOO_MANY_THREADS)
         if woken in ready:
@@ -68,4 +74,6 @@ def _threads(pid: int) -> int:
 def _exit_code(status: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     code = 128 - code if code < 0 else code
+    if code in (KILLED, TOO_MANY_THREADS, HUNG_UP):
+        return _NOT_OURS
     return KILLED if code == 128 + signal.SIGKILL else code
