@@ -171,9 +171,10 @@ class Oracle:
         if stored is None:
             if time.monotonic() > self.variants_until and text != self._solution:
                 raise OutOfTime("there is no time left to run another program")
-            stored = wire.pack(self._run(kind, wanted, text, digest, case))
+            reply = self._run(kind, wanted, text, digest, case)
+            stored = wire.pack(reply, wire.LARGEST_REQUEST)
             self.store.keep(key, stored)
-        return wire.read(BytesIO(stored).read)
+        return wire.read(BytesIO(stored).read, wire.LARGEST_REQUEST)
 
     def _run(self, kind: int, wanted: bytes, text: str, digest: str, case: Case) -> wire.Message:
         if self._loaded != digest:
@@ -233,11 +234,11 @@ class Oracle:
 
     def _ask(self, kind: int, text: bytes, arrays: tuple[np.ndarray, ...]) -> wire.Message:
         """Put one request to the process that runs the reference; start it when there is none."""
-        is_new = self._process is None
-        process = self._process = self._process or self._start()
         try:
-            assert process.stdin is not None
             request = wire.pack(wire.Message(kind, 0, text, arrays), wire.LARGEST_REQUEST)
+            is_new = self._process is None
+            process = self._process = self._process or self._start()
+            assert process.stdin is not None
             process.stdin.write(request)
             process.stdin.flush()
             reply = wire.read(self._read_exactly, wire.LARGEST_REQUEST)

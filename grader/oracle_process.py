@@ -155,10 +155,10 @@ def main(folder: str) -> None:
 
 
 def _packed(reply: wire.Message, folder: Path) -> bytes:
-    """Return the bytes of a reply; of one that is too large, that it is."""
+    """Return the bytes of a reply; of one that cannot be framed, why not."""
     try:
         return wire.pack(reply, wire.LARGEST_REQUEST)
-    except wire.TooLarge as error:
+    except wire.WireError as error:
         return wire.pack(_missed(reply, error, folder))
 
 

@@ -115,20 +115,25 @@ class Run:
             self.trial.needs_integers = False
 
     def watch(self) -> None:
-        """Observe one call, beside an unwatched one on the same arguments."""
+        """Observe one call, and after it an unwatched one on the same arguments.
+
+        A function that remembers what it returned would not call its model a second time.
+        """
         if (
             self._exercise.structure is None
             or not self.is_alive
             or self.trial.load_error is not None
         ):
             return
-        with suppress(SubmissionError):  # the watched call then tells how far it comes
-            self.trial.unwatched = self._call(Case(self._exercise.watched)).array
         try:
             arguments = self._values(self._exercise.watched)
             self.trial.watched = self._worker.inspect(arguments, self._exercise.structure)
         except SubmissionError as error:
             self.trial.watch_error = error
+            self.is_alive = is_alive_after(error)
+            return
+        with suppress(SubmissionError):  # the watched call tells how far it comes
+            self.trial.unwatched = self._call(Case(self._exercise.watched)).array
 
     def _call(self, case: Case, *, as_floats: bool = False) -> Answer:
         shape = self._exercise.shape(case)

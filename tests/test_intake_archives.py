@@ -1,6 +1,7 @@
 """Show that a zip archive gives up one ordinary member, and no bomb or trick gets further."""
 
 import io
+import json
 import stat
 import struct
 import warnings
@@ -193,3 +194,13 @@ def test_a_damaged_archive_is_read_or_refused(
     else:
         said = source.decode().replace("\n", "")
     assert said.isprintable()
+
+
+def test_the_file_that_defines_the_function_is_read_whatever_lies_beside_it(tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": CODE.decode()}]
+    notebook = json.dumps({"cells": cells, "nbformat": 4}).encode()
+    beside = ("helper.py", b"def show(x):\n    print(x)\n")
+    assert read(tmp_path, zipped(beside, ("hw.ipynb", notebook))).source == CODE + b"\n"
+    plots = json.dumps({"cells": [{"cell_type": "code", "source": "1"}], "nbformat": 4}).encode()
+    assert read(tmp_path, zipped(("my.py", CODE), ("plots.ipynb", plots))).source == CODE
+    assert read(tmp_path, zipped(("my.py", CODE), ("hw.ipynb", notebook))).source == CODE

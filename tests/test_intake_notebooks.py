@@ -128,3 +128,12 @@ def test_no_cell_can_leave_its_comment(lines: list[str]) -> None:
     made = notebook_source(notebook(cell)).decode()
     assert all(line == "" or line.startswith("#") for line in made.split("\n"))
     assert not ast.parse(made.replace("\0", "")).body
+
+
+def test_what_a_later_cell_imports_from_the_future_comes_first() -> None:
+    later = "from __future__ import annotations  # forward references\nclass A:\n    x: B = 1"
+    source = notebook_source(notebook("import os", later))
+    compile(source, "hw.ipynb", "exec")
+    assert source.startswith(b"from __future__ import annotations\nimport os\n")
+    only = notebook("from __future__ import annotations\nx = 1", "y = 2")
+    assert notebook_source(only) == b"from __future__ import annotations\nx = 1\n\ny = 2\n"

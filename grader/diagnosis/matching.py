@@ -140,6 +140,8 @@ class Matcher:
                 f"{said.get('exception')}: {said.get('said')}"
             )
         assert failure.answer is not None
+        if not self._is_wrong(answer, failure.expected):  # what is right explains no error
+            return False
         given = VariantAnswer(failure.answer.array, failure.answer.dtype, None)
         if given.array is None:
             given = given._replace(dtype=failure.answer.returned)

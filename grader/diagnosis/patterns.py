@@ -95,6 +95,9 @@ def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
     """Return the one form that every wrong answer has; None where there are too few, or none."""
     if len(wrong) < LEAST_EXPLAINED:
         return None
+    # An error of a few bounds is near every form that changes little.
+    if any(_is(exercise, one, one.expected.exact) for one in wrong):
+        return None
     # A submission may return anything finite or not, and a form may overflow: then it is not it.
     with np.errstate(all="ignore"):
         found = _form(exercise, wrong) or _factor(exercise, wrong) or _repeated(exercise, wrong)
@@ -127,7 +130,7 @@ def _factor(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
                 return Pattern("size_factor", f"A factor of {name}", text, len(wrong))
     factor = float(np.vdot(wrong[0].expected.exact, wrong[0].actual))
     factor /= float(np.vdot(wrong[0].expected.exact, wrong[0].expected.exact)) or 1.0
-    if all(_is(exercise, one, one.expected.exact * factor) for one in wrong):
+    if factor and all(_is(exercise, one, one.expected.exact * factor) for one in wrong):
         text = f"Every number is {factor:.6g} times the right one."
         return Pattern("constant_factor", f"A constant factor of {factor:.4g}", text, len(wrong))
     return None

@@ -76,8 +76,13 @@ def _by_name(found: Sequence[Found], file_names: Iterable[str]) -> Found | None:
 def _by_content(
     found: Sequence[Found], file_names: Sequence[str], entry: str, limits: IntakeLimits
 ) -> Found:
-    """Return the only Python file, else the only notebook, else the only one with `def entry`."""
+    """Return the only file with `def entry`, else the only Python file, else the only notebook."""
     wanted = " or ".join(file_names[:_SHOWN]) or "a file that ends in .py or .ipynb"
+    # A notebook may lie beside a module of tests, and a module beside a notebook of plots.
+    either = [file for file in found if file.name.lower().endswith(_SUFFIXES) and not file.refusal]
+    hits = _defining(entry, either, limits) if len(either) > 1 else []
+    if len(hits) == 1:
+        return hits[0]
     for suffix in _SUFFIXES:
         fits = [file for file in found if file.name.lower().endswith(suffix)]
         fits = [file for file in fits if not file.refusal] or fits
@@ -92,16 +97,21 @@ def _by_content(
 
 
 def _that_defines(entry: str, fits: list[Found], limits: IntakeLimits, wanted: str) -> Found:
-    # No \b before def: in a notebook's JSON the letter n of an escaped newline may stand there.
-    pattern = re.compile(rb"def[ \t]+" + re.escape(entry.encode()) + rb"(?![A-Za-z0-9_])")
-    few = len(fits) <= limits.candidates
-    hits = [file for file in fits if few and pattern.search(_text(file, limits))]
+    hits = _defining(entry, fits, limits)
     if len(hits) == 1:
         return hits[0]
     raise InvalidSubmission(
         f"It is not clear which file to judge: {_listed(hits or fits)}; "
         f"send one, or name it {wanted}."
     )
+
+
+def _defining(entry: str, fits: Sequence[Found], limits: IntakeLimits) -> list[Found]:
+    """Return those in whose text the function is defined; none where there are too many."""
+    # No \b before def: in a notebook's JSON the letter n of an escaped newline may stand there.
+    pattern = re.compile(rb"def[ \t]+" + re.escape(entry.encode()) + rb"(?![A-Za-z0-9_])")
+    few = len(fits) <= limits.candidates
+    return [file for file in fits if few and pattern.search(_text(file, limits))]
 
 
 def _text(file: Found, limits: IntakeLimits) -> bytes:

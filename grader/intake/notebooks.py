@@ -21,6 +21,10 @@ _RUNS_PYTHON = re.compile(r"%%(?:time|capture)\b")
 """Cell magics whose cell is ordinary Python that stays defined."""
 
 
+_FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t]+([^#\n]+)", re.MULTILINE)
+_NAME = re.compile(r"\w+")
+
+
 class _Cell(msgspec.Struct):
     cell_type: str = ""
     source: str | list[str] = ""
@@ -41,7 +45,8 @@ class _Notebook(msgspec.Struct):
 def notebook_source(data: bytes) -> bytes:
     """Return the code cells of a notebook, in order, joined by blank lines.
 
-    Magics become comments, so that every line of code keeps its number.
+    Magics become comments, so that every line of code keeps its number; one line more comes first
+    where a later cell imports from __future__.
 
     Args:
         data: the .ipynb file: JSON of nbformat 3, 4 or later.
@@ -53,7 +58,16 @@ def notebook_source(data: bytes) -> bytes:
     code = [_python(_joined(cell)) for cell in cells if cell.cell_type == "code"]
     if not any(text.strip() for text in code):
         raise InvalidSubmission("The notebook has no code cell; put the code into one and save it.")
-    return ("\n\n".join(code) + "\n").encode()
+    return (_with_futures_first("\n\n".join(code), code) + "\n").encode()
+
+
+def _with_futures_first(joined: str, code: list[str]) -> str:
+    """Put imports from __future__ that stand in later cells first: a cell is a file to Jupyter."""
+    if not any(_FUTURE.search(text) for text in code[1:]):
+        return joined
+    named = [_NAME.findall(names) for names in _FUTURE.findall(joined)]
+    features = dict.fromkeys(name for names in named for name in names)
+    return f"from __future__ import {', '.join(features)}\n" + _FUTURE.sub(r"# \g<0>", joined)
 
 
 def _cells(data: bytes) -> list[_Cell]:

@@ -21,10 +21,13 @@ _DEFAULTS: Mapping[str, Any] = {
     "feature_group_count": 1,
     "mask": None,
     "use_scale": True,
+    "use_bias": True,
 }
 """Flax's own settings. A layer is held to them where its exercise leaves them out: a BatchNorm
 without a scale, for one, computes what a fresh one with a scale does."""
 
+_NONE_IS_ONE = ("strides", "input_dilation", "kernel_dilation")
+"""By Flax's own signature."""
 _TOLERANCE = 1e-4
 """Of the largest element: the arrays are ordinary, so that only lies or other layers differ."""
 
@@ -79,6 +82,8 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
         return f"{module.path} is {name}; expected nnx.{layer.kind}"
     for name, wanted in layer.settings.items():
         given = module.settings.get(name)
+        if given is None and name in _NONE_IS_ONE and name in module.settings:
+            given = 1
         if not _equal_setting(given, wanted):
             return f"{module.path} has {name}={_show(given)}; expected {_show(wanted)}"
     for visit in own_visits(seen, module.path)[:_MOST_VISITS]:
@@ -198,7 +203,10 @@ def _normalised(claimed: _Claimed, *, running: bool) -> np.ndarray:
         scale = np.ones(given.shape[-1:])
     else:
         scale = arrays["scale"]
-    shift = arrays.get("bias", np.zeros_like(scale))
+    if "bias" not in arrays and claimed.settings.get("use_bias") is False:
+        shift = np.zeros_like(scale)
+    else:
+        shift = arrays["bias"]
     epsilon = float(claimed.settings["epsilon"])
     if running:
         return formulas.normalise(given, arrays["mean"], arrays["var"], scale, shift, epsilon)
@@ -221,7 +229,7 @@ def _equal_setting(given: Any, wanted: Any) -> bool:
 
 def _equal_number(given: Any, wanted: Any) -> bool:
     if isinstance(wanted, float) and isinstance(given, float):
-        return math.isclose(given, wanted, rel_tol=1e-9)
+        return math.isclose(given, wanted, rel_tol=1e-6)  # float32's 1e-5 is one
     return bool(given == wanted)
 
 

@@ -84,7 +84,7 @@ def _broken_chain(root: str, seen: Observation, unwatched: np.ndarray | None) ->
     if output is None or result is None or not same(output.ravel(), result.ravel()):
         return f"The function does not return what {root} computes; it must return its result."
     if unwatched is None or not same(result, unwatched):
-        return f"While {root} was watched the function returned another result than before."
+        return f"While {root} was watched the function returned another result than unwatched."
     return None
 
 

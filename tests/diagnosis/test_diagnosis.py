@@ -111,7 +111,9 @@ def test_a_model_that_ignores_other_weights_is_not_right(judge: Judge) -> None:
     assert statuses(judge.grade(submission(lazy)))["forward"] == "failed"
 
 
-@pytest.mark.parametrize("name", ["memoised_by_shape", "wrong_only_one_row", "one_call_in_twenty"])
+@pytest.mark.parametrize(
+    "name", ["memoised_by_shape", "wrong_only_one_row", "one_call_in_twenty", "relative_noise"]
+)
 def test_an_unknown_mistake_is_not_guessed_at(judge: Judge, name: str) -> None:
     report = grade(judge, name)
     assert report.diagnosis.kind == "none"

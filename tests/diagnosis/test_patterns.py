@@ -166,3 +166,22 @@ def answers(shape: tuple[int, ...], output: tuple[int, ...]) -> list[Wrong]:
         right, wrong = rng.normal(size=output), rng.normal(size=output)
         found.append(Wrong(case, expected_of(np.asarray(right)), np.asarray(wrong, np.float32)))
     return found
+
+
+def test_an_error_of_a_few_bounds_has_no_form(
+    asked: list[tuple[Case, Expected]], exercise: Exercise, oracle: Oracle
+) -> None:
+    rng = np.random.default_rng(3)
+    near = [
+        Wrong(case, right, (right.exact * (1 + 3e-6 * rng.normal(size=10))).astype(np.float32))
+        for case, right in asked
+    ]
+    assert find_pattern(exercise, oracle, near) is None
+
+
+def test_nothing_but_zeros_is_no_factor(
+    asked: list[tuple[Case, Expected]], exercise: Exercise, oracle: Oracle
+) -> None:
+    zeros = [Wrong(case, right, np.zeros(10, np.float32)) for case, right in asked]
+    found = find_pattern(exercise, oracle, zeros)
+    assert found is not None and found.id == "same_answer"

@@ -282,6 +282,7 @@ def test_a_batch_norm_without_a_scale_follows(use_bias: bool, running: bool) -> 
     assert own(seen, not running) is False
     assert own(claiming(seen, use_scale=True), running) is False
     asked = Layer("layer", "BatchNorm", {"use_scale": False})
-    assert complaint(seen, "layer", asked) is None
+    told = "layer has use_bias=False; expected True"
+    assert complaint(seen, "layer", asked) == (None if use_bias else told)
     wrong = complaint(seen, "layer", Layer("layer", "BatchNorm"))
     assert wrong == "layer has use_scale=False; expected True"

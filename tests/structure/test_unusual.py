@@ -62,6 +62,23 @@ RIGHT: dict[str, Edits] = {
         ("\n\nclass BasicBlock", f"{NORM}\n\nclass BasicBlock"),
     ],
     "the_flag_is_an_array": [(CALL, CALL.replace("False", "jnp.array(False)"))],
+    "sizes_are_numpys": [
+        ("nnx.Conv(in_channels, 4,", "nnx.Conv(in_channels, np.int64(4),"),
+        ("nnx.BatchNorm(4,", "nnx.BatchNorm(np.int32(4),"),
+        ("nnx.Linear(4,", "nnx.Linear(np.prod((4,)),"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
+    ],
+    "epsilon_is_numpys": [
+        ("nnx.BatchNorm(4,", "nnx.BatchNorm(4, epsilon=np.float32(1e-5),"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
+    ],
+    "strides_are_left_to_flax": [("kernel_size=(3, 3),", "kernel_size=(3, 3), strides=None,")],
+    "results_are_remembered": [
+        ("\n\ndef resnet", "\n\nseen = {}\n\n\ndef resnet"),
+        ("    model =", "    key = (seed, image.tobytes(), image.shape)\n    model ="),
+        (f"    out = {CALL}", f"    out = seen[key] if key in seen else {CALL}"),
+        ("    return out.reshape", "    seen[key] = out\n    return out.reshape"),
+    ],
     "compiled_in_a_thread": [
         (CALL, "ThreadPoolExecutor(1).submit(compiled, model, image).result()"),
         ("def resnet", IN_A_THREAD.lstrip("\n")),
@@ -98,8 +115,8 @@ def failed(edits: Edits, exercise: Exercise, wall: Sandbox) -> dict[str, str]:
     assert exercise.structure is not None
     with wall.open(Deadlines()) as worker:
         worker.load(source.encode(), exercise.entry)
-        logits = worker.call(arguments, first=True).array
         seen = worker.inspect(arguments, exercise.structure)
+        logits = worker.call(arguments, first=True).array
     assert isinstance(logits, np.ndarray)
     judged = judge_structure(exercise.structure, read_facts(source.encode()), seen, logits)
     return {name: one.message for name, one in judged.items() if one.passed is not True}

@@ -224,6 +224,8 @@ def _is_traced(model: nnx.Module) -> bool:
 
 def _shown(value: object) -> object:
     """Return a value, or what is seen of it: of an array that it is one, of nan its name."""
+    if isinstance(value, np.generic):  # a number all the same
+        value = value.item()
     if isinstance(value, (jax.Array, np.ndarray)):
         return "array"  # no weight, but a Conv's mask computes otherwise
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
