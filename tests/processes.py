@@ -1,5 +1,6 @@
 """Look at processes of this machine, as the kernel lists them, and wait for what they do."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,3 +47,15 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def youngest() -> list[int]:
+    """Return the process that was started last, a worker, after its parent, the template."""
+    worker = max(descendants(os.getpid()), key=started)
+    status = Path(f"/proc/{worker}/status").read_text()
+    return [int(status.partition("PPid:")[2].split()[0]), worker]
+
+
+def started(pid: int) -> int:
+    """Return when a process was started, in clock ticks since boot."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

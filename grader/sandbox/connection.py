@@ -29,14 +29,11 @@ MEMORY_BYTES = 7 << 28
 """Resident memory of a worker: 1.75 GiB, so that a batch which grades one with nothing beside it
 stays below 2. RLIMIT_DATA is the first belt, but memory that was filled and then made read-only
 leaves that count; 60 new shapes of honest work reach 1.5 GiB."""
-_LOOK_OFTEN_S = 0.02
-"""Between two looks at a worker that has half of it: 0.2 GiB are filled in 0.1 s."""
 _NOTICED_WITHIN_S = 0.5
 """How long a wait goes on, at most, after another thread gave the worker up."""
 MOST_THREADS = 512
 """JAX starts about twenty. RLIMIT_NPROC is the first belt, but it does not bind root."""
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Out of memory", "Unable to allocate")
-_TOO_MUCH_MEMORY = "It used more memory than it may (1.75 GiB)."
 _SILENT = "It did not answer in time."
 _SIGNALS = {one.value: one.name for one in signal.Signals}
 
@@ -58,6 +55,13 @@ class Use(NamedTuple):
     threads: int = 0
     is_runnable: bool = False
 
+    def after(self, earlier: "Use") -> "Use":
+        """Return this one; its processor time and its peak are no less than they were before."""
+        return self._replace(
+            cpu_s=max(self.cpu_s, earlier.cpu_s),
+            peak_memory_bytes=max(self.peak_memory_bytes, earlier.peak_memory_bytes),
+        )
+
 
 class Deadline(NamedTuple):
     """When an answer must be there, on the monotonic clock.
@@ -72,11 +76,21 @@ class Deadline(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a worker ended: by a signal, or else with an exit code."""
+    """How a worker ended.
+
+    Attributes:
+        exit_code: what a shell would tell: 128 + n for signal n. bubblewrap and Docker tell no
+            more, so that a worker which ends with such a code of its own counts as ended by the
+            signal, behind every wall.
+    """
 
     exit_code: int
-    signal: int | None = None
     out_of_memory: bool = False
+
+    @property
+    def signal(self) -> str | None:
+        """The name of the signal that ended it, None for another exit code."""
+        return _SIGNALS.get(self.exit_code - 128)
 
 
 class Channel(Protocol):
@@ -96,6 +110,13 @@ class Channel(Protocol):
     @property
     def printed_bytes(self) -> int:
         """Bytes of log so far."""
+
+    def watch(self) -> None:
+        """Hold from now on the limits that no kernel holds.
+
+        Raises:
+            SandboxError: they cannot be held here.
+        """
 
     def write(self, data: memoryview) -> int:
         """Send some of the data; return how many bytes, 0 when none can be sent now.
@@ -179,6 +200,14 @@ class Connection:
             raise printed_too_much()
         return message
 
+    def watch(self) -> None:
+        """Hold all limits from now on.
+
+        Raises:
+            SandboxError: they cannot be held here.
+        """
+        self._channel.watch()
+
     def is_silent(self) -> bool:
         """Whether the worker is there and says nothing, as one does that was asked nothing."""
         return self._channel.read(1) is None
@@ -201,10 +230,7 @@ class Connection:
             self.starved_s += max(0.0, passed_s - (now.cpu_s - before.cpu_s))
         if now.is_runnable or now.cpu_s > before.cpu_s:
             self._computed_at = looked_at
-        self._use = now._replace(
-            cpu_s=max(now.cpu_s, before.cpu_s),
-            peak_memory_bytes=max(now.peak_memory_bytes, before.peak_memory_bytes),
-        )
+        self._use = now.after(before)
         self._looked_at = looked_at
         return self._use
 
@@ -226,8 +252,6 @@ class Connection:
         if self.is_given_up:
             raise GivenUp("nobody waits for the worker any more")
         every_s = self._channel.look_every_s
-        if self._use.memory_bytes > MEMORY_BYTES // 2:
-            every_s = min(every_s, _LOOK_OFTEN_S)
         put_off = deadline.at + self.starved_s - self._starved_before_s
         left = min(put_off, deadline.at_latest) - time.monotonic()
         if left <= 0:
@@ -239,11 +263,7 @@ class Connection:
         select.select(*([], requests) if writing else (replies, []), [], seconds)
         if time.monotonic() - self._looked_at < every_s:
             return
-        used = self.use()
-        if used.memory_bytes > MEMORY_BYTES:
-            raise MemoryLimitExceeded(_TOO_MUCH_MEMORY)
-        if used.threads > MOST_THREADS:
-            raise too_many_threads()
+        self.use()
         if time.monotonic() - self._computed_at > self.patience_s:
             raise TimeLimitExceeded("It waited without computing.")
 
@@ -255,14 +275,19 @@ class Connection:
             return TimeLimitExceeded(_SILENT)
         if ending.out_of_memory:
             return MemoryLimitExceeded("It used more memory than its container has.")
-        name = _SIGNALS.get(ending.signal or 0)
+        name = ending.signal
         if name is None:
             return RunError(f"It ended its own process (exit code {ending.exit_code}).")
         if name == "SIGXCPU":
             return TimeLimitExceeded("It used up its processor time.")
         if any(sign in self.log() for sign in _OUT_OF_MEMORY):
-            return MemoryLimitExceeded(_TOO_MUCH_MEMORY)
+            return too_much_memory()
         return RunError(f"It crashed its process ({name}).")
+
+
+def too_much_memory() -> MemoryLimitExceeded:
+    """Return the verdict over a worker with more than MEMORY_BYTES."""
+    return MemoryLimitExceeded("It used more memory than it may (1.75 GiB).")
 
 
 def too_many_threads() -> MemoryLimitExceeded:

@@ -62,6 +62,9 @@ class Container:
         """Bytes of log so far."""
         return self._demultiplexer.printed_bytes
 
+    def watch(self) -> None:
+        """Do nothing: the kernel holds the memory, the guard the number of threads."""
+
     def write(self, data: memoryview) -> int:
         """Send some of the data."""
         try:
@@ -114,7 +117,7 @@ class Container:
             time.sleep(0.0 if not state["Running"] else 0.02)
         code = state["ExitCode"]
         if state["OOMKilled"]:
-            return Ending(code, _SIGKILL, out_of_memory=True)
+            return Ending(128 + _SIGKILL, out_of_memory=True)
         if code == 128 + _SIGKILL or state["Error"]:
             raise SandboxError(f"the container was ended from outside ({state['Error'] or code})")
         if code == HUNG_UP:
@@ -122,8 +125,8 @@ class Container:
         if code == TOO_MANY_THREADS:
             raise too_many_threads()
         if code == KILLED:
-            return Ending(code, _SIGKILL)
-        return Ending(code, code - 128 if code > 128 else None)
+            return Ending(128 + _SIGKILL)
+        return Ending(code)
 
     def close(self) -> None:
         """Close the socket, and remove the container with everything in it."""

@@ -45,7 +45,7 @@ class ForkedProcess:
         return self._ended
 
     def kill(self) -> None:
-        """Kill the worker and wait until the template has seen it end."""
+        """Kill the worker and wait until the template has seen it end; once is enough."""
         with suppress(SandboxError):
             if self._pidfd is None:
                 self._listen(_TO_FORK_S)
@@ -56,6 +56,7 @@ class ForkedProcess:
                     pass
         if self._pidfd is not None:
             os.close(self._pidfd)
+            self._pidfd = None
         self._status.close()
 
     def _listen(self, seconds: float) -> bool:
@@ -64,7 +65,9 @@ class ForkedProcess:
         Raises:
             SandboxError: the template is gone.
         """
-        if self._ended is not None or not can_be_read(self._status, seconds):
+        if self._ended is not None or self._status.fileno() < 0:
+            return False
+        if not can_be_read(self._status, seconds):
             return False
         try:
             text, descriptors, _, _ = socket.recv_fds(self._status, _LARGEST_STATUS, 1)

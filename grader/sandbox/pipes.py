@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from grader.sandbox import oom
 from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use
 from grader.sandbox.log import Log
-from grader.sandbox.process import Process, start, use
+from grader.sandbox.lookout import LOOK_EVERY_S, Lookout
+from grader.sandbox.process import Process, start
 
 
 class Pipes:
@@ -19,10 +20,10 @@ class Pipes:
         log: takes what the worker prints.
     """
 
-    look_every_s = 0.1  # the memory watch is a limit here: see connection.MEMORY_BYTES
+    look_every_s = LOOK_EVERY_S
 
     def __init__(self, process: Process, requests: int, replies: int, log: Log) -> None:
-        self._process, self._log = process, log
+        self._lookout, self._log = Lookout(process), log
         self._kills = oom.kills()
         self.requests, self.replies = requests, replies
         os.set_blocking(requests, False)
@@ -32,6 +33,14 @@ class Pipes:
     def printed_bytes(self) -> int:
         """Bytes of log so far; RLIMIT_FSIZE ends its growth."""
         return self._log.size
+
+    def watch(self) -> None:
+        """Look at its memory and threads from now on.
+
+        Raises:
+            SandboxError: this machine does not let us.
+        """
+        self._lookout.start()
 
     def write(self, data: memoryview) -> int:
         """Send some of the data."""
@@ -53,21 +62,29 @@ class Pipes:
 
     def use(self) -> Use:
         """Measure by the kernel's own accounting."""
-        return use(self._process.pids())
+        return self._lookout.look()
 
     def ending(self) -> Ending | None:
-        """Say how the process ended."""
+        """Say how the process ended.
+
+        Raises:
+            MemoryLimitExceeded: it was ended because it had too much memory, or too many threads.
+        """
         try:
-            code = self._process.wait(2.0)
+            code = self._lookout.wait(2.0)
         except TimeoutError:
+            code = None
+        if self._lookout.broken is not None:
+            raise self._lookout.broken
+        if code is None:
             return None
         # A container with less memory than a worker may have: the kernel takes the worker first.
         starved = code == -signal.SIGKILL and oom.kills() > self._kills
-        return Ending(code, -code if code < 0 else None, out_of_memory=starved)
+        return Ending(code if code >= 0 else 128 - code, out_of_memory=starved)
 
     def close(self) -> None:
         """Kill the process and everything in it, and free the pipes."""
-        self._process.kill()
+        self._lookout.close()
         os.close(self.requests)
         os.close(self.replies)
         self._log.close()

@@ -1,7 +1,6 @@
 """Hold a confined process from outside: who counts as it, how it ended, how to end it."""
 
 import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,6 @@ from grader.errors import SandboxError
 from grader.sandbox.connection import Use
 from grader.sandbox.log import Log, new_log
 
-_SIGNALS = frozenset(signal.Signals)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -24,6 +22,8 @@ class Process(Protocol):
 
     def wait(self, seconds: float) -> int:
         """Wait for its end; return its exit code, or minus the number of a signal.
+
+        bubblewrap returns 128 + that number for the worker inside it.
 
         Raises:
             TimeoutError: it runs still.
@@ -61,10 +61,9 @@ class StartedProcess:
     def wait(self, seconds: float) -> int:
         """Wait for its end; see Process."""
         try:
-            code = self._started.wait(seconds)
+            return self._started.wait(seconds)
         except subprocess.TimeoutExpired:
             raise TimeoutError from None
-        return 128 - code if code - 128 in _SIGNALS else code  # bubblewrap reports 128 + signal
 
     def kill(self) -> None:
         """End it and wait; bubblewrap takes its namespaces along."""

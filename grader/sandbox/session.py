@@ -75,6 +75,7 @@ class Session:
     def __init__(self, channel: Channel, layers: Sequence[str], deadlines: Deadlines) -> None:
         self._connection = Connection(channel)
         hello = self._wait_until_ready(deadlines.start_s)
+        self._connection.watch()
         self.confined_by = (*layers, *hello.confined_by)
         self.environment = hello.environment
         self.pid, self.parent_pid = hello.pid, hello.parent_pid

@@ -3,12 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import CACHE, FIXTURES, KINDS, Kind, made, sandbox_called
-from processes import descendants, is_alive, until
+from processes import is_alive, until, youngest
 
 from grader.errors import RunError, SandboxError
 from grader.model import Deadlines, Sandbox
@@ -150,17 +149,5 @@ def test_where_forking_fails_it_is_said_and_never_silent(
         assert any("cannot be forked" in layer for layer in worker.confined_by)
 
 
-def youngest() -> list[int]:
-    """Return the process that was started last, a worker, after its parent, the template."""
-    worker = max(descendants(os.getpid()), key=started)
-    status = Path(f"/proc/{worker}/status").read_text()
-    return [int(status.partition("PPid:")[2].split()[0]), worker]
-
-
 def wait_for_end(pids: Sequence[int]) -> None:
     until(lambda: not any(map(is_alive, pids)))
-
-
-def started(pid: int) -> int:
-    """Return when a process was started, in clock ticks since boot."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

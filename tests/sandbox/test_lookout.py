@@ -1,0 +1,101 @@
+"""A worker's memory is watched also while nobody waits for it; its end is told alike everywhere."""
+
+import os
+import time
+
+import pytest
+from conftest import KINDS, sandbox_called
+from processes import is_alive, until, youngest
+
+from grader.errors import MemoryLimitExceeded, SandboxError, SubmissionError
+from grader.model import Deadlines, Sandbox
+from grader.sandbox.choice import FORKING
+from grader.sandbox.connection import MEMORY_BYTES
+from grader.sandbox.lookout import Lookout
+
+FILLS_LATER = b"""
+import ctypes, mmap, threading, time
+SIZE, held = 64 << 20, []
+libc = ctypes.CDLL(None, use_errno=True)
+def fill():
+    for _ in range(48):
+        block = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        view = ctypes.c_char.from_buffer(block)
+        ctypes.memset(ctypes.addressof(view), 1, SIZE)
+        libc.mprotect(ctypes.c_void_p(ctypes.addressof(view)), ctypes.c_size_t(SIZE), 1)
+        held.append((block, view))
+        time.sleep(0.04)
+def f():
+    if not held:
+        threading.Thread(target=fill, daemon=True).start()
+    return 1.0
+"""
+"""3 GiB, after its answer; RLIMIT_DATA does not count what was made read-only."""
+ENDS_WITH = b"""
+import os
+def f(code):
+    os._exit(int(code))
+"""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind[0] in FORKING], ids="-".join)
+def test_memory_is_watched_while_nobody_waits(kind: tuple[str, str]) -> None:
+    with sandbox_called(*kind).open(Deadlines()) as worker:
+        _, pid = youngest()
+        worker.load(FILLS_LATER, "f")
+        assert worker.call([], first=True).returned == "float"
+        until(lambda: not is_alive(pid))  # we ask nothing, as when the oracle is waited for
+        with pytest.raises(MemoryLimitExceeded, match=r"1\.75 GiB"):
+            worker.call([], first=False)
+        assert MEMORY_BYTES < worker.peak_memory_bytes < 1.4 * MEMORY_BYTES
+
+
+@pytest.mark.parametrize("code", [3, 128 + 6, 128 + 9, 128 + 24, 200])
+def test_an_exit_code_is_told_alike_behind_every_wall(sandbox: Sandbox, code: int) -> None:
+    expected = {
+        3: "It ended its own process (exit code 3).",
+        128 + 6: "It crashed its process (SIGABRT).",
+        128 + 9: "It crashed its process (SIGKILL).",
+        128 + 24: "It used up its processor time.",
+        200: "It ended its own process (exit code 200).",
+    }
+    with sandbox.open(Deadlines()) as worker:
+        worker.load(ENDS_WITH, "f")
+        with pytest.raises(SubmissionError) as caught:
+            worker.call([float(code)], first=True)
+        assert expected[code] in caught.value.message
+
+
+class Unseen:
+    """A process whose files in /proc are hidden: no kernel gives this number."""
+
+    def pids(self) -> list[int]:
+        return [(1 << 22) + 1]
+
+    def wait(self, seconds: float) -> int:
+        raise TimeoutError
+
+    def kill(self) -> None:
+        pass
+
+
+def test_a_worker_that_cannot_be_seen_is_not_asked() -> None:
+    with pytest.raises(SandboxError, match="hidepid"):
+        Lookout(Unseen()).start()
+
+
+class Late(Unseen):
+    """One whose number is told 0.2 s after it is ready, as a busy template does."""
+
+    def __init__(self) -> None:
+        self._known_at = time.monotonic() + 0.2
+
+    def pids(self) -> list[int]:
+        return [os.getpid()] if time.monotonic() > self._known_at else []
+
+
+def test_a_worker_that_is_told_late_is_waited_for() -> None:
+    lookout = Lookout(Late())
+    lookout.start()
+    assert lookout.look().memory_bytes > 0
+    lookout.close()
