@@ -61,8 +61,7 @@ class Service:
             with _nothing_cached():
                 return self._try(request)
         except Exception as error:
-            text = json.dumps(describe_error(error)).encode()
-            return wire.Message(wire.ERROR, request.nonce, text)
+            return _failed(request, error)
 
     def _expect(self, request: wire.Message) -> wire.Message:
         values = [a.item() if a.ndim == 0 else a for a in request.arrays]
@@ -119,6 +118,12 @@ def _start(folder: Path, entry: str) -> Callable[[wire.Message], wire.Message]:
         return partial(_missed, error=error, folder=folder)
 
 
+def _failed(request: wire.Message, error: Exception) -> wire.Message:
+    """Say what a variant raised."""
+    text = json.dumps(describe_error(error)).encode()
+    return wire.Message(wire.ERROR, request.nonce, text)
+
+
 def _missed(request: wire.Message, error: Exception, folder: Path) -> wire.Message:
     """Say in one line what was raised, and at which line of the exercise's files."""
     places = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
@@ -145,8 +150,8 @@ def main(folder: str) -> None:
     most = _resident_bytes() + _GROWN_BYTES
     while True:
         most = _lighten(most)
-        reply = answer(wire.read(exactly, wire.LARGEST_REQUEST))
-        data = memoryview(_packed(reply, Path(folder)))
+        request = wire.read(exactly, wire.LARGEST_REQUEST)
+        data = memoryview(_packed(answer(request), request, Path(folder)))
         try:
             while data:
                 data = data[os.write(replies, data) :]
@@ -154,12 +159,14 @@ def main(folder: str) -> None:
             return
 
 
-def _packed(reply: wire.Message, folder: Path) -> bytes:
+def _packed(reply: wire.Message, request: wire.Message, folder: Path) -> bytes:
     """Return the bytes of a reply; of one that cannot be framed, why not."""
     try:
         return wire.pack(reply, wire.LARGEST_REQUEST)
     except wire.WireError as error:
-        return wire.pack(_missed(reply, error, folder))
+        if request.kind == wire.CALL and not request.text:
+            return wire.pack(_missed(reply, error, folder))
+        return wire.pack(_failed(request, error))  # a variant's doing
 
 
 def _lighten(most: int) -> int:

@@ -1,5 +1,6 @@
 """The checker accepts float32 noise and nothing more, and says what it saw."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -44,6 +45,8 @@ def test_a_case_beyond_the_largest_condition_does_not_judge() -> None:
 def test_a_case_whose_answers_are_all_zero_does_not_judge() -> None:
     zero = Expected(np.zeros(3), np.zeros(3, np.float32), 0.0, 1.0, 1.0, 0.0)
     assert TOLERANCE.unfit(zero) == "nearly zero"
+    lenient = msgspec.structs.replace(TOLERANCE, smallest_scale=0.0)
+    assert lenient.unfit(zero) == "nearly zero"
 
 
 def test_a_case_whose_answers_are_all_the_same_does_not_judge() -> None:

@@ -283,6 +283,43 @@ def test_an_answer_that_is_too_large_is_told(tiny: Exercise, tmp_path: Path) -> 
         oracle.expect([Case(dict(tiny.watched))])
 
 
+def test_a_variant_whose_answer_is_too_large_failed_by_itself(
+    tiny: Exercise, tmp_path: Path
+) -> None:
+    solution = (tiny.folder / "solution.py").read_text()
+    large = "import numpy\n" + solution.replace(
+        "return nnx.relu", "return numpy.zeros((20, 1 << 20), numpy.float32)\n        nnx.relu"
+    )
+    assert "1 << 20" in large
+    case = Case(dict(tiny.watched))
+    with Oracle(tiny, tmp_path) as oracle:
+        answer = oracle.answer_of(large, case)
+        assert (answer.array, answer.raised is not None) == (None, True)
+        assert "TooLarge" in str(answer.raised)
+        assert oracle.expect([case])[0].exact.size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        (".solution.py.swp", False),
+        ("solution.py~", False),
+        ("#solution.py#", False),
+        ("helper.py", True),
+        (".hidden.npy", True),
+    ],
+)
+def test_what_an_editor_lays_beside_a_file_is_no_change(
+    tiny: Exercise, tmp_path: Path, name: str, counts: bool
+) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny.folder, folder)
+    exercise = reference.load(str(folder))
+    assert not exercise.has_changed  # and so its digest is taken
+    (folder / name).write_text("x")
+    assert exercise.has_changed is counts
+
+
 FULL = """
 import resource, sys
 from pathlib import Path

@@ -167,4 +167,5 @@ class Tolerance(msgspec.Struct, frozen=True):
             return "blind"
         if expected.condition > self.largest_condition:
             return "ill-conditioned"
-        return "nearly zero" if expected.scale < self.smallest_scale else None
+        is_zero = expected.scale <= 0.0  # no error is measured on it, whatever an author allows
+        return "nearly zero" if is_zero or expected.scale < self.smallest_scale else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from grader.model.case import Arguments, Case, Family, Tolerance
+from grader.model.digest import digest_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -182,25 +183,13 @@ class Exercise:
 
     @cached_property
     def digest(self) -> str:
-        """sha256, hex, over names and bytes of the folder's files, fixtures and examples aside."""
-        return self._digest_now()
+        """sha256, hex, of the folder's files, fixtures and examples aside."""
+        return digest_of(self.folder)
 
     @property
     def has_changed(self) -> bool:
         """Whether a file is no longer what it was when the digest was taken."""
-        return self._digest_now() != self.digest
-
-    def _digest_now(self) -> str:
-        total = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            inside = path.relative_to(self.folder)
-            # What is made from the exercise does not change what is kept of it.
-            made = inside.parts[0] in ("fixtures", "examples.json")
-            aside = made or "__pycache__" in inside.parts
-            if path.is_file() and not aside:
-                total.update(f"{inside.as_posix()}\0".encode())
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+        return digest_of(self.folder) != self.digest
 
     @cached_property
     def watched(self) -> Arguments:
