@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from grader.errors import SandboxError
-from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use, too_many_threads
+from grader.sandbox.channel import SHOWN_LOG_BYTES, Ending, Use, too_many_threads
 from grader.sandbox.daemon import answering
 from grader.sandbox.worker.guard import HUNG_UP, KILLED, TOO_MANY_THREADS
 
@@ -23,7 +23,7 @@ _logger = logging.getLogger("grader")
 
 
 class Container:
-    """One started container and the socket to it; see connection.Channel.
+    """One started container and the socket to it; see channel.Channel.
 
     Args:
         client: the SDK's client, open for as long as the container lives.

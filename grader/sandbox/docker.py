@@ -11,7 +11,7 @@ from grader.environment import worker_image
 from grader.errors import SandboxError
 from grader.model import Deadlines
 from grader.sandbox import daemon, leftovers
-from grader.sandbox.connection import MEMORY_BYTES, MOST_THREADS
+from grader.sandbox.channel import MEMORY_BYTES, MOST_THREADS
 from grader.sandbox.container import Container
 from grader.sandbox.image import DESCRIPTION, Description, read_description
 from grader.sandbox.session import Session

@@ -10,7 +10,7 @@ import threading
 import time
 
 from grader.errors import MemoryLimitExceeded, SandboxError
-from grader.sandbox.connection import (
+from grader.sandbox.channel import (
     MEMORY_BYTES,
     MOST_THREADS,
     Use,

@@ -5,14 +5,14 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from grader.sandbox import oom
-from grader.sandbox.connection import SHOWN_LOG_BYTES, Ending, Use
+from grader.sandbox.channel import SHOWN_LOG_BYTES, Ending, Use
 from grader.sandbox.log import Log
 from grader.sandbox.lookout import LOOK_EVERY_S, Lookout
 from grader.sandbox.process import Process, start
 
 
 class Pipes:
-    """The pipes to one process; see connection.Channel.
+    """The pipes to one process; see channel.Channel.
 
     Args:
         process: what speaks at the other end.

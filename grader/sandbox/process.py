@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from grader.errors import SandboxError
-from grader.sandbox.connection import Use
+from grader.sandbox.channel import Use
 from grader.sandbox.log import Log, new_log
 
 _TICK = os.sysconf("SC_CLK_TCK")

@@ -22,7 +22,8 @@ from grader.errors import (
     TimeLimitExceeded,
 )
 from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
-from grader.sandbox.connection import Channel, Connection, Deadline
+from grader.sandbox.channel import Channel
+from grader.sandbox.connection import Connection, Deadline
 from grader.sandbox.worker import wire
 from grader.text import printable
 

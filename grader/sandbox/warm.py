@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 from grader.errors import GraderError, MemoryLimitExceeded, Missed, SubmissionError
 from grader.model import Deadlines, Sandbox
-from grader.sandbox.connection import Channel, Deadline
+from grader.sandbox.channel import Channel
+from grader.sandbox.connection import Deadline
 from grader.sandbox.forking import Forking
 from grader.sandbox.lending import Lent, Loan
 from grader.sandbox.session import Described, Session

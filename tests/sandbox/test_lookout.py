@@ -9,8 +9,8 @@ from processes import is_alive, until, youngest
 
 from grader.errors import MemoryLimitExceeded, SandboxError, SubmissionError
 from grader.model import Deadlines, Sandbox
+from grader.sandbox.channel import MEMORY_BYTES
 from grader.sandbox.choice import FORKING
-from grader.sandbox.connection import MEMORY_BYTES
 from grader.sandbox.lookout import Lookout
 
 FILLS_LATER = b"""
