@@ -101,7 +101,7 @@ class ReferenceExaminer:
         end = min(time.monotonic() + SHRINK_S, self._oracle.variants_until)
         if time.monotonic() > end:
             return
-        from grader import cases  # Hypothesis; needed for failures only
+        from grader import shrinking  # Hypothesis; needed for failures only
 
         found: dict[str, Failure] = {failure.case.digest: failure}
 
@@ -117,11 +117,11 @@ class ReferenceExaminer:
             found[case.digest] = again
             return is_alive_after(again.error)
 
-        simplest = cases.shrink(
+        simplest = shrinking.shrink(
             self._exercise,
             failure.case,
             fails,
             pool=set(map(self._exercise.shape, questions.suite.cases)),
-            attempts=cases.ATTEMPTS,
+            attempts=shrinking.ATTEMPTS,
         )
         run.trial.shrunk = found[simplest.digest]

@@ -37,7 +37,7 @@ def simpler_cases(exercise: Exercise, oracle: Oracle, suite: Suite) -> tuple[Cas
     """
 
     def simplify() -> Sequence[Case]:
-        from grader import cases
+        from grader import shrinking
 
         tried: list[Case] = []
 
@@ -47,7 +47,7 @@ def simpler_cases(exercise: Exercise, oracle: Oracle, suite: Suite) -> tuple[Cas
             return fit
 
         pool = set(map(exercise.shape, suite.cases))
-        cases.shrink(exercise, suite.cases[0], fails, pool=pool, attempts=cases.ATTEMPTS)
+        shrinking.shrink(exercise, suite.cases[0], fails, pool=pool, attempts=shrinking.ATTEMPTS)
         return tried
 
     return _recall_or_make(oracle, f"simpler {suite.digest}", simplify)

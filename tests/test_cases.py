@@ -1,4 +1,4 @@
-"""Suites repeat by seed, cover every family, and shrink to the case that was meant."""
+"""Suites repeat by seed and cover every family."""
 
 import dataclasses
 import os
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
 from grader import cases
-from grader.errors import ExerciseError, InternalError
-from grader.model import Case, Exercise, Family
+from grader.drawing import without_constants_of_modules
+from grader.errors import ExerciseError
+from grader.model import Exercise, Family
 
 
 def test_same_seed_gives_the_same_suite(exercise: Exercise) -> None:
@@ -119,89 +120,16 @@ def test_other_pixels_differ_only_in_pixels(exercise: Exercise) -> None:
     assert all(any(k[:2] == key[:2] and k[2] != key[2] for k in keys) for key in twins)
 
 
-def test_wide_images_shrink_to_the_smallest_wide_one(exercise: Exercise) -> None:
-    failing = Case(dict(exercise.watched), "ordinary")
-
-    def is_wide(case: Case) -> bool:
-        return np.shape(case.arguments["image"])[1] > 1
-
-    found = cases.shrink(exercise, failing, is_wide, pool=(), attempts=60)
-    assert np.shape(found.arguments["image"]) == (1, 2, 1)
-    assert found.arguments["seed"] == 0.0
-    assert found.arguments["num_classes"] == 1.0
-
-
-def test_shrinking_tries_the_shapes_of_the_suite_first(exercise: Exercise) -> None:
-    failing = Case(dict(exercise.watched), "ordinary")
-    pool = {(7, 5, 3, 1), (7, 5, 1, 1), (7, 5, 3, 10)}
-    tried: list[tuple[int, ...]] = []
-
-    def always(case: Case) -> bool:
-        tried.append(exercise.shape(case))
-        return True
-
-    found = cases.shrink(exercise, failing, always, pool=pool, attempts=60)
-    inside = [shape in pool for shape in tried]
-    assert inside.index(False) >= 2
-    assert not any(inside[inside.index(False) :]), "once it leaves the pool it does not come back"
-    assert exercise.shape(found) == (1, 2, 1, 1)
-
-
-def test_shrinking_stays_in_the_pool_where_nothing_smaller_fails(exercise: Exercise) -> None:
-    failing = Case(dict(exercise.watched), "ordinary")
-
-    def is_tall(case: Case) -> bool:
-        return np.shape(case.arguments["image"])[0] > 3
-
-    pool = {(7, 5, 3, 1), (7, 5, 1, 1), (7, 5, 3, 10)}
-    found = cases.shrink(exercise, failing, is_tall, pool=pool, attempts=60)
-    assert exercise.shape(found) == (7, 5, 1, 1)
-    assert found.arguments["seed"] == 0.0
-
-
-@pytest.mark.parametrize("error", [InternalError("the worker is gone"), SystemExit(0)])
-def test_an_error_of_ours_ends_the_search_at_once_and_as_itself(
-    exercise: Exercise, error: BaseException
-) -> None:
-    """A worker that lacks a program is asked no more: Hypothesis would try to simplify that.
-
-    A process that is told to end must: Hypothesis would make a failure of SystemExit.
-    """
-    tried = []
-
-    def is_lost(case: Case) -> bool:
-        tried.append(case.digest)
-        raise error
-
-    failing = Case(dict(exercise.watched), "ordinary")
-    with pytest.raises(type(error), match=f"^{error}$"):
-        cases.shrink(exercise, failing, is_lost, pool=(), attempts=60)
-    assert len(tried) == 1
-
-
 def test_arguments_keep_the_order_of_the_function(exercise: Exercise) -> None:
     for case in cases.generate(exercise, "3", 40).cases:
         assert list(case.arguments) == ["seed", "image", "num_classes"]
 
 
-def test_shrinking_gives_up_after_its_attempts_with_a_failing_case(exercise: Exercise) -> None:
-    failing = Case(dict(exercise.watched), "ordinary")
-    tried = []
-
-    def never_again(case: Case) -> bool:
-        tried.append(case.digest)
-        return False
-
-    found = cases.shrink(exercise, failing, never_again, pool=(), attempts=7)
-    assert found.digest == failing.digest
-    assert len(tried) <= 7
-
-
 def test_no_thread_ends_what_keeps_anothers_suite_its_own() -> None:
     found, kept = providers._get_local_constants, providers.CONSTANTS_CACHE
     here, there = ExitStack(), ExitStack()
-    here.enter_context(cases._without_constants_of_modules)
-    there.enter_context(cases._without_constants_of_modules)
+    here.enter_context(without_constants_of_modules)
+    there.enter_context(without_constants_of_modules)
     here.close()
     assert providers._get_local_constants is not found
     assert providers.CONSTANTS_CACHE is not kept

@@ -1,6 +1,6 @@
 """Have an exercise draw everything that it ever draws, before anything depends on it."""
 
-from grader import cases
+from grader import cases, shrinking
 from grader.errors import ExerciseError
 from grader.model import Case, Exercise
 from grader.oracle import Oracle
@@ -31,4 +31,4 @@ def refuse_other_inputs(exercise: Exercise, oracle: Oracle) -> None:
 
 def _draw_simpler(exercise: Exercise, case: Case) -> None:
     """Draw a few inputs that are simpler than a case; none of them fails."""
-    cases.shrink(exercise, case, lambda simpler: False, pool={exercise.shape(case)}, attempts=8)
+    shrinking.shrink(exercise, case, lambda simpler: False, pool={exercise.shape(case)}, attempts=8)
