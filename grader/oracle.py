@@ -6,9 +6,6 @@ A class of 500 submissions computes each value once.
 import hashlib
 import json
 import math
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -20,10 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-import grader
-from grader.errors import ExerciseError, OracleError, OutOfTime
+from grader.errors import ExerciseError, OutOfTime
 from grader.model import Arguments, Case, Exercise, Expected, Observation, Structure
-from grader.runtime import compile_cache, inherited, variables
+from grader.reference_process import ReferenceProcess
 from grader.sandbox.worker import wire
 from grader.store import Store
 
@@ -68,11 +64,10 @@ class Oracle:
     def __init__(
         self, exercise: Exercise, folder: Path, *, variants_until: float = math.inf
     ) -> None:
-        self._exercise, self._folder = exercise, folder
+        self._exercise = exercise
         self.variants_until = variants_until
         self.store = Store(folder, exercise.digest)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._loaded, self._spent_s = "", 0.0
+        self._process = ReferenceProcess(exercise, folder)
 
     def __enter__(self) -> "Oracle":
         return self
@@ -88,11 +83,7 @@ class Oracle:
 
     def rest(self) -> None:
         """End the process, if there is one; the next question starts another."""
-        if self._process is None:
-            return
-        self._spent_s, self._loaded = self.cpu_s, ""
-        self._process.communicate()
-        self._process = None
+        self._process.rest()
 
     def refuse_changes(self) -> None:
         """Refuse to keep what files say that were changed since their digest was taken.
@@ -100,11 +91,7 @@ class Oracle:
         Raises:
             ExerciseError: one was.
         """
-        if self._exercise.has_changed:
-            self.rest()
-            raise ExerciseError(
-                f"the files of {self._exercise.name} changed while they were in use; start again"
-            )
+        self._process.refuse_changes()
 
     def expect(self, cases: Sequence[Case]) -> list[Expected]:
         """Return what the reference says about each case, in order.
@@ -122,8 +109,7 @@ class Oracle:
     @property
     def cpu_s(self) -> float:
         """CPU seconds of the processes that ran the reference; 0 when none was needed."""
-        running = 0.0 if self._process is None else _cpu_of(self._process.pid)
-        return self._spent_s + running
+        return self._process.cpu_s
 
     def observe(self, text: str, arguments: Arguments, structure: Structure) -> Observation | None:
         """Return what a watched call of the reference, or of a variant, shows stage by stage.
@@ -171,19 +157,10 @@ class Oracle:
         if stored is None:
             if time.monotonic() > self.variants_until and text != self._solution:
                 raise OutOfTime("there is no time left to run another program")
-            reply = self._run(kind, wanted, text, digest, case)
+            reply = self._process.run(kind, wanted, text, self._in_order(case.arguments))
             stored = wire.pack(reply, wire.LARGEST_REQUEST)
             self.store.keep(key, stored)
         return wire.read(BytesIO(stored).read, wire.LARGEST_REQUEST)
-
-    def _run(self, kind: int, wanted: bytes, text: str, digest: str, case: Case) -> wire.Message:
-        if self._loaded != digest:
-            self._loaded = digest
-            reply = self._ask(wire.SOURCE, text.encode(), ())
-            if reply.kind == wire.ERROR:
-                self._loaded = ""
-                return reply
-        return self._ask(kind, wanted, self._in_order(case.arguments))
 
     def warm_up(self, cases: Sequence[Case]) -> None:
         """Run the reference on every case, known or not: this fills the compile cache."""
@@ -196,7 +173,7 @@ class Oracle:
         Raises:
             OracleError: the process ended.
         """
-        self._ask(wire.REHEARSE, msgspec.json.encode(step), ())
+        self._process.ask(wire.REHEARSE, msgspec.json.encode(step))
 
     def _recall(self, case: Case) -> Expected | None:
         found = self.store.recall(case.digest)
@@ -208,7 +185,7 @@ class Oracle:
         return Expected(exact, reference, row.scale, row.condition, row.spread, row.seconds)
 
     def _compute(self, case: Case) -> Expected:
-        reply = self._ask(wire.CALL, b"", self._in_order(case.arguments))
+        reply = self._process.ask(wire.CALL, b"", self._in_order(case.arguments))
         # An exact.py may return float32 as well; what is stored is read again as float64.
         exact, reference = (
             array.astype(dtype)
@@ -232,34 +209,6 @@ class Oracle:
         self.store.keep(case.digest, msgspec.msgpack.encode(row))
         return expected
 
-    def _ask(self, kind: int, text: bytes, arrays: tuple[np.ndarray, ...]) -> wire.Message:
-        """Put one request to the process that runs the reference; start it when there is none."""
-        try:
-            request = wire.pack(wire.Message(kind, 0, text, arrays), wire.LARGEST_REQUEST)
-            is_new = self._process is None
-            process = self._process = self._process or self._start()
-            assert process.stdin is not None
-            process.stdin.write(request)
-            process.stdin.flush()
-            reply = wire.read(self._read_exactly, wire.LARGEST_REQUEST)
-            if reply.kind == wire.MISSED:
-                said = reply.text.decode()
-                raise ExerciseError(f"the reference of {self._exercise.name} failed: {said}")
-            if is_new:  # it has read the files now
-                self.refuse_changes()
-            return reply
-        except wire.TooLarge as error:
-            shapes = ", ".join(str(array.shape) for array in arrays)
-            raise ExerciseError(
-                f"{self._exercise.name}: an input of shapes {shapes} takes more than 64 MiB"
-            ) from error
-        except (OSError, wire.WireError) as error:
-            self.rest()  # the next question is not for a process that is gone
-            raise OracleError(f"the reference of {self._exercise.name} failed: {error}") from error
-        except OracleError:
-            self.rest()
-            raise
-
     def _in_order(self, arguments: Arguments) -> tuple[np.ndarray, ...]:
         """Return the arguments as arrays, in the order of the function's parameters.
 
@@ -273,32 +222,3 @@ class Oracle:
                 f"to_watch draws {', '.join(arguments)}"
             )
         return tuple(np.asarray(arguments[name]) for name in names)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        """Start the process; it also fills the compile cache that workers may only read."""
-        folder = compile_cache(self._folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **inherited(os.environ),
-            **variables(folder, writable=True),
-            "PYTHONPATH": str(Path(grader.__file__).parent.parent),
-            "GRADER_ENTRY": json.dumps(self._exercise.entry),
-            "PYTHONWARNINGS": "ignore",  # variants overflow, and students need not read it
-        }
-        command = [sys.executable, "-P", "-m", "grader.oracle_process", str(self._exercise.folder)]
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
-
-    def _read_exactly(self, size: int) -> bytes:
-        assert self._process is not None and self._process.stdout is not None
-        data = self._process.stdout.read(size)
-        if len(data) < size:
-            raise OracleError("the process that runs the reference ended; see its error above")
-        return data
-
-
-def _cpu_of(pid: int) -> float:
-    """Return the CPU seconds that a running process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

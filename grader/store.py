@@ -17,8 +17,11 @@ _logger = logging.getLogger("grader")
 _COMPUTED_BY = (
     "oracle.py",
     "oracle_process.py",
+    "reference_process.py",
     "formulas.py",
     "cases.py",
+    "drawing.py",
+    "shrinking.py",
     "inputs.py",
     "suites.py",
     "runtime.py",

@@ -79,6 +79,9 @@ ALLOWED = {
     },
     "grader.sandbox.worker": {"grader.sandbox.worker"},
     "grader.oracle_process": {"grader.sandbox.worker"},
+    "grader.reference_process": {
+        *("grader.errors", "grader.model", "grader.runtime", "grader.sandbox.worker")
+    },
     "grader.authoring.trusted_process": {"grader.sandbox.worker"},
     "reference": {
         "reference",

@@ -41,7 +41,7 @@ def test_answers_are_remembered_across_oracles(
     case = Case(dict(exercise.watched))
     with Oracle(exercise, tmp_path) as first:
         answer = first.expect([case])[0]
-    monkeypatch.setattr("grader.oracle.sys.executable", "/nonexistent")
+    monkeypatch.setattr("grader.reference_process.sys.executable", "/nonexistent")
     with Oracle(exercise, tmp_path) as second:
         again = second.expect([case])[0]
     assert np.array_equal(answer.exact, again.exact)
@@ -169,7 +169,7 @@ def test_a_process_that_has_grown_forgets_programs_and_answers_as_before(
         expected = [usual.expect([case])[0] for case in (one, other)]
     (tmp_path / "expected.sqlite").unlink()  # what is compiled stays
     with monkeypatch.context() as patched, Oracle(exercise, tmp_path) as opened:
-        patched.setattr("grader.oracle.subprocess.Popen", forgetful)
+        patched.setattr("grader.reference_process.subprocess.Popen", forgetful)
         for case, known in zip((one, other), expected, strict=True):
             found = opened.expect([case])[0]
             assert np.array_equal(found.exact, known.exact)
