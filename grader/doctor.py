@@ -16,8 +16,9 @@ from grader.model import Deadlines, Sandbox
 from grader.sandbox.choice import FORKING, LAUNCHERS
 from grader.sandbox.confined import worker_user
 from grader.sandbox.forking import Forking
-from grader.sandbox.session import Attempt, Session
+from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
+from grader.sandbox.told import Attempt
 from grader.sandbox.worker.lockdown import INSTEAD
 from grader.sandbox.worker.probe import AT_ANOTHER
 

@@ -1,22 +1,17 @@
 """Speak with one worker: load a submission, call it, watch it. What it says is hostile text."""
 
 import math
-import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from grader.errors import (
-    InvalidSubmission,
-    MemoryLimitExceeded,
     OutputLimitExceeded,
     ProtocolError,
-    RunError,
     SandboxError,
     SubmissionError,
     TimeLimitExceeded,
@@ -24,46 +19,9 @@ from grader.errors import (
 from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
 from grader.sandbox.channel import Channel
 from grader.sandbox.connection import Connection, Deadline
+from grader.sandbox.told import Attempt, Described, Hello, Returned, decode, verdict_over
 from grader.sandbox.worker import wire
 from grader.text import printable
-
-_REFUSED = re.compile(r"(PermissionError|FileNotFoundError|OSError): \[Errno (1|2|13|30)\] ")
-"""EPERM, ENOENT, EACCES, EROFS: how the layers of a wall say no."""
-_WALL = (
-    " While it is graded a program has no network and no other process, writes no file, and reads "
-    "none but Python's and its libraries'."
-)
-
-
-class _Hello(msgspec.Struct):
-    confined_by: list[str]
-    environment: dict[str, str]
-    pid: int
-    parent_pid: int
-
-
-class Described(msgspec.Struct):
-    """An exception, as the worker describes it."""
-
-    type: str
-    message: str
-    line: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)] | None = None
-
-
-class Attempt(msgspec.Struct):
-    """One attempt to break a promise: outcome is "refused" or "allowed"."""
-
-    name: str
-    promise: str
-    outcome: str
-    detail: str
-
-
-class _Value(msgspec.Struct):
-    returned: str
-    dtype: str = ""
-    shape: list[int] = []
-    too_large: str | None = None
 
 
 class Session:
@@ -132,7 +90,7 @@ class Session:
 
     def _answer(self, request: wire.Message, deadline: Deadline) -> Answer:
         reply = self._ask(request, wire.VALUE, deadline)
-        value = _decode(reply.text, _Value)
+        value = decode(reply.text, Returned)
         if value.too_large is not None:
             shape = printable(str(value.shape[: wire.LARGEST_NDIM]))
             raise OutputLimitExceeded(
@@ -147,7 +105,7 @@ class Session:
         request = wire.Message(wire.INSPECT, _nonce(), wanted, _arrays(arguments))
         with self._doing("the watched call", 3 * self._deadlines.first_s) as deadline:
             reply = self._ask(request, wire.FACTS, deadline)
-        seen = _decode(reply.text, Observation)
+        seen = decode(reply.text, Observation)
         told: tuple[Sequence[object], ...]
         told = (seen.modules, seen.attributes, seen.training, seen.evaluation)
         if max(len(each) for each in told) > wire.LARGEST_LIST:  # each is held against the others
@@ -163,9 +121,9 @@ class Session:
         wanted = msgspec.json.encode({"secret_path": secret_path, "parent_pid": parent_pid})
         deadline = _fixed(self._deadlines.start_s)
         reply = self._ask(wire.Message(wire.PROBE, _nonce(), wanted), wire.FACTS, deadline)
-        return _decode(reply.text, list[Attempt])
+        return decode(reply.text, list[Attempt])
 
-    def _wait_until_ready(self, seconds: float) -> _Hello:
+    def _wait_until_ready(self, seconds: float) -> Hello:
         """Wait for READY; until then nothing of the submission was read, so failures are ours."""
         try:
             message = self._connection.receive(_fixed(seconds))
@@ -174,7 +132,7 @@ class Session:
             raise SandboxError(f"the worker did not start: {error.message} {log}") from error
         if message.kind != wire.READY:
             raise SandboxError("the worker did not start with READY")
-        return _decode(message.text, _Hello)
+        return decode(message.text, Hello)
 
     @contextmanager
     def _doing(self, what: str, seconds: float) -> Iterator[Deadline]:
@@ -235,7 +193,7 @@ class Session:
         if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
             raise ProtocolError("It answered another question than the one that was asked.")
         if reply.kind == wire.ERROR:
-            raise self._error(_decode(reply.text, Described))
+            raise self._error(decode(reply.text, Described))
         return reply
 
     def _exchange(self, request: wire.Message, deadline: Deadline) -> wire.Message:
@@ -244,18 +202,7 @@ class Session:
 
     def _error(self, error: Described) -> SubmissionError:
         """Turn a described exception into a verdict."""
-        name, said = printable(error.type, limit=60), printable(error.message, limit=300)
-        facts: dict[str, Any] = {"exception": name, "said": said, "line": error.line}
-        if name == "MissingFunction":
-            return InvalidSubmission(f"{said[:1].upper()}{said[1:]}.", **facts)
-        if name == "MemoryError" or "RESOURCE_EXHAUSTED" in said or "Out of memory" in said:
-            return MemoryLimitExceeded(f"It used more memory than it may: {name}: {said}", **facts)
-        if said == "can't start new thread":  # the kernel saw it sooner than we did
-            return MemoryLimitExceeded("It started more threads than it may.", **facts)
-        where = "" if error.line is None else f" on line {error.line}"
-        told = f": {said.rstrip('.')}." if said else "."
-        why = _WALL if _REFUSED.match(f"{name}: {said}") else ""
-        return RunError(f"It raised {name}{where}{told}{why}", **facts)
+        return verdict_over(error)
 
 
 def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:
@@ -271,13 +218,3 @@ def _fixed(seconds: float) -> Deadline:
 
 def _nonce() -> int:
     return secrets.randbits(64)
-
-
-_T = TypeVar("_T")
-
-
-def _decode(text: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"It described itself in a way that cannot be read: {error}") from None

@@ -20,9 +20,10 @@ from grader.sandbox.channel import Channel
 from grader.sandbox.connection import Deadline
 from grader.sandbox.forking import Forking
 from grader.sandbox.lending import Lent, Loan
-from grader.sandbox.session import Described, Session
+from grader.sandbox.session import Session
 from grader.sandbox.setup import Setup
 from grader.sandbox.standing import Launcher, Standing
+from grader.sandbox.told import Described
 from grader.sandbox.worker import wire
 
 WARM = "forked from a warm template"

@@ -106,7 +106,8 @@ def test_time_with_a_processor_is(bubblewrap: Sandbox, source: bytes) -> None:
         before_s = worker.cpu_s
         with pytest.raises(TimeLimitExceeded, match=r"may take 1 s\. It did not answer"):
             call(worker)
-        assert LIMIT_S / 2 < worker.cpu_s - before_s < 2 * LIMIT_S
+        # Among threads of its own the first one often waits for a lock: that is not put off.
+        assert LIMIT_S / 4 < worker.cpu_s - before_s < 2 * LIMIT_S
 
 
 def test_so_is_time_slept(bubblewrap: Sandbox) -> None:
