@@ -41,6 +41,7 @@ ALLOWED = {
     "grader.formulas": set[str](),
     "grader.inputs": {"grader.model"},
     "grader.environment": set[str](),
+    "grader.descriptors": set[str](),
     "grader.runtime": {"grader.environment"},
     "grader.checker": {"grader.model"},
     "grader.drawing": {"grader.errors", "grader.model", "grader.text"},
@@ -69,7 +70,7 @@ ALLOWED = {
     "grader.batch": {
         "grader.batch",
         *("grader.model", "grader.errors", "grader.text", "grader.report", "grader.intake"),
-        *("grader.peer", "grader.sandbox"),
+        *("grader.descriptors", "grader.peer", "grader.sandbox"),
     },
     "grader.batch.job": {"grader", "reference"},
     "grader.apart": {"grader.errors", "grader.model", "grader.report", "grader.text"},

@@ -95,3 +95,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """The students' names, else their ids, else the submission's own name."""
         named = [one.name or one.id for one in self.students]
         return ", ".join(filter(None, named)) or self.id
+
+
+def not_graded(entry: Entry, max_score: int, problem: str) -> Row:
+    """Return the row of an entry for which something of ours failed."""
+    return Row(
+        id=entry.id,
+        stamp=entry.stamp,
+        students=entry.students,
+        late=entry.late,
+        verdict="internal_error",
+        score=0,
+        max_score=max_score,
+        findings={},
+        problem=problem[:300],
+    )

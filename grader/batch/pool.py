@@ -4,16 +4,15 @@ A thread only waits for its job. What comes back is put into one queue, which th
 entry that takes too much memory waits until the others are done, and is graded alone.
 """
 
-import resource
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from queue import SimpleQueue
 
 import msgspec
 
-from grader.batch.entry import Entry, Row
+from grader.batch.entry import Entry, Row, not_graded
+from grader.batch.identical import Identical
 from grader.batch.memory import Watch, budget_of
 from grader.batch.messages import (
     Copy,
@@ -28,6 +27,7 @@ from grader.batch.messages import (
 )
 from grader.batch.process import Holder, JobProcess
 from grader.batch.templates import OpenWall, Templates
+from grader.descriptors import allow_most
 from grader.errors import InternalError
 from grader.peer.asking import PeerEnded
 
@@ -62,8 +62,7 @@ class Pool:
         self.results: SimpleQueue[Result] = SimpleQueue()
         self._start, self._max_score = start, max_score
         self._waiting, self._greedy = deque(entries), deque[Entry]()
-        self._originals = dict(originals)
-        self._in_work: dict[str, list[Entry]] = {}
+        self._identical = Identical(originals)
         self._turn = threading.Condition(threading.RLock())
         self._preparing = threading.Lock()
         self._templates = Templates(open_wall)
@@ -77,7 +76,7 @@ class Pool:
         self._threads = [threading.Thread(target=self._drive) for _ in range(count)]
 
     def __enter__(self) -> "Pool":
-        _allow_descriptors()
+        allow_most()
         self._watch.__enter__()
         for thread in self._threads:
             thread.start()
@@ -160,7 +159,7 @@ class Pool:
                     raise
             else:
                 return row
-        return self._not_graded(entry, problem)
+        return not_graded(entry, self._max_score, problem)
 
     def _try(self, entry: Entry, holder: Holder) -> Row | None:
         answer = holder.job().ask(Read(entry))
@@ -179,7 +178,7 @@ class Pool:
         return row
 
     def _judge(self, entry: Entry, sha256: str, holder: Holder) -> Row:
-        original = self._originals.get(sha256)
+        original = self._identical.original_of(sha256)
         if original is None:
             self._prepare(holder)
             answer = self._equipped(entry, holder).ask(Grade())
@@ -198,20 +197,12 @@ class Pool:
         return holder.job()
 
     def _claim(self, sha256: str, entry: Entry) -> bool:
-        """Return whether to judge a source now; else its entry waits for the one in work."""
         with self._turn:
-            if sha256 in self._in_work:
-                self._in_work[sha256].append(entry)
-                return False
-            self._in_work[sha256] = []
-            return True
+            return self._identical.claim(sha256, entry)
 
     def _release(self, sha256: str, row: Row | None) -> None:
-        """Set the entries free that waited, with a result to copy if there is one."""
         with self._turn:
-            self._waiting.extendleft(self._in_work.pop(sha256))
-            if row is not None and row.is_graded:
-                self._originals.setdefault(sha256, row.report)
+            self._waiting.extendleft(self._identical.release(sha256, row))
 
     def _prepare(self, holder: Holder) -> None:
         """Let the first job compute what all of them need, while the others wait."""
@@ -230,19 +221,6 @@ class Pool:
             found = pid in self._sent_away
             self._sent_away.discard(pid or 0)  # the number may be given to another process
         return found
-
-    def _not_graded(self, entry: Entry, problem: str) -> Row:
-        return Row(
-            id=entry.id,
-            stamp=entry.stamp,
-            students=entry.students,
-            late=entry.late,
-            verdict="internal_error",
-            score=0,
-            max_score=self._max_score,
-            findings={},
-            problem=problem[:300],
-        )
 
     def _open(self) -> JobProcess:
         job = JobProcess(self._start, self._templates.lend())
@@ -277,13 +255,6 @@ class Pool:
             if job is not None and pid not in self._sent_away:
                 self._sent_away.add(pid)
                 job.end()
-
-
-def _allow_descriptors() -> None:
-    """Take as many as this user may have: a job needs six, and 1,024 is a usual allowance."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # more than the kernel gives anybody now
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _CannotDo(InternalError):

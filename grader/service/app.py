@@ -16,10 +16,10 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from grader import __version__
+from grader.descriptors import allowance
 from grader.service import access, routes
 from grader.service.core import Service
 from grader.service.database import is_away
-from grader.service.descriptors import Streams, allowance
 from grader.service.limits import RequestLimit
 from grader.service.log import AccessLog
 from grader.service.lti.handlers import LTI_HANDLERS
@@ -29,6 +29,7 @@ from grader.service.pages.handlers import PAGE_HANDLERS
 from grader.service.pages.rendering import Pages
 from grader.service.pages.summaries import Summaries
 from grader.service.reports import Reports
+from grader.service.streams import Streams
 from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {

@@ -14,8 +14,9 @@ from anyio.to_thread import run_sync
 from litestar import Litestar
 from prometheus_client import start_http_server
 
+from grader import descriptors
 from grader.errors import UsageError
-from grader.service import assembly, descriptors
+from grader.service import assembly
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.log import configure

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.service import descriptors
-from grader.service.descriptors import Streams
+from grader import descriptors
+from grader.service.streams import Streams
 from service.ports import free_port
 from service.processes import Process, answers
 

@@ -22,13 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from grader.service.access import NOT_YOURS, Access
-from grader.service.descriptors import Streams
 from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
 from grader.service.pages.attempts import FINAL, Place, attempts, one_of, place_of
 from grader.service.pages.rendering import pages_of, policy
 from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
+from grader.service.streams import Streams
 
 Asked = Request[Any, Any, Any]
 EVERY_S = 1.0

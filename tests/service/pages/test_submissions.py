@@ -14,13 +14,13 @@ from sqlalchemy import select, update
 
 from grader.service import grading
 from grader.service.core import Service
-from grader.service.descriptors import Streams
 from grader.service.lti import grades
 from grader.service.lti.ags import outbox, store
 from grader.service.lti.policy import Policy
 from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.pages import progress_routes
 from grader.service.pages.standing import rules
+from grader.service.streams import Streams
 from grader.service.submissions import File
 from grader.service.tables import Grading, Result, Submission, now
 from service.fakes import FakeGrader
