@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ from grader.model import Deadlines, Exercise, Sandbox
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.sandbox import daemon
-from grader.sandbox.container import Demultiplexer
+from grader.sandbox.container import Container, Demultiplexer
 from grader.sandbox.daemon import connected
 from grader.sandbox.docker import Docker, DockerRunsc
 from grader.sandbox.leftovers import LABEL, owner
@@ -47,9 +48,15 @@ def container_wall(request: pytest.FixtureRequest) -> Sandbox:
     return sandbox_called(request.param)
 
 
-def own_containers(client: Any) -> list[str]:
-    found = client.api.containers(filters={"label": f"{LABEL}={owner()}"})
+def own_containers(client: Any, *, stopped_too: bool = False) -> list[str]:
+    found = client.api.containers(all=stopped_too, filters={"label": f"{LABEL}={owner()}"})
     return [one["Id"] for one in found]
+
+
+def made() -> list[str]:
+    """All containers of this judge, stopped ones too."""
+    with connected() as client:
+        return own_containers(client, stopped_too=True)
 
 
 def soon(action: str) -> None:
@@ -181,8 +188,14 @@ def test_a_lost_container_is_tried_again_and_costs_nothing(
 
 
 @contextmanager
-def daemon_that_can_die(path: Path) -> Iterator[list[socket.socket]]:
-    """Pass connections on to the real daemon; closing the sockets in the list is its death."""
+def daemon_that_can_die(path: Path, *, notices: bool = True) -> Iterator[list[socket.socket]]:
+    """Pass connections on to the real daemon; closing the sockets in the list is its death.
+
+    They are the server, then two a connection: the judge's side and the daemon's.
+
+    Args:
+        notices: whether the daemon hears of it when the judge's side ends.
+    """
     ends: list[socket.socket] = []
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
@@ -193,7 +206,8 @@ def daemon_that_can_die(path: Path) -> Iterator[list[socket.socket]]:
         try:
             while data := source.recv(1 << 16):
                 target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
+            if notices:
+                target.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
@@ -269,6 +283,40 @@ def test_a_connection_that_breaks_is_our_fault(
     monkeypatch.delenv("DOCKER_HOST")
     with connected() as client:
         assert own_containers(client) == []
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_a_connection_whose_end_only_we_see_is_our_fault(
+    asked: str, container_wall: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a router resets it: the daemon believes in it for hours, and the guard with it."""
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    far_ends_live = daemon_that_can_die(path, notices=False)
+    with far_ends_live as ends, container_wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(LOOP, "f")
+        if asked == "before":
+            threading.Timer(0.3, lambda: die(ends[1::2])).start()
+        else:
+            die(ends[1::2])
+        with pytest.raises(SandboxError, match="connection"):
+            worker.call(ONE, first=True)
+    gc.collect()
+    monkeypatch.delenv("DOCKER_HOST")
+    assert made() == []
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, ssl.SSLEOFError])
+def test_however_a_socket_fails_its_connection_has_ended(error: type[OSError]) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    container = Container.__new__(Container)
+    container._demultiplexer = Demultiplexer()
+    container._socket = SimpleNamespace(recv=fail, send=fail)
+    assert container.read(1) == b""
+    with pytest.raises(BrokenPipeError):
+        container.write(memoryview(b"x"))
 
 
 def test_a_worker_that_closes_its_streams_cannot_make_it_a_lost_connection(
