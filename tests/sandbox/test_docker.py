@@ -8,8 +8,8 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +30,7 @@ from grader.model import Deadlines, Exercise, Sandbox
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.sandbox import daemon
+from grader.sandbox.choice import choose
 from grader.sandbox.container import Container, Demultiplexer
 from grader.sandbox.daemon import connected
 from grader.sandbox.docker import Docker, DockerRunsc
@@ -327,6 +328,78 @@ def test_a_worker_that_closes_its_streams_cannot_make_it_a_lost_connection(
         worker.load(source, "f")
         with pytest.raises(TimeLimitExceeded):
             worker.call(ONE, first=True)
+
+
+def no_start(options: dict[str, Any]) -> None:
+    options["entrypoint"] = ["/nonexistent"]
+
+
+def no_lock_down(options: dict[str, Any]) -> None:
+    options["command"] = [json.dumps({"packages": {}, "readable": [], "limits": {}, "guarded": 9})]
+
+
+@pytest.mark.parametrize("fault", [no_start, no_lock_down])
+def test_auto_passes_by_a_daemon_whose_workers_do_not_start(
+    fault: Callable[[dict[str, Any]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a broken runtime, or a kernel where the image's worker cannot lock itself down."""
+    sandbox_called("docker")
+    sandbox_called("bubblewrap")
+    whole = Docker._options
+
+    def faulty(*arguments: Any) -> dict[str, Any]:
+        options = whole(*arguments)
+        fault(options)
+        return options
+
+    monkeypatch.setattr(Docker, "_options", faulty)
+    with closing(choose("auto", Setup(None))) as wall:
+        assert wall.name == "bubblewrap"
+    assert "not start" in str(Docker(Setup(None)).problem())
+    assert made() == []
+
+
+def test_the_worker_that_the_preflight_started_serves_first_and_once(
+    container_wall: Sandbox,
+) -> None:
+    assert [container_wall.problem(), container_wall.problem()] == [None, None]
+    (tried,) = made()
+    with container_wall.open(Deadlines(first_s=60.0)) as worker:
+        assert made() == [tried]
+        worker.load(b"f = print", "f")
+        with container_wall.open(Deadlines()):
+            assert len(made()) == 2
+    assert made() == []
+    with container_wall.open(Deadlines()):
+        assert tried not in made()
+    assert made() == []
+
+
+def test_a_tried_worker_that_ended_while_it_waited_is_no_submissions_fault() -> None:
+    wall = sandbox_called("docker")
+    assert wall.problem() is None
+    (tried,) = made()
+    with connected() as client:
+        client.api.kill(tried)
+        client.api.wait(tried)
+    with wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(b"f = print", "f")
+    assert made() == []
+
+
+def test_whoever_closes_a_wall_ends_the_worker_that_was_tried() -> None:
+    wall = sandbox_called("docker")
+    assert wall.problem() is None
+    assert len(made()) == 1
+    wall.close()
+    assert made() == []
+    for workers in ("fresh", "auto"):
+        with closing(choose("auto", Setup(None), workers=workers)):
+            assert len(made()) == 1
+        assert made() == []
+    with pytest.raises(SandboxError, match="forks no workers"):
+        choose("auto", Setup(None), workers="fork")
+    assert made() == []
 
 
 def test_a_missing_image_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
