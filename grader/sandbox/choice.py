@@ -43,13 +43,14 @@ def choose(
 ) -> Sandbox:
     """Return the launcher called name; "auto" takes the first whose preflight passes.
 
+    What it returns wants to be closed: its preflight may have left a worker waiting.
+
     Args:
         workers: "fresh" starts each by itself; "cold" forks it from a template that is started
             once; "fork" from one that has compiled the setup's rehearsal, where there is one and
             that passes its preflight, else cold; "auto" as "fork", and starts each by itself where
             no fork passes. What was tried in vain is in a warning and among the report's layers.
-            Containers do not fork: "auto" keeps the next one starting while one is used. What it
-            returns wants to be closed.
+            Containers do not fork: "auto" keeps the next one starting while one is used.
         loans: templates of another process of ours, see lend; they serve before any of our own.
 
     Raises:
@@ -67,6 +68,7 @@ def choose(
         problems.append(problem)
         _logger.warning("%s", problem)
     if workers != "auto":
+        sandbox.close()
         raise SandboxError("; ".join(problems) or f"{sandbox.name} forks no workers")
     if sandbox.name not in FORKING:
         return Spares(sandbox)

@@ -71,7 +71,7 @@ class Container:
             return int(self._socket.send(data))
         except _NOTHING_NOW:
             return 0
-        except ConnectionError as error:
+        except OSError as error:  # TLS has errors of its own, and a network may be gone
             raise BrokenPipeError(str(error)) from error
 
     def read(self, size: int) -> bytes | None:
@@ -81,7 +81,7 @@ class Container:
                 data = self._socket.recv(_CHUNK_BYTES)
             except _NOTHING_NOW:
                 return None
-            except ConnectionError:
+            except OSError:
                 data = b""
             if not data:
                 return b""
@@ -100,7 +100,7 @@ class Container:
             self._used, self._used_at = _use(told), time.monotonic()
         return self._used
 
-    def ending(self) -> Ending | None:
+    def ending(self) -> Ending:
         """Say how the worker ended.
 
         Raises:
@@ -111,7 +111,9 @@ class Container:
         state: dict[str, Any] = {"Running": True}
         while state["Running"]:
             if time.monotonic() > end:
-                return None
+                # Docker ends the attached stream with the container, whatever its worker closes; a
+                # daemon of another kind may do so then, and its time limit would be our error.
+                raise SandboxError("the connection to its container was lost")
             with answering("the container is lost"):
                 state = self._api.inspect_container(self._id)["State"]
             time.sleep(0.0 if not state["Running"] else 0.02)

@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 from grader.environment import worker_image
-from grader.errors import SandboxError
+from grader.errors import GraderError, SandboxError
 from grader.model import Deadlines
 from grader.sandbox import daemon, leftovers
 from grader.sandbox.channel import MEMORY_BYTES, MOST_THREADS
@@ -22,8 +23,16 @@ _NO_SUCH_FOLDER = "bind source path does not exist"
 _logger = logging.getLogger("grader")
 
 
+class _Tried(NamedTuple):
+    session: Session
+    context: ExitStack
+
+
 class Docker:
-    """The launcher `docker`, with the runtime that is the daemon's default."""
+    """The launcher `docker`, with the runtime that is the daemon's default.
+
+    A preflight that passes leaves a worker waiting: for the next open, or to be closed.
+    """
 
     name = "docker"
     _runtime: str | None = None
@@ -35,9 +44,11 @@ class Docker:
         self._described: dict[str, Description] = {}
         self._is_swept = False
         self._sees_our_files = True
+        self._tried: _Tried | None = None
+        self._lock = Lock()
 
     def problem(self) -> str | None:
-        """Say why no container can be started here; None when one can."""
+        """Say why no worker can be started here; the one that was tried serves the next open."""
         problem = daemon.absence()
         if problem is not None:
             return problem
@@ -48,17 +59,55 @@ class Docker:
                     problem = daemon.runtime_problem(client, self._runtime)
                 if problem is None:
                     self._image(client)
-        except SandboxError as error:
+            if problem is None:
+                # What a daemon says of itself does not tell whether a container of it starts, nor
+                # whether a worker can lock itself down there.
+                with ExitStack() as stack:
+                    session = stack.enter_context(self.open(Deadlines()))
+                    self._keep(_Tried(session, stack.pop_all()))
+        except GraderError as error:
             return str(error)
         return problem
 
     @contextmanager
     def open(self, deadlines: Deadlines) -> Iterator[Session]:
-        """Start a container; leaving the context kills and removes it.
+        """Start a container, or take the preflight's; leaving the context kills and removes it.
 
         Raises:
             SandboxError: the daemon, the image or the lock-down is not as it should be.
         """
+        with ExitStack() as stack:
+            session = self._take(stack, deadlines)
+            yield session or stack.enter_context(self._fresh(deadlines))
+
+    def close(self) -> None:
+        """End the preflight's worker; each other ends with its context."""
+        self._keep(None)
+
+    def _keep(self, tried: _Tried | None) -> None:
+        """Have this worker wait, and none other."""
+        with self._lock:
+            before, self._tried = self._tried, tried
+        if before is not None:
+            before.context.close()
+
+    def _take(self, stack: ExitStack, deadlines: Deadlines) -> Session | None:
+        """Return the worker that waits, now the stack's; None when there is none that lives."""
+        with self._lock:
+            tried, self._tried = self._tried, None
+        if tried is None:
+            return None
+        stack.push(tried.context)
+        try:
+            tried.session.begin(deadlines)
+        except GraderError:
+            stack.close()
+            return None
+        return tried.session
+
+    @contextmanager
+    def _fresh(self, deadlines: Deadlines) -> Iterator[Session]:
+        """Start a container; see open."""
         with daemon.connected() as client:
             if not self._is_swept:
                 leftovers.sweep(client)
@@ -70,9 +119,6 @@ class Docker:
                 yield Session(container, layers, deadlines)
             finally:
                 container.close()
-
-    def close(self) -> None:
-        """Keep nothing running: each container ends with its context."""
 
     def _image(self, client: Any) -> tuple[str, Description]:
         """Return the image's id and what lies in it, once it is known to fit this judge."""

@@ -22,7 +22,7 @@ class Spares:
     """A sandbox that starts workers before they are asked for; see grader.model.Sandbox.
 
     The source is the first message, so a spare serves any submission. Each serves one. Use it as a
-    context, or close it: until then its spares wait.
+    context, or close it, which closes the sandbox as well: until then its spares wait.
 
     Args:
         sandbox: starts the workers.
@@ -63,6 +63,7 @@ class Spares:
                     one.result().context.close()
         self._starter.shutdown()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="spares")
+        self._sandbox.close()  # its preflight may have left a worker waiting
 
     def __enter__(self) -> "Spares":
         return self

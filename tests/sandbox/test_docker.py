@@ -4,11 +4,12 @@ import gc
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,8 @@ from grader.model import Deadlines, Exercise, Sandbox
 from grader.oracle import Oracle
 from grader.runtime import compile_cache
 from grader.sandbox import daemon
-from grader.sandbox.container import Demultiplexer
+from grader.sandbox.choice import choose
+from grader.sandbox.container import Container, Demultiplexer
 from grader.sandbox.daemon import connected
 from grader.sandbox.docker import Docker, DockerRunsc
 from grader.sandbox.leftovers import LABEL, owner
@@ -47,9 +49,15 @@ def container_wall(request: pytest.FixtureRequest) -> Sandbox:
     return sandbox_called(request.param)
 
 
-def own_containers(client: Any) -> list[str]:
-    found = client.api.containers(filters={"label": f"{LABEL}={owner()}"})
+def own_containers(client: Any, *, stopped_too: bool = False) -> list[str]:
+    found = client.api.containers(all=stopped_too, filters={"label": f"{LABEL}={owner()}"})
     return [one["Id"] for one in found]
+
+
+def made() -> list[str]:
+    """All containers of this judge, stopped ones too."""
+    with connected() as client:
+        return own_containers(client, stopped_too=True)
 
 
 def soon(action: str) -> None:
@@ -181,8 +189,14 @@ def test_a_lost_container_is_tried_again_and_costs_nothing(
 
 
 @contextmanager
-def daemon_that_can_die(path: Path) -> Iterator[list[socket.socket]]:
-    """Pass connections on to the real daemon; closing the sockets in the list is its death."""
+def daemon_that_can_die(path: Path, *, notices: bool = True) -> Iterator[list[socket.socket]]:
+    """Pass connections on to the real daemon; closing the sockets in the list is its death.
+
+    They are the server, then two a connection: the judge's side and the daemon's.
+
+    Args:
+        notices: whether the daemon hears of it when the judge's side ends.
+    """
     ends: list[socket.socket] = []
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
@@ -193,7 +207,8 @@ def daemon_that_can_die(path: Path) -> Iterator[list[socket.socket]]:
         try:
             while data := source.recv(1 << 16):
                 target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
+            if notices:
+                target.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
@@ -271,6 +286,40 @@ def test_a_connection_that_breaks_is_our_fault(
         assert own_containers(client) == []
 
 
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_a_connection_whose_end_only_we_see_is_our_fault(
+    asked: str, container_wall: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a router resets it: the daemon believes in it for hours, and the guard with it."""
+    path = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    far_ends_live = daemon_that_can_die(path, notices=False)
+    with far_ends_live as ends, container_wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(LOOP, "f")
+        if asked == "before":
+            threading.Timer(0.3, lambda: die(ends[1::2])).start()
+        else:
+            die(ends[1::2])
+        with pytest.raises(SandboxError, match="connection"):
+            worker.call(ONE, first=True)
+    gc.collect()
+    monkeypatch.delenv("DOCKER_HOST")
+    assert made() == []
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, ssl.SSLEOFError])
+def test_however_a_socket_fails_its_connection_has_ended(error: type[OSError]) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    container = Container.__new__(Container)
+    container._demultiplexer = Demultiplexer()
+    container._socket = SimpleNamespace(recv=fail, send=fail)
+    assert container.read(1) == b""
+    with pytest.raises(BrokenPipeError):
+        container.write(memoryview(b"x"))
+
+
 def test_a_worker_that_closes_its_streams_cannot_make_it_a_lost_connection(
     container_wall: Sandbox,
 ) -> None:
@@ -279,6 +328,78 @@ def test_a_worker_that_closes_its_streams_cannot_make_it_a_lost_connection(
         worker.load(source, "f")
         with pytest.raises(TimeLimitExceeded):
             worker.call(ONE, first=True)
+
+
+def no_start(options: dict[str, Any]) -> None:
+    options["entrypoint"] = ["/nonexistent"]
+
+
+def no_lock_down(options: dict[str, Any]) -> None:
+    options["command"] = [json.dumps({"packages": {}, "readable": [], "limits": {}, "guarded": 9})]
+
+
+@pytest.mark.parametrize("fault", [no_start, no_lock_down])
+def test_auto_passes_by_a_daemon_whose_workers_do_not_start(
+    fault: Callable[[dict[str, Any]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a broken runtime, or a kernel where the image's worker cannot lock itself down."""
+    sandbox_called("docker")
+    sandbox_called("bubblewrap")
+    whole = Docker._options
+
+    def faulty(*arguments: Any) -> dict[str, Any]:
+        options = whole(*arguments)
+        fault(options)
+        return options
+
+    monkeypatch.setattr(Docker, "_options", faulty)
+    with closing(choose("auto", Setup(None))) as wall:
+        assert wall.name == "bubblewrap"
+    assert "not start" in str(Docker(Setup(None)).problem())
+    assert made() == []
+
+
+def test_the_worker_that_the_preflight_started_serves_first_and_once(
+    container_wall: Sandbox,
+) -> None:
+    assert [container_wall.problem(), container_wall.problem()] == [None, None]
+    (tried,) = made()
+    with container_wall.open(Deadlines(first_s=60.0)) as worker:
+        assert made() == [tried]
+        worker.load(b"f = print", "f")
+        with container_wall.open(Deadlines()):
+            assert len(made()) == 2
+    assert made() == []
+    with container_wall.open(Deadlines()):
+        assert tried not in made()
+    assert made() == []
+
+
+def test_a_tried_worker_that_ended_while_it_waited_is_no_submissions_fault() -> None:
+    wall = sandbox_called("docker")
+    assert wall.problem() is None
+    (tried,) = made()
+    with connected() as client:
+        client.api.kill(tried)
+        client.api.wait(tried)
+    with wall.open(Deadlines(first_s=60.0)) as worker:
+        worker.load(b"f = print", "f")
+    assert made() == []
+
+
+def test_whoever_closes_a_wall_ends_the_worker_that_was_tried() -> None:
+    wall = sandbox_called("docker")
+    assert wall.problem() is None
+    assert len(made()) == 1
+    wall.close()
+    assert made() == []
+    for workers in ("fresh", "auto"):
+        with closing(choose("auto", Setup(None), workers=workers)):
+            assert len(made()) == 1
+        assert made() == []
+    with pytest.raises(SandboxError, match="forks no workers"):
+        choose("auto", Setup(None), workers="fork")
+    assert made() == []
 
 
 def test_a_missing_image_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:

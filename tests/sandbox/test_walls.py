@@ -238,9 +238,12 @@ def test_a_readable_folder_that_holds_a_secret_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("images")
 def test_auto_takes_the_best_wall_that_works() -> None:
-    setup = Setup(None)
-    works = [name for name, launcher in LAUNCHERS.items() if launcher(setup).problem() is None]
-    assert choose("auto", setup).name == works[0]
+    setup, works = Setup(None), []
+    for name, launcher in LAUNCHERS.items():
+        with closing(launcher(setup)) as wall:
+            works += [name] if wall.problem() is None else []
+    with closing(choose("auto", setup)) as chosen:
+        assert chosen.name == works[0]
 
 
 def test_threads_of_other_containers_are_not_taken_for_the_workers() -> None:
