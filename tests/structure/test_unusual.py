@@ -72,6 +72,11 @@ RIGHT: dict[str, Edits] = {
         ("nnx.BatchNorm(4,", "nnx.BatchNorm(4, epsilon=np.float32(1e-5),"),
         ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
     ],
+    "kernel_sizes_are_numpys": [
+        ("nnx.Conv(in_channels, 4, kernel_size=(3, 3)", "nnx.Conv(in_channels, 4, kernel_size=K"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
+        ("\n\nclass BasicBlock", "\nK = tuple(np.array([3, 3]))\n\nclass BasicBlock"),
+    ],
     "strides_are_left_to_flax": [("kernel_size=(3, 3),", "kernel_size=(3, 3), strides=None,")],
     "results_are_remembered": [
         ("\n\ndef resnet", "\n\nseen = {}\n\n\ndef resnet"),
