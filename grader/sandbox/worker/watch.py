@@ -182,7 +182,8 @@ class Watch:
             result = original(module, *args, **kwargs)
         finally:
             self._active.remove(path)
-        record["output"] = self.recorder.keep(result)
+        kept = self.recorder.keep_each(result)
+        record |= {"output": kept[0] if kept else None, "others": kept[1:]}
         if path == "" and not _is_traced(module):  # the one that computes, where several are built
             self._model = module
         return result
