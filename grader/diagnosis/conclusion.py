@@ -41,7 +41,7 @@ def _one_mistake(
     match = evidence.match
     if match is not None and match.names and match.explained >= LEAST_EXPLAINED:
         alike = list(match.names)
-        if len(alike) > 1:
+        if len(alike) > 1 or evidence.pattern is not None:  # a stub may answer the same
             alike = _built_alike(known, alike, found)
         return _named(known, alike, match.explained)
     wrong = any(one.status == "failed" for one in found)
@@ -84,7 +84,8 @@ def _right_network(evidence: Evidence) -> Diagnosis | None:
         "Your network is right: with the reference's weights in it, its results are right. From "
         f"the seed that it is given it draws other weights, first in {evidence.other_weights}. "
         "Each parameter takes the next key of the random stream, so create the layers in the order "
-        "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed))."
+        "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed)), and "
+        "leave the initialisers (kernel_init, bias_init, scale_init) at Flax's defaults."
     )
     return Diagnosis(kind="creation_order", title="Right network, other weights", message=text)
 
