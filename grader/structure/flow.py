@@ -11,6 +11,9 @@ from grader.structure.layers import follows, own_visits
 from grader.structure.reductions import explain, is_mean, without_batch
 from grader.text import printable
 
+WITHOUT_BATCH = "reduction_without_batch"
+"""Evidence: what was done in place of the mean, told alike with a batch axis and without."""
+
 
 def judge_pooling(pooling: Pooling, seen: Observation, flag: str) -> Judgement:
     """In both calls the target's input is the mean of the source's output over the axes."""
@@ -20,7 +23,10 @@ def judge_pooling(pooling: Pooling, seen: Observation, flag: str) -> Judgement:
     evaluated = _pooling_in(seen.evaluation, pooling, seen)
     if evaluated.passed is not False:
         return judged
-    return Judgement(False, f"With {flag}=True, {evaluated.message}", evaluated.evidence)
+    evidence = dict(evaluated.evidence)
+    if WITHOUT_BATCH in evidence:
+        evidence[WITHOUT_BATCH] = f"With {flag}=True, {evidence[WITHOUT_BATCH]}"
+    return Judgement(False, f"With {flag}=True, {evaluated.message}", evidence)
 
 
 def _pooling_in(visits: Sequence[Visit], pooling: Pooling, seen: Observation) -> Judgement:
@@ -38,7 +44,8 @@ def _pooling_in(visits: Sequence[Visit], pooling: Pooling, seen: Observation) ->
     source, seen_as = _reduced(sources, target, pooling)
     facts: dict[str, Any] = {"from": list(source.shape), "to": list(target.shape)}
     facts["line"] = line_of(seen, pooling.target) or 0
-    if without_batch(source, 3) is None:
+    image = without_batch(source, 3)
+    if image is None:
         text = f"{pooling.source} returned an array of shape {source.shape}; expected (H, W, C)."
         return Judgement(False, text, facts)
     axes = tuple(axis + source.ndim - 3 for axis in pooling.axes)  # as the student counts them
@@ -49,7 +56,8 @@ def _pooling_in(visits: Sequence[Visit], pooling: Pooling, seen: Observation) ->
         f"{pooling.target} receives {seen_as}, of {pooling.source}'s output of shape "
         f"{source.shape}; expected the mean over height and width, axes {axes}."
     )
-    return Judgement(False, text, facts | {"reduction": seen_as})
+    other = explain(image, target) or f"something else, of shape {np.squeeze(target).shape}"
+    return Judgement(False, text, facts | {"reduction": seen_as, WITHOUT_BATCH: other})
 
 
 def _reduced(

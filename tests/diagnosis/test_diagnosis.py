@@ -163,6 +163,15 @@ def test_structure_names_what_no_input_can_tell(judge: Judge) -> None:
     assert (report.diagnosis.kind, report.diagnosis.id) == ("misconception", "head_without_bias")
 
 
+def test_structure_names_it_in_a_model_with_a_batch_axis_too(judge: Judge) -> None:
+    source = RIGHT.replace("self.stem_conv(image)", "self.stem_conv(image[None])")
+    source = source.replace("        x = jnp.mean(x, axis=(0, 1))\n        return self.head(x)",
+                            "        return jnp.mean(self.head(x), axis=(1, 2))")  # fmt: skip
+    report = judge.grade(submission(source))
+    assert report.verdict == "structure"
+    assert report.diagnosis.id == "head_before_pooling"
+
+
 def test_a_stub_is_not_told_of_a_layer_that_it_lacks(judge: Judge) -> None:
     report = grade(judge, "zeros_stub")
     assert (report.diagnosis.kind, report.diagnosis.id) == ("pattern", "same_answer")
