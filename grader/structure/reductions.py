@@ -42,9 +42,17 @@ def is_mean(source: np.ndarray, target: np.ndarray, axes: tuple[int, ...]) -> bo
 
 
 def explain(source: np.ndarray, target: np.ndarray) -> str | None:
-    """Name the reduction that leads from source, float[H, W, C], to target; None when none does."""
+    """Name the reduction that leads from source to target; None when none does.
+
+    Args:
+        source: float[H, W, C], or with leading axes of length 1, which the axes named count.
+    """
+    image = without_batch(source, 3)
+    if image is None:
+        return None
+    batch, left = source.ndim - image.ndim, source.ndim - target.ndim
     largest = float(np.max(np.abs(source), initial=0.0))
-    for description, candidate in _candidates(source.astype(np.float64)):
+    for description, candidate in _candidates(image.astype(np.float64), batch, left):
         if candidate.size == target.size and same(
             target, candidate, max(largest, float(np.max(np.abs(candidate), initial=0.0)))
         ):
@@ -52,21 +60,31 @@ def explain(source: np.ndarray, target: np.ndarray) -> str | None:
     return None
 
 
-def _candidates(source: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield what students do in place of the mean over height and width."""
+def _candidates(source: np.ndarray, batch: int, left: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what students do in place of the mean over height and width.
+
+    Args:
+        batch: how many axes of length 1 the student's array has in front of these.
+        left: how many axes fewer the target has: whether those were reduced as well.
+    """
+    first = ", ".join(["0"] * batch + [""])
     for name, operation in _OPERATIONS.items():
         for count in (2, 1, 3):
             for axes in combinations(range(source.ndim), count):
-                where = " and ".join(_AXIS_NAMES[axis] for axis in axes)
-                yield f"the {name} over {where}, axes {axes}", operation(source, axis=axes)
+                names = [_AXIS_NAMES[axis] for axis in axes]
+                written = [axis + batch for axis in axes]
+                if batch and left == batch + count:
+                    names, written = ["batch", *names], [*range(batch), *written]
+                where = f"{' and '.join(names)}, axes {tuple(written)}"
+                yield f"the {name} over {where}", operation(source, axis=axes)
     height, width = source.shape[:2]
     total = source.sum((0, 1))
     yield "the sum over height and width divided by H*H", total / height**2
     yield "the sum over height and width divided by W*W", total / width**2
     yield "the sum over height and width divided by H", total / height
     yield "the sum over height and width divided by W", total / width
-    yield "the corner pixel [0, 0]", source[0, 0]
-    yield "the last pixel [-1, -1]", source[-1, -1]
+    yield f"the corner pixel [{first}0, 0]", source[0, 0]
+    yield f"the last pixel [{first}-1, -1]", source[-1, -1]
     yield "the middle pixel", source[height // 2, width // 2]
     yield "the flattened feature map", source.reshape(-1)
     yield "the whole feature map, not reduced at all", source

@@ -80,8 +80,18 @@ def test_another_order_of_creation_is_a_right_network(judge: Judge) -> None:
     report = judge.grade(submission(UNUSUAL_ORDER))
     assert report.diagnosis.kind == "creation_order"
     assert "first in stem_conv" in report.diagnosis.message
+    assert "initialisers" in report.diagnosis.message
     assert statuses(report)["forward"] == "passed"
     assert statuses(report)["values"] == "failed"
+
+
+def test_weights_of_another_initialiser_are_told_of_with_the_order(judge: Judge) -> None:
+    lecun = "kernel_init=nnx.initializers.lecun_uniform()"
+    source = RIGHT.replace("nnx.Linear(4, num_classes,", f"nnx.Linear(4, num_classes, {lecun},")
+    report = judge.grade(submission(source))
+    assert (report.diagnosis.kind, statuses(report)["forward"]) == ("creation_order", "passed")
+    assert "first in head" in report.diagnosis.message
+    assert "initialisers" in report.diagnosis.message
 
 
 def test_a_known_order_of_creation_is_named_and_its_forward_pass_is_right(judge: Judge) -> None:
@@ -151,6 +161,41 @@ def test_structure_names_what_no_input_can_tell(judge: Judge) -> None:
     report = grade(judge, "head_without_bias")
     assert report.verdict == "structure"
     assert (report.diagnosis.kind, report.diagnosis.id) == ("misconception", "head_without_bias")
+
+
+def test_structure_names_it_in_a_model_with_a_batch_axis_too(judge: Judge) -> None:
+    source = RIGHT.replace("self.stem_conv(image)", "self.stem_conv(image[None])")
+    source = source.replace("        x = jnp.mean(x, axis=(0, 1))\n        return self.head(x)",
+                            "        return jnp.mean(self.head(x), axis=(1, 2))")  # fmt: skip
+    report = judge.grade(submission(source))
+    assert report.verdict == "structure"
+    assert report.diagnosis.id == "head_before_pooling"
+
+
+def test_a_stub_is_not_told_of_a_layer_that_it_lacks(judge: Judge) -> None:
+    report = grade(judge, "zeros_stub")
+    assert (report.diagnosis.kind, report.diagnosis.id) == ("pattern", "same_answer")
+    assert report.diagnosis.title == "Nothing but zeros"
+
+
+def test_zeros_of_a_network_that_is_built_right_are_its_heads(judge: Judge) -> None:
+    zeros = "kernel_init=nnx.initializers.zeros"
+    source = RIGHT.replace("nnx.Linear(4, num_classes,", f"nnx.Linear(4, num_classes, {zeros},")
+    report = judge.grade(submission(source))
+    assert (report.diagnosis.kind, report.diagnosis.id) == ("misconception", "zeros_head")
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_a_block_that_strides_is_told_so_whichever_convolution_does(
+    judge: Judge, layer: str
+) -> None:
+    made, stride = "nnx.Conv(features, features, kernel_size=(3, 3)", ", strides=(2, 2)"
+    source = fixture("block_conv2_strides").replace(stride, "")
+    source = source.replace(f"self.{layer} = {made}", f"self.{layer} = {made}{stride}")
+    assert source.count(stride) == 1
+    report = judge.grade(submission(source))
+    assert report.diagnosis.id == "block_stride_two"
+    assert "One of the two convolutions" in report.diagnosis.message
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ from submission import forward
 
 seed = 0.0
 image = np.array([1, 0, 0, 0], np.float32).reshape((2, 2, 1))
+image.setflags(write=False)
 num_classes = 3.0
 expected = np.array([0.369383003, -0.21, 1.5], np.float32).reshape((3,))
 actual = np.asarray(forward(seed, image, num_classes))

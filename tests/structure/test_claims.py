@@ -13,6 +13,7 @@ from conftest import FIXTURES
 from grader.diagnosis.stages import trace
 from grader.diagnosis.transplant import first_other_weights, weights_for
 from grader.model import Deadlines, Exercise, Module, Observation, Sandbox, Visit
+from grader.model.observation import MOST_OUTPUTS
 from grader.structure.layers import follows
 from grader.structure.observed import judge_structure
 from grader.structure.static import read_facts
@@ -46,12 +47,15 @@ def any_array(random: Random) -> np.ndarray:
 def lie(random: Random, claims: dict[str, Any], arrays: list[np.ndarray]) -> None:
     """Change one claim."""
     visits = claims["training"] + claims["evaluation"]
-    what = random.choice(["array", "setting", "path", "index", "drop", "types"])
+    what = random.choice(["array", "setting", "path", "index", "others", "drop", "types"])
     if what == "array":
         arrays[random.randrange(len(arrays))] = any_array(random)
     elif what == "index" and visits:
         side = random.choice(["input", "output"])
         random.choice(visits)[side] = random.choice([None, -1, 0, 7, 20, 10**6])
+    elif what == "others" and visits:
+        indices = [random.choice([-1, 0, 7, 20, 10**6]) for _ in range(random.randint(0, 40))]
+        random.choice(visits)["others"] = indices
     elif what == "path" and visits:
         random.choice(visits)["path"] = random.choice(PATHS)
     elif what == "types" and claims["modules"]:
@@ -90,6 +94,12 @@ def test_any_lie_is_judged(exercise: Exercise, honest: Observation, start: int) 
         weights_for(exercise.structure, honest, lying)
         other = first_other_weights(exercise.structure, honest, lying)
         assert other is None or other.isprintable(), seed
+
+
+def test_of_arrays_without_end_a_few_are_looked_at(honest: Observation) -> None:
+    visit = Visit(path="head", output=0, others=list(range(10**5)))
+    assert len(honest.arrays) > MOST_OUTPUTS == len(honest.outputs(visit)) + 1  # 0 stands twice
+    assert len(honest.outputs(Visit(path="head", output=0, others=[0] * 10**5))) == 1
 
 
 def test_a_layer_with_a_hostile_name_is_shown_escaped(

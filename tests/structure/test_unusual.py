@@ -1,20 +1,25 @@
 """Right programs of unusual build pass every structural criterion; wrong ones near them fail."""
 
-import numpy as np
 import pytest
-from conftest import FIXTURES
+from edited import Edits, failed
 
-from grader.model import Deadlines, Exercise, Sandbox
-from grader.structure.observed import judge_structure
-from grader.structure.static import read_facts
+from grader.model import Exercise, Sandbox
 
-PLAIN = (FIXTURES / "accepted" / "plain" / "submission.py").read_text()
 BUILD = "ResNetClassifier(image.shape[-1], int(num_classes), nnx.Rngs(int(seed)))"
 CALL = "model(image, use_running_average=False)"
 NORM = """
 class Norm(nnx.BatchNorm):
     def __call__(self, x, frozen):
         return super().__call__(x, use_running_average=frozen)
+"""
+BOTH = """
+from dataclasses import dataclass
+from typing import Any
+
+@dataclass
+class Both:
+    features: Any
+    logits: Any
 """
 ONLY_WHAT_IT_KNOWS = """
 import inspect
@@ -31,8 +36,6 @@ def compiled(model, image):
     return model(image, use_running_average=False)
 
 def resnet"""
-
-Edits = list[tuple[str, str]]
 
 RIGHT: dict[str, Edits] = {
     "built_under_jit": [(BUILD, f"nnx.jit(lambda: {BUILD})()")],
@@ -72,12 +75,29 @@ RIGHT: dict[str, Edits] = {
         ("nnx.BatchNorm(4,", "nnx.BatchNorm(4, epsilon=np.float32(1e-5),"),
         ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
     ],
+    "kernel_sizes_are_numpys": [
+        ("nnx.Conv(in_channels, 4, kernel_size=(3, 3)", "nnx.Conv(in_channels, 4, kernel_size=K"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
+        ("\n\nclass BasicBlock", "\nK = tuple(np.array([3, 3]))\n\nclass BasicBlock"),
+    ],
     "strides_are_left_to_flax": [("kernel_size=(3, 3),", "kernel_size=(3, 3), strides=None,")],
     "results_are_remembered": [
         ("\n\ndef resnet", "\n\nseen = {}\n\n\ndef resnet"),
         ("    model =", "    key = (seed, image.tobytes(), image.shape)\n    model ="),
         (f"    out = {CALL}", f"    out = seen[key] if key in seen else {CALL}"),
         ("    return out.reshape", "    seen[key] = out\n    return out.reshape"),
+    ],
+    "several_arrays_are_returned": [
+        ("return nnx.relu(y + x)", "return {0: y, 'out': (None, nnx.relu(y + x))}"),
+        ("self.block1(x, use_running_average)", "self.block1(x, use_running_average)['out'][1]"),
+        ("self.block2(x, use_running_average)", "self.block2(x, use_running_average)['out'][1]"),
+        ("return self.head(x)", "return Both(x, self.head(x))"),
+        (CALL, f"{CALL}.logits"),
+        ("\n\nclass BasicBlock", f"{BOTH}\n\nclass BasicBlock"),
+    ],
+    "compiled_with_several_arrays": [
+        ("        return self.head(x)", "        return self.head(x), {'pooled': x}"),
+        (CALL, f"nnx.jit(lambda model: {CALL})(model)[0]"),
     ],
     "compiled_in_a_thread": [
         (CALL, "ThreadPoolExecutor(1).submit(compiled, model, image).result()"),
@@ -95,6 +115,30 @@ WRONG: dict[str, tuple[str, Edits]] = {
             )
         ],
     ),
+    "pools_an_output_that_is_pooled": (
+        "global_average_pooling",
+        [
+            (
+                "        return nnx.relu(y + x)",
+                "        y = nnx.relu(y + x)\n        return y, y.max((0, 1), keepdims=True)",
+            ),
+            (
+                "x = self.block1(x, use_running_average)",
+                "x, _ = self.block1(x, use_running_average)",
+            ),
+            (
+                "x = self.block2(x, use_running_average)",
+                "_, x = self.block2(x, use_running_average)",
+            ),
+        ],
+    ),
+    "returns_none_of_several_arrays": (
+        "class",
+        [
+            ("        return self.head(x)", "        return self.head(x), x"),
+            ("return out.reshape(-1)", "return jnp.flip(out[0])"),
+        ],
+    ),
     "weights_under_another_kind_of_variable": (
         "class",
         [
@@ -103,23 +147,6 @@ WRONG: dict[str, tuple[str, Edits]] = {
         ],
     ),
 }
-
-
-def failed(edits: Edits, exercise: Exercise, wall: Sandbox) -> dict[str, str]:
-    """Return the criteria that the plain solution with these edits does not pass, and why."""
-    source = PLAIN
-    for old, new in edits:
-        assert old in source
-        source = source.replace(old, new)
-    arguments = list(exercise.watched.values())
-    assert exercise.structure is not None
-    with wall.open(Deadlines()) as worker:
-        worker.load(source.encode(), exercise.entry)
-        seen = worker.inspect(arguments, exercise.structure)
-        logits = worker.call(arguments, first=True).array
-    assert isinstance(logits, np.ndarray)
-    judged = judge_structure(exercise.structure, read_facts(source.encode()), seen, logits)
-    return {name: one.message for name, one in judged.items() if one.passed is not True}
 
 
 @pytest.mark.parametrize("name", RIGHT)

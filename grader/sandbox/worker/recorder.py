@@ -1,5 +1,8 @@
 """Keep copies of the arrays that a watched call shows, within a size limit."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from itertools import islice
 from typing import Any
 
 import jax
@@ -9,6 +12,10 @@ from .wire import LARGEST_COUNT
 
 LARGEST_TOTAL = 512 << 10
 _LARGEST_RESULT = 256 << 10
+_MOST_RETURNED = 16
+"""Arrays of one call's result that are kept."""
+_DEEPEST = 4
+"""Of tuples in tuples that are looked into."""
 
 
 class Recorder:
@@ -39,6 +46,11 @@ class Recorder:
             return None
         return self._add(value)
 
+    def keep_each(self, value: Any) -> list[int]:
+        """Copy the first arrays of what a call returned, in its order; return their indices."""
+        kept = map(self.keep, islice(_arrays_in(value), _MOST_RETURNED))
+        return [index for index in kept if index is not None]
+
     def keep_result(self, value: Any) -> int | None:
         """Copy what the function returned, however much was kept before; once."""
         if not isinstance(value, (jax.Array, np.ndarray)):
@@ -60,3 +72,21 @@ class Recorder:
     def _store(self, index: int, value: Any) -> None:
         array = np.array(value)
         self._arrays[index] = array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def _arrays_in(value: Any, depth: int = _DEEPEST) -> Iterator[Any]:
+    """Yield the arrays of a tuple, a dict or a dataclass of them.
+
+    Not by jax.tree, which sorts the keys of a dict and raises where they have no order.
+    """
+    if isinstance(value, (jax.Array, np.ndarray)):
+        yield value
+        return
+    if isinstance(value, Mapping):
+        parts = list(value.values())
+    elif isinstance(value, (list, tuple)):
+        parts = list(value)
+    else:
+        parts = list(getattr(value, "__dict__", {}).values()) if is_dataclass(value) else []
+    for part in parts if depth else ():
+        yield from _arrays_in(part, depth - 1)

@@ -22,6 +22,9 @@ _TAG = "_grader_path"
 _NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
 """Variables that no layer computes with; sown ones hold a tuple and no array."""
 
+_LONGEST_SETTING = 8
+"""Items of a setting that is a list, a kernel_size or a padding."""
+
 Call = Callable[..., Any]
 
 
@@ -179,7 +182,8 @@ class Watch:
             result = original(module, *args, **kwargs)
         finally:
             self._active.remove(path)
-        record["output"] = self.recorder.keep(result)
+        kept = self.recorder.keep_each(result)
+        record |= {"output": kept[0] if kept else None, "others": kept[1:]}
         if path == "" and not _is_traced(module):  # the one that computes, where several are built
             self._model = module
         return result
@@ -224,17 +228,24 @@ def _is_traced(model: nnx.Module) -> bool:
 
 def _shown(value: object) -> object:
     """Return a value, or what is seen of it: of an array that it is one, of nan its name."""
-    if isinstance(value, np.generic):  # a number all the same
-        value = value.item()
+    value = _without_numpy(value)
     if isinstance(value, (jax.Array, np.ndarray)):
         return "array"  # no weight, but a Conv's mask computes otherwise
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _without_numpy(value: object, depth: int = 2) -> object:
+    """Return NumPy's numbers as Python's, those of a kernel_size too; depth: of lists in lists."""
+    if isinstance(value, (list, tuple)) and depth and len(value) <= _LONGEST_SETTING:
+        return [_without_numpy(item, depth - 1) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _is_plain(value: object, depth: int = 2) -> bool:
     """Whether JSON can hold a value and a report would want it; depth: of lists in lists."""
     if isinstance(value, (list, tuple)):
-        return depth > 0 and len(value) <= 8 and all(_is_plain(item, depth - 1) for item in value)
+        fits = depth > 0 and len(value) <= _LONGEST_SETTING
+        return fits and all(_is_plain(item, depth - 1) for item in value)
     return (
         value is None
         or _is_number(value)
