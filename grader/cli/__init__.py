@@ -2,7 +2,17 @@
 
 import typer
 
-from grader.cli import authoring, grading, lti, machine, platforms, service, xqueue
+from grader.cli import (
+    authoring,
+    grading,
+    lti,
+    machine,
+    platforms,
+    proving,
+    service,
+    stored,
+    xqueue,
+)
 from grader.cli.batch import batch
 
 app = typer.Typer(
@@ -14,17 +24,17 @@ app = typer.Typer(
 app.command()(grading.grade)
 app.command()(batch)
 app.command("try")(grading.try_)
-app.command()(grading.replay)
-app.command()(grading.render)
+app.command()(stored.replay)
+app.command()(stored.render)
 app.command(**platforms.PASSED_ON)(platforms.run)
 app.command()(platforms.validate)
 app.command()(platforms.package)
-app.command()(grading.schema)
+app.command()(stored.schema)
 app.command()(machine.exercises)
 app.command()(machine.warm)
 app.command()(machine.doctor)
-app.command()(authoring.check)
-app.command()(authoring.calibrate)
+app.command()(proving.check)
+app.command()(proving.calibrate)
 app.command()(authoring.examples)
 app.command("new-exercise")(authoring.new_exercise)
 app.command()(service.serve)
