@@ -29,6 +29,7 @@ _COMPUTED_BY = (
     "sandbox/worker/calling.py",
     "sandbox/worker/observe.py",
     "sandbox/worker/recorder.py",
+    "sandbox/worker/settings.py",
     "sandbox/worker/watch.py",
     "sandbox/worker/wire.py",
 )

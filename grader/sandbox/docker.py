@@ -5,8 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from grader.environment import worker_image
 from grader.errors import GraderError, SandboxError
@@ -17,15 +16,11 @@ from grader.sandbox.container import Container
 from grader.sandbox.image import DESCRIPTION, Description, read_description
 from grader.sandbox.session import Session
 from grader.sandbox.setup import CPU_S, MORE_TASKS, NOBODY, Setup, worker_environment
+from grader.sandbox.waiting import Waiting
 from grader.sandbox.worker.root import FACTS
 
 _NO_SUCH_FOLDER = "bind source path does not exist"
 _logger = logging.getLogger("grader")
-
-
-class _Tried(NamedTuple):
-    session: Session
-    context: ExitStack
 
 
 class Docker:
@@ -44,8 +39,7 @@ class Docker:
         self._described: dict[str, Description] = {}
         self._is_swept = False
         self._sees_our_files = True
-        self._tried: _Tried | None = None
-        self._lock = Lock()
+        self._tried = Waiting()
 
     def problem(self) -> str | None:
         """Say why no worker can be started here; the one that was tried serves the next open."""
@@ -64,7 +58,7 @@ class Docker:
                 # whether a worker can lock itself down there.
                 with ExitStack() as stack:
                     session = stack.enter_context(self.open(Deadlines()))
-                    self._keep(_Tried(session, stack.pop_all()))
+                    self._tried.keep(session, stack.pop_all())
         except GraderError as error:
             return str(error)
         return problem
@@ -77,33 +71,12 @@ class Docker:
             SandboxError: the daemon, the image or the lock-down is not as it should be.
         """
         with ExitStack() as stack:
-            session = self._take(stack, deadlines)
+            session = self._tried.take(stack, deadlines)
             yield session or stack.enter_context(self._fresh(deadlines))
 
     def close(self) -> None:
         """End the preflight's worker; each other ends with its context."""
-        self._keep(None)
-
-    def _keep(self, tried: _Tried | None) -> None:
-        """Have this worker wait, and none other."""
-        with self._lock:
-            before, self._tried = self._tried, tried
-        if before is not None:
-            before.context.close()
-
-    def _take(self, stack: ExitStack, deadlines: Deadlines) -> Session | None:
-        """Return the worker that waits, now the stack's; None when there is none that lives."""
-        with self._lock:
-            tried, self._tried = self._tried, None
-        if tried is None:
-            return None
-        stack.push(tried.context)
-        try:
-            tried.session.begin(deadlines)
-        except GraderError:
-            stack.close()
-            return None
-        return tried.session
+        self._tried.close()
 
     @contextmanager
     def _fresh(self, deadlines: Deadlines) -> Iterator[Session]:

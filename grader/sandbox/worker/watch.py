@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import math
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
@@ -14,6 +13,7 @@ from flax import nnx
 
 from .calling import FILE_NAME
 from .recorder import Recorder
+from .settings import is_plain, shown
 from .wire import LARGEST_LIST
 
 _TAG = "_grader_path"
@@ -21,9 +21,6 @@ _TAG = "_grader_path"
 
 _NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
 """Variables that no layer computes with; sown ones hold a tuple and no array."""
-
-_LONGEST_SETTING = 8
-"""Items of a setting that is a list, a kernel_size or a padding."""
 
 Call = Callable[..., Any]
 
@@ -126,8 +123,8 @@ class Watch:
                 if index is not None:
                     arrays[name] = index
             elif not name.startswith("_"):
-                value = _shown(value)
-                if _is_plain(value):
+                value = shown(value)
+                if is_plain(value):
                     settings[name] = value
         chain = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__]
         return {"path": path, "types": chain, "settings": settings, "arrays": arrays}
@@ -224,40 +221,6 @@ def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
 def _is_traced(model: nnx.Module) -> bool:
     """Whether a model holds no numbers: it was built, or called, inside of a transformation."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(nnx.state(model)))
-
-
-def _shown(value: object) -> object:
-    """Return a value, or what is seen of it: of an array that it is one, of nan its name."""
-    value = _without_numpy(value)
-    if isinstance(value, (jax.Array, np.ndarray)):
-        return "array"  # no weight, but a Conv's mask computes otherwise
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _without_numpy(value: object, depth: int = 2) -> object:
-    """Return NumPy's numbers as Python's, those of a kernel_size too; depth: of lists in lists."""
-    if isinstance(value, (list, tuple)) and depth and len(value) <= _LONGEST_SETTING:
-        return [_without_numpy(item, depth - 1) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _is_plain(value: object, depth: int = 2) -> bool:
-    """Whether JSON can hold a value and a report would want it; depth: of lists in lists."""
-    if isinstance(value, (list, tuple)):
-        fits = depth > 0 and len(value) <= _LONGEST_SETTING
-        return fits and all(_is_plain(item, depth - 1) for item in value)
-    return (
-        value is None
-        or _is_number(value)
-        or (isinstance(value, str) and len(value) <= 80 and value.isprintable())
-    )
-
-
-def _is_number(value: object) -> bool:
-    """Whether a value is a number, and one that JSON can hold: neither nan nor beyond a float."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and abs(value) < 1 << 63
 
 
 def _student_line() -> int | None:
