@@ -3,50 +3,21 @@
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from string import Template
-from typing import Any
 
 from grader.errors import UsageError
-from grader.model import Exercise
 from grader.platforms.archives import File, tarred, zipped
-from grader.platforms.platform import Platform
-from grader.platforms.settings import Settings
+from grader.platforms.course import Course, Files, name_in_package, source_files
 from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
-Files = dict[str, File]
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
 _LONGEST_AUTOLAB_IMAGE = 64
 """Source: Autolab's app/models/autograder.rb (read in 2026)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """What is packed.
-
-    Attributes:
-        exercises: as the settings name them, with the exercise of each.
-        image: name of the grading image that the platform can pull.
-    """
-
-    platform: Platform
-    settings: Settings
-    exercises: Mapping[str, Exercise]
-    image: str
-
-    @property
-    def first(self) -> Exercise:
-        """The exercise that gives the upload its name."""
-        return next(iter(self.exercises.values()))
-
-    @property
-    def file(self) -> str:
-        """The name that a student's file should have."""
-        return self.first.file_names[0]
 
 
 @dataclass(frozen=True)
@@ -92,59 +63,14 @@ def _refuse_unknown_findings(course: Course) -> None:
             raise UsageError(f"after_published: no finding is called {id!r}: {', '.join(known)}")
 
 
-def _source(course: Course) -> Files:
-    """Return grading.toml and the folders of exercises that are not part of this package."""
-    files: Files = {}
-    renamed = {}
-    for named, exercise in course.exercises.items():
-        renamed[named] = _here(named, exercise)
-        if "/" not in named:
-            continue
-        if f"{exercise.folder.name}/exercise.py" in files:
-            raise UsageError(f"two exercises lie in folders called {exercise.folder.name}")
-        files |= {f"{exercise.folder.name}/{name}": f for name, f in _folder(exercise.folder)}
-    files["grading.toml"] = File(_settings(course, renamed).encode())
-    return files
-
-
-def _folder(folder: Path) -> Iterator[tuple[str, File]]:
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and inside.parts[0] != "fixtures" and "__pycache__" not in inside.parts:
-            yield inside.as_posix(), File(path.read_bytes())
-
-
-def _settings(course: Course, renamed: Mapping[str, str]) -> str:
-    """Return the settings as TOML, every option of the platform named."""
-    settings, platform = course.settings, course.platform
-    lines = [f"# Settings of nnx-grader on {platform.title}; see docs/platforms."]
-    lines.append(f"exercise = {_toml(renamed.get(settings.exercise, settings.exercise))}")
-    lines.append(f"feedback = {_toml(settings.feedback)}")
-    lines.append(f"budget_s = {settings.budget_s or platform.budget_s:g}")
-    if settings.options:
-        lines += ["", f"[{platform.name}]"]
-    for key, value in settings.options.items():
-        lines.append(f"{key} = {_toml(value, renamed)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any, renamed: Mapping[str, str] | None = None) -> str:
-    """Return a value as TOML: its strings, numbers and lists are JSON's."""
-    if isinstance(value, dict):
-        named = {key: (renamed or {}).get(one, one) for key, one in value.items()}
-        pairs = (f"{json.dumps(key)} = {json.dumps(one)}" for key, one in named.items())
-        return "{ " + ", ".join(pairs) + " }" if value else "{}"
-    return json.dumps(value)
-
-
 def _gradescope_pip(course: Course) -> Files:
     name, data = wheel()
     warm = "\n".join(
-        f"/opt/nnx-grader/bin/grader warm {_here(named, exercise)}"
+        f"/opt/nnx-grader/bin/grader warm {name_in_package(named, exercise)}"
         for named, exercise in course.exercises.items()
     )
     return {
-        **_source(course),
+        **source_files(course),
         name: File(data),
         "setup.sh": _script("gradescope_setup.sh", WHEEL=f"./{name}", WARM=warm),
         "run_autograder": _script("gradescope_run_autograder"),
@@ -158,11 +84,6 @@ def _gradescope_image(course: Course) -> Files:
     """
     source = {f"source/{name}": file for name, file in _gradescope_pip(course).items()}
     return {"Dockerfile": File(_text("gradescope_Dockerfile").encode()), **source}
-
-
-def _here(named: str, exercise: Exercise) -> str:
-    """Return how an exercise is called from the folder of grading.toml."""
-    return f"./{exercise.folder.name}" if "/" in named else exercise.name
 
 
 def _image(course: Course) -> Files:
@@ -183,7 +104,7 @@ def _image(course: Course) -> Files:
     )
     return {
         "Dockerfile": File(dockerfile.rstrip().encode() + b"\n"),
-        **{f"source/{name}": file for name, file in _source(course).items()},
+        **{f"source/{name}": file for name, file in source_files(course).items()},
     }
 
 
@@ -203,7 +124,7 @@ def _prairielearn(course: Course) -> Files:
     return {
         f"{name}/info.json": File(info.encode()),
         f"{name}/question.html": File(question.encode()),
-        **{f"{name}/tests/{path}": file for path, file in _source(course).items()},
+        **{f"{name}/tests/{path}": file for path, file in source_files(course).items()},
     }
 
 
@@ -225,7 +146,7 @@ def _autolab(course: Course) -> Files:
         "POINTS": f"{float(points):g}",
         "IMAGE": course.image,
     }
-    inner = {f"autograde/{path}": file for path, file in _source(course).items()}
+    inner = {f"autograde/{path}": file for path, file in source_files(course).items()}
     return {
         f"{name}/{name}.yml": File(_text("autolab_assessment.yml", **facts).encode()),
         f"{name}/{name}.rb": File(_text("autolab_assessment.rb", **facts).encode()),
