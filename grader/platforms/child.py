@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.platforms import find
+from grader.platforms.judging_process import pack
 from grader.platforms.order import Order, read_metadata
 from grader.platforms.platform import Circumstances, Delivery, Platform
 from grader.platforms.settings import Settings, read
-from grader.platforms.supervisor import pack
 
 if TYPE_CHECKING:
     from grader.model import Report
