@@ -342,6 +342,17 @@ def test_github_scores_add_up_even_where_findings_are_not_shown() -> None:
         assert found["status"] == "fail"
 
 
+def test_points_that_are_no_part_of_100_come_out_whole() -> None:
+    replace, report = msgspec.structs.replace, wrong_answer()
+    one = replace(report.findings[0], points=29, max_points=30)
+    report = replace(report, score=29, max_score=30, findings=[one])
+    assert document(rendered(report, "gradescope"))["score"] == 29
+    assert document(rendered(report, "openedx"))["score"] * 30 == 29
+    printed = rendered(report, "autolab").document
+    assert printed is not None
+    assert json.loads(printed.splitlines()[-1]) == {"scores": {"autograded": 29}}
+
+
 def test_openedx_gets_xml_with_one_root() -> None:
     found = document(rendered(wrong_answer(), "openedx"))
     assert (found["correct"], found["score"]) == (False, 0.29)
