@@ -82,19 +82,27 @@ def supervise(
         metadata = {}
         fallback = platform.not_judged(platform.circumstances())
     try:
-        if order.result and not is_written_through(Path(order.result)):  # a pipe takes no second
-            put(fallback, order.result)
+        _put_ahead(fallback, order)
         if "settings" in order.given and not os.path.exists(order.settings):
             # No usage error: whoever waits for the result is a student, and gets one.
             raise FileNotFoundError(f"--settings: there is no file {order.settings}")
         settings = read(order.settings, platform)
-        fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
+        told = platform.not_judged(platform.circumstances(settings.options, metadata))
+        if told != fallback:  # a platform that kills both of us shows this one
+            fallback = told
+            _put_ahead(fallback, order)
         end = started + (budget_s or settings.budget_s or platform.budget_s)
         delivery = _judged(order, started, end, asked) or fallback
     except Exception as error:  # the one promise of this module: there is a result
         _say(f"{type(error).__name__}: {error}")
         delivery = fallback
     return _finish(order, delivery)
+
+
+def _put_ahead(fallback: Delivery, order: Order) -> None:
+    """Have the result of an error of ours in place while the submission is judged."""
+    if order.result and not is_written_through(Path(order.result)):  # a pipe takes no second
+        put(fallback, order.result)
 
 
 def _judged(order: Order, started: float, end: float, asked: int) -> Delivery | None:
