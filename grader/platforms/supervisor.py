@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.platforms import NAMES, find
+from grader.platforms import NAMES, find, log
 from grader.platforms.judging_process import JudgingProcess
 from grader.platforms.order import Order, order_for, read_metadata
 from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
@@ -36,6 +36,7 @@ SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one submission; return the exit code that the platform wants to see."""
     started = time.monotonic()
+    log.open_it()
     given = _parser().parse_args(arguments)
     platform = find(given.platform)
     order = order_for(
@@ -78,7 +79,7 @@ def supervise(
     try:
         fallback = platform.not_judged(platform.circumstances(metadata=metadata))
     except Exception as error:  # whatever the platform wrote, a result comes first
-        _say(f"the platform's metadata cannot be used: {type(error).__name__}: {error}")
+        log.problem(f"the platform's metadata cannot be used: {type(error).__name__}: {error}")
         metadata = {}
         fallback = platform.not_judged(platform.circumstances())
     try:
@@ -94,7 +95,7 @@ def supervise(
         end = started + (budget_s or settings.budget_s or platform.budget_s)
         delivery = _judged(order, started, end, asked) or fallback
     except Exception as error:  # the one promise of this module: there is a result
-        _say(f"{type(error).__name__}: {error}")
+        log.problem(f"{type(error).__name__}: {error}")
         delivery = fallback
     return _finish(order, delivery)
 
@@ -112,7 +113,7 @@ def _judged(order: Order, started: float, end: float, asked: int) -> Delivery | 
             delivery, problem = child.wait()
         if delivery is not None:
             return delivery
-        _say(problem)
+        log.problem(problem)
         late = time.monotonic() > started + _AGAIN_BEFORE * (end - started)
         if late or select.select([asked], [], [], 0)[0]:
             break
@@ -124,10 +125,10 @@ def _finish(order: Order, delivery: Delivery) -> int:
     try:
         put(delivery, order.result)
     except OSError as error:
-        _say(f"the result cannot be written: {error}")
+        log.problem(f"the result cannot be written: {error}")
         return NOT_JUDGED
     if delivery.exit_code:
-        print(SORRY, file=sys.stderr)
+        log.line(SORRY)
     return delivery.exit_code
 
 
@@ -149,10 +150,6 @@ def put(delivery: Delivery, result: str) -> None:
         place(target.with_name(name), data)
     if delivery.document is not None:
         place(target, delivery.document)
-
-
-def _say(problem: str) -> None:
-    print(f"grader: internal error: {problem}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -329,6 +329,19 @@ def test_a_kill_shows_no_score_that_is_held_back(tmp_path: Path) -> None:
     assert [test["visibility"] for test in found["tests"]] == ["after_published"]
 
 
+@pytest.mark.parametrize("name", ["gradescope", "prairielearn"])
+@pytest.mark.parametrize("log", ["/dev/full", ""])
+def test_a_log_that_takes_no_more_changes_no_result(name: str, log: str, tmp_path: Path) -> None:
+    submit(tmp_path, name, "def broken(:\n")
+    to = f">{log}" if log else ">&-"
+    arguments = ["bash", "-c", f'exec "$@" 2{to}', "bash", *command(name, tmp_path)]
+    done = subprocess.run(
+        arguments, env={**os.environ, "GRADER_CACHE": str(CACHE)}, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"cannot be read as a submission" in result(name, tmp_path, done)
+
+
 def test_coursera_grades_each_part_by_its_exercise(tmp_path: Path) -> None:
     submit(tmp_path, "coursera", "def broken(:\n")
     settings = tmp_path / "grader" / "grading.toml"
