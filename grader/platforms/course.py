@@ -82,9 +82,22 @@ def _settings(course: Course, renamed: Mapping[str, str]) -> str:
 
 
 def _toml(value: Any, renamed: Mapping[str, str] | None = None) -> str:
-    """Return a value as TOML: its strings, numbers and lists are JSON's."""
+    """Return a value as TOML: its numbers are JSON's."""
     if isinstance(value, dict):
         named = {key: (renamed or {}).get(one, one) for key, one in value.items()}
-        pairs = (f"{json.dumps(key)} = {json.dumps(one)}" for key, one in named.items())
+        pairs = (f"{quoted(key)} = {quoted(one)}" for key, one in named.items())
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
-    return json.dumps(value)
+    if isinstance(value, list):
+        return f"[{', '.join(quoted(one) for one in value)}]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotation marks, as both TOML and YAML read it.
+
+    JSON's pairs of surrogates are an error in either, and so is DEL as it is.
+    """
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(
+        one if one.isprintable() or one > "\uffff" else f"\\u{ord(one):04x}" for one in shown
+    )

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from string import Template
 
 from grader.errors import UsageError
 from grader.platforms.archives import File, tarred, zipped
-from grader.platforms.course import Course, Files, name_in_package, source_files
+from grader.platforms.autolab import unquoted
+from grader.platforms.course import Course, Files, name_in_package, quoted, source_files
 from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,7 +68,7 @@ def _refuse_unknown_findings(course: Course) -> None:
 def _gradescope_pip(course: Course) -> Files:
     name, data = wheel()
     warm = "\n".join(
-        f"/opt/nnx-grader/bin/grader warm {name_in_package(named, exercise)}"
+        f"/opt/nnx-grader/bin/grader warm {quote(name_in_package(named, exercise))}"
         for named, exercise in course.exercises.items()
     )
     return {
@@ -91,7 +93,7 @@ def _image(course: Course) -> Files:
     place = PurePosixPath(course.platform.places.settings).parent
     source = str(place) if place.is_absolute() else "/opt/course"  # Autolab sends its own along
     steps = [
-        f"RUN grader warm {source}/{exercise.folder.name}"
+        f"RUN grader warm {quote(f'{source}/{exercise.folder.name}')}"
         for named, exercise in course.exercises.items()
         if "/" in named
     ]
@@ -110,7 +112,7 @@ def _image(course: Course) -> Files:
 
 def _prairielearn(course: Course) -> Files:
     exercise, name = course.first, course.first.name
-    statement = (exercise.folder / "statement.md").read_text(encoding="utf-8")
+    statement = _statement(exercise.folder / "statement.md")
     info = _text(
         "prairielearn_info.json",
         UUID=str(uuid.uuid5(uuid.NAMESPACE_URL, f"nnx-grader/{name}")),
@@ -128,6 +130,15 @@ def _prairielearn(course: Course) -> Files:
     }
 
 
+def _statement(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}, the question's text: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{path}, the question's text, is not UTF-8") from None
+
+
 def _autolab(course: Course) -> Files:
     exercise, options = course.first, course.settings.options
     name = re.sub(r"[^a-z0-9]", "", exercise.name.lower())
@@ -136,13 +147,18 @@ def _autolab(course: Course) -> Files:
             f"Autolab takes names of images of {_LONGEST_AUTOLAB_IMAGE} characters at most, "
             f"not {course.image}; tag it with a shorter one where Tango runs"
         )
+    if not options["problem"] or unquoted(options["problem"]) != options["problem"]:
+        raise UsageError(
+            f"problem cannot be {options['problem']!r}: Autolab rewrites a letter or digit before "
+            "a colon, so that no score would reach a problem of that name"
+        )
     points = options["points"] or sum(one.points for one in exercise.rubric)
     facts = {
         "NAME": name,
         "MODULE": name.capitalize(),
-        "TITLE": json.dumps(exercise.title),
+        "TITLE": quoted(exercise.title),
         "FILE": course.file,
-        "PROBLEM": json.dumps(options["problem"]),
+        "PROBLEM": quoted(options["problem"]),
         "POINTS": f"{float(points):g}",
         "IMAGE": course.image,
     }
