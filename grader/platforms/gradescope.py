@@ -198,11 +198,12 @@ def _result(score: float, output: str, facts: dict[str, Any]) -> Result:
 
 
 def _leaderboard(report: "Report", score: float) -> list[Place]:
+    """Return the columns; 0 CPU seconds would lead where nothing ran, or are not to be told."""
+    places = [Place(name="Score", value=score, order="desc")]
     cpu_s = clamped(report.usage.worker_cpu_s, 1e9)
-    return [
-        Place(name="Score", value=score, order="desc"),
-        Place(name="CPU seconds", value=cpu_s, order="asc"),
-    ]
+    if cpu_s:
+        places.append(Place(name="CPU seconds", value=cpu_s, order="asc"))
+    return places
 
 
 def _score_stays(circumstances: Circumstances, told: str, why: str) -> Delivery:

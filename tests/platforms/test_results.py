@@ -150,6 +150,12 @@ def test_gradescope_has_a_leaderboard_on_demand() -> None:
     assert [place["name"] for place in found["leaderboard"]] == ["Score", "CPU seconds"]
 
 
+def test_gradescope_ranks_no_time_that_is_not_told() -> None:
+    report = as_student(wrong_answer(), "category")
+    found = document(rendered(report, "gradescope", options={"leaderboard": True}))
+    assert [place["name"] for place in found["leaderboard"]] == ["Score"]
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_gradescope_shows_a_failed_test_for_an_unreadable_file(level: Any) -> None:
     found = document(rendered(as_student(invalid(), level), "gradescope"))
