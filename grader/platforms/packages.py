@@ -1,6 +1,7 @@
 """Pack what an instructor uploads to a platform: one file, the same bytes for the same course."""
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,7 +20,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
 _LONGEST_AUTOLAB_IMAGE = 64
-"""Source: Autolab's app/models/autograder.rb (read in 2026)."""
+_AUTOLAB_TIMEOUTS_S = 180, 899
+"""What an assessment starts with, and the most. Source: Autolab's app/models/autograder.rb (read in
+2026)."""
+_PRAIRIELEARN_TIMEOUTS_S = 30, 600
+"""The default, and the most. Source: PrairieLearn's documentation of external grading (read in
+2026)."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,23 @@ def _image(course: Course) -> Files:
     }
 
 
+def _timeout_s(course: Course, usual_s: int, most_s: int) -> int:
+    """Return how long the platform is to wait: as much above our own budget as it usually is.
+
+    Raises:
+        UsageError: it would not wait that long, and leave no result.
+    """
+    own_s = course.platform.budget_s
+    spare_s = usual_s - own_s
+    wanted = max(usual_s, math.ceil((course.settings.budget_s or own_s) + spare_s))
+    if wanted > most_s:
+        raise UsageError(
+            f"budget_s can be {most_s - spare_s:g} at most: {course.platform.title} waits {most_s} "
+            "s, and starting takes some of them"
+        )
+    return wanted
+
+
 def _prairielearn(course: Course) -> Files:
     exercise, name = course.first, course.first.name
     statement = _statement(exercise.folder / "statement.md")
@@ -118,6 +141,7 @@ def _prairielearn(course: Course) -> Files:
         UUID=str(uuid.uuid5(uuid.NAMESPACE_URL, f"nnx-grader/{name}")),
         TITLE=json.dumps(exercise.title)[1:-1],
         IMAGE=course.image,
+        TIMEOUT=str(_timeout_s(course, *_PRAIRIELEARN_TIMEOUTS_S)),
     )
     # PrairieLearn runs elements and Mustache tags wherever they stand in a question.
     text = re.sub(r"<(?=/?(pl-|markdown))", "&lt;", statement)
@@ -161,6 +185,7 @@ def _autolab(course: Course) -> Files:
         "PROBLEM": quoted(options["problem"]),
         "POINTS": f"{float(points):g}",
         "IMAGE": course.image,
+        "TIMEOUT": str(_timeout_s(course, *_AUTOLAB_TIMEOUTS_S)),
     }
     inner = {f"autograde/{path}": file for path, file in source_files(course).items()}
     return {

@@ -208,6 +208,36 @@ def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path
     assert (done.returncode, f"problem cannot be {problem!r}" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(("budget_s", "waits"), [(5, 180), (150, 180), (300.5, 331), (869, 899)])
+def test_autolab_waits_longer_than_the_budget(budget_s: float, waits: int, tmp_path: Path) -> None:
+    more = ("--settings", budgeted(tmp_path, budget_s))
+    text = untarred(packed(tmp_path, "autolab", *more))["resnetclassifier/resnetclassifier.yml"]
+    assert yaml.safe_load(text)["autograder"]["autograde_timeout"] == waits
+
+
+@pytest.mark.parametrize(("budget_s", "waits"), [(26, 30), (55, 59), (596, 600)])
+def test_prairielearn_waits_longer_than_the_budget(
+    budget_s: float, waits: int, tmp_path: Path
+) -> None:
+    more = ("--settings", budgeted(tmp_path, budget_s))
+    text = unzipped(packed(tmp_path, "prairielearn", *more))["resnet_classifier/info.json"][0]
+    assert json.loads(text)["externalGradingOptions"]["timeout"] == waits
+
+
+@pytest.mark.parametrize(("name", "budget_s"), [("prairielearn", 596.5), ("autolab", 870)])
+def test_a_budget_that_a_platform_does_not_wait_for_is_refused(
+    name: str, budget_s: float, tmp_path: Path
+) -> None:
+    done = grader("package", "--platform", name, "--settings", budgeted(tmp_path, budget_s))
+    assert (done.returncode, "budget_s can be " in done.stderr) == (2, True)
+
+
+def budgeted(folder: Path, budget_s: float) -> Path:
+    settings = folder / "grading.toml"
+    settings.write_text(f"budget_s = {budget_s}\n")
+    return settings
+
+
 @pytest.mark.parametrize("text", [None, b"\xff"])
 def test_a_question_needs_its_text(text: bytes | None, tmp_path: Path) -> None:
     own = tmp_path / "my_block"
