@@ -64,7 +64,10 @@ def _folder(folder: Path) -> Iterator[tuple[str, File]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and inside.parts[0] != "fixtures" and "__pycache__" not in inside.parts:
-            yield inside.as_posix(), File(path.read_bytes())
+            name = inside.as_posix()
+            if name.encode("utf-8", "replace").decode() != name:
+                raise UsageError(f"no archive can hold {name!r} of {folder}: rename or remove it")
+            yield name, File(path.read_bytes())
 
 
 def _settings(course: Course, renamed: Mapping[str, str]) -> str:

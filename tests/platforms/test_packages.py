@@ -200,6 +200,19 @@ def test_a_folder_may_have_a_blank_in_its_name(tmp_path: Path) -> None:
     assert shlex.split(line)[2:] == ["warm", "/grader/my block"]
 
 
+def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    long = "x" * 150
+    (own / f"{long}.md").write_text("a")
+    files = untarred(packed(tmp_path, "autolab", "--exercise", own))
+    (inner,) = [data for name, data in files.items() if name.endswith("/autograde.tar")]
+    assert untarred(inner)[f"autograde/own/{long}.md"] == b"a"
+    (own / "b\udcff.md").write_text("b")
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    assert (done.returncode, "no archive can hold 'b\\udcff.md'" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("problem", ["Part 1: x", ""])
 def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
