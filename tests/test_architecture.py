@@ -58,7 +58,8 @@ ALLOWED = {
     | {"grader.errors", "grader.sandbox.kernel"},
     "grader.platforms.wheel": {"grader", "reference"},
     "grader.platforms.grading": {
-        *("grader.bench", "grader.environment", "grader.errors", "grader.model", "grader.text")
+        "grader.platforms",
+        *("grader.bench", "grader.environment", "grader.errors", "grader.model", "grader.text"),
     },
     "grader.peer": {"grader", "grader.errors", "grader.peer", "grader.sandbox.kernel"},
     "grader.diagnosis": {

@@ -77,7 +77,8 @@ def package(
 ) -> None:
     """Pack the file that an instructor uploads; the same course gives the same bytes."""
     with reporting_errors():
-        from grader.platforms.packages import Course, pack
+        from grader.platforms.course import Course
+        from grader.platforms.packages import pack
 
         found = find(platform)
         chosen = _settings(found, settings, exercise)

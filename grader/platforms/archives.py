@@ -39,7 +39,7 @@ def tarred(files: Mapping[str, File]) -> bytes:
     """Return a tar of these files, by name, with every folder that they lie in."""
     target = io.BytesIO()
     folders = {"/".join(parts[:at]) for parts in _parts(files) for at in range(1, len(parts))}
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in sorted(folders | set(files)):
             entry = tarfile.TarInfo(name)
             file = files.get(name)

@@ -105,7 +105,9 @@ def _check_semantic(line: bytes, problems: Problems) -> None:
     if _REWRITTEN.search(line.decode("utf-8", "replace")):
         problems.append("the feedback line holds a letter or digit before a colon")
     stages = found.get("stages", [])
-    if not isinstance(stages, list) or not all(isinstance(found.get(s), dict) for s in stages):
+    if not isinstance(stages, list) or not all(
+        isinstance(stage, str) and isinstance(found.get(stage), dict) for stage in stages
+    ):
         problems.append("stages must be a list, with an object of tests for each of its names")
         return
     for stage in stages:

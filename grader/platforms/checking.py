@@ -36,8 +36,8 @@ class Problems(list[str]):
             return
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.append(f"{where}{key} is {_kind(value)}; it must be a number")
-        elif not math.isfinite(value):
-            self.append(f"{where}{key} is not finite")
+        elif not is_finite(value):
+            self.append(f"{where}{key} is not finite, or too large for a float")
         elif not least <= value <= most:
             self.append(f"{where}{key} is {value}; it must be within {least:g} and {most:g}")
 
@@ -99,6 +99,14 @@ class Problems(list[str]):
         if fields[key] is None:
             self.append(f"{where}{key} is null")
         return fields[key]
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is one to readers that know floats alone: 10**400 is none to them."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def read_object(data: bytes, problems: Problems, *, most_bytes: int) -> Fields | None:

@@ -4,14 +4,15 @@ import json
 import os
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.platforms import find
+from grader.platforms import find, log
+from grader.platforms.judging_process import pack
 from grader.platforms.order import Order, read_metadata
 from grader.platforms.platform import Circumstances, Delivery, Platform
 from grader.platforms.settings import Settings, read
-from grader.platforms.supervisor import pack
 
 if TYPE_CHECKING:
     from grader.model import Report
@@ -51,7 +52,7 @@ def deliver(order: Order, end: float) -> Delivery:
     try:
         report = _report(order, platform, settings, end)
     except (GraderError, ValueError) as error:  # the instructor's or the platform's to mend
-        print(f"grader: internal error: {error}", file=sys.stderr)
+        log.problem(str(error))
         return platform.not_judged(circumstances)
     return _rendered(report, platform, circumstances, order.feedback or settings.feedback)
 
@@ -77,7 +78,7 @@ def _rendered(
 
     if report.verdict == "internal_error":
         problems = {str(f.evidence.get("problem", "")) for f in report.findings}
-        print(f"grader: internal error: {' '.join(sorted(problems))}", file=sys.stderr)
+        log.problem(" ".join(sorted(problems)))
     if platform.log_is_staffs:
         _log(report)
     return platform.render(for_student(report, feedback), circumstances)  # type: ignore[arg-type]
@@ -88,7 +89,9 @@ def _log(report: "Report") -> None:
 
     from grader.report.terminal import show
 
-    show(report, Console(file=sys.stderr, width=100, force_terminal=False, highlight=False))
+    text = StringIO()
+    show(report, Console(file=text, width=100, force_terminal=False, highlight=False))
+    log.line(text.getvalue().rstrip("\n"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
 from grader.platforms import sizing, words
-from grader.platforms.checking import Problems, read_object
+from grader.platforms.checking import Problems, is_finite, read_object
 from grader.platforms.platform import NOT_JUDGED, SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import whole
 from grader.text import printable
@@ -118,7 +118,8 @@ def validate(document: bytes, beside: Mapping[str, bytes]) -> list[str]:
             problems.text(test, key, where)
         problems.integer(test, "line_no", where)
         problems.number(test, "duration", where, least=0)
-        total += test["score"] if isinstance(test.get("score"), (int, float)) else 0
+        score = test.get("score")
+        total += score if isinstance(score, (int, float)) and is_finite(score) else 0
     if isinstance(found.get("max_score"), int) and total > found["max_score"]:
         problems.append(f"the tests' scores add up to {total:g}, more than max_score")
     if found.get("tests") == []:

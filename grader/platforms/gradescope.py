@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from grader.platforms import sizing, words
-from grader.platforms.checking import Fields, Problems, read_object
 from grader.platforms.gradescope_history import History
+from grader.platforms.gradescope_rules import MOST_BYTES, validate
 from grader.platforms.platform import SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
 from grader.text import printable
@@ -21,21 +21,9 @@ from grader.text import printable
 if TYPE_CHECKING:
     from grader.model import Finding, Report
 
-MOST_BYTES = 1 << 20
-"""Ours: Gradescope names no limit."""
-FORMATS = ("text", "html", "simple_format", "md", "ansi")
-VISIBILITIES = ("hidden", "after_due_date", "after_published", "visible")
 _LONGEST_HOURS = 100_000.0
 """Eleven years: what is longer than a course, and within what a date can hold."""
 _STATUS = {"passed": "passed", "failed": "failed", "skipped": "failed"}
-_RESULT_KEYS = (
-    *("score", "execution_time", "output", "output_format", "test_output_format"),
-    *("test_name_format", "visibility", "stdout_visibility", "extra_data", "tests", "leaderboard"),
-)
-_TEST_KEYS = (
-    *("score", "max_score", "status", "name", "name_format", "number", "output", "output_format"),
-    *("tags", "visibility", "extra_data"),
-)
 
 OPTIONS: Mapping[str, Any] = {
     # Points of the whole; 0 takes the report's own, usually 100.
@@ -163,56 +151,6 @@ def refuse(circumstances: Circumstances) -> Delivery | None:
     return _score_stays(circumstances, told, "over_the_limit")
 
 
-def validate(document: bytes, beside: Mapping[str, bytes]) -> list[str]:
-    """Name every rule that a result breaks."""
-    problems = Problems()
-    found = read_object(document, problems, most_bytes=MOST_BYTES)
-    if found is None:
-        return problems
-    problems.known(found, _RESULT_KEYS)
-    problems.number(found, "score", least=0)
-    problems.number(found, "execution_time", least=0)
-    problems.text(found, "output")
-    for key in ("output_format", "test_output_format", "test_name_format"):
-        problems.one_of(found, key, FORMATS)
-    for key in ("visibility", "stdout_visibility"):
-        problems.one_of(found, key, VISIBILITIES)
-    tests = problems.objects(found, "tests")
-    for where, test in tests:
-        _check_test(where, test, problems)
-    if "score" not in found and not any("score" in test for _, test in tests):
-        problems.append("neither score nor any test's score is there: Gradescope shows an error")
-    for where, place in problems.objects(found, "leaderboard"):
-        problems.text(place, "name", where, required=True)
-        problems.one_of(place, "order", ("asc", "desc"), where)
-        if not isinstance(place.get("value"), str):
-            problems.number(place, "value", where, required=True)
-    return problems
-
-
-def _check_test(where: str, test: Fields, problems: Problems) -> None:
-    problems.known(test, _TEST_KEYS, where)
-    for key in ("name", "output"):
-        problems.text(test, key, where)
-    problems.number(test, "score", where)
-    problems.number(test, "max_score", where, least=0)
-    problems.one_of(test, "status", ("passed", "failed"), where)
-    for key in ("name_format", "output_format"):
-        problems.one_of(test, key, FORMATS, where)
-    problems.one_of(test, "visibility", VISIBILITIES, where)
-    if test.get("visibility") == "hidden":
-        problems.append(f"{where}visibility hidden is never revealed; use after_published")
-    if not isinstance(test.get("number", ""), str):
-        problems.append(f'{where}number must be a string, such as "1.1"')
-    if "score" in test and "max_score" not in test:
-        problems.append(f"{where}score stands there without max_score")
-    if "score" not in test and "status" not in test:
-        problems.append(f"{where}has neither score nor status: nothing is shown of it")
-    tags = test.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        problems.append(f"{where}tags must be a list of strings")
-
-
 def _test(
     finding: "Finding", number: int, factor: float, held_back: frozenset[str], room: sizing.Room
 ) -> Test:
@@ -260,11 +198,12 @@ def _result(score: float, output: str, facts: dict[str, Any]) -> Result:
 
 
 def _leaderboard(report: "Report", score: float) -> list[Place]:
+    """Return the columns; 0 CPU seconds would lead where nothing ran, or are not to be told."""
+    places = [Place(name="Score", value=score, order="desc")]
     cpu_s = clamped(report.usage.worker_cpu_s, 1e9)
-    return [
-        Place(name="Score", value=score, order="desc"),
-        Place(name="CPU seconds", value=cpu_s, order="asc"),
-    ]
+    if cpu_s:
+        places.append(Place(name="CPU seconds", value=cpu_s, order="asc"))
+    return places
 
 
 def _score_stays(circumstances: Circumstances, told: str, why: str) -> Delivery:

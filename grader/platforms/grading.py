@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from grader.bench import ReferenceBench
 from grader.environment import cache_folder
 from grader.errors import InvalidSubmission
 from grader.model import Exercise, Report
+from grader.platforms import log
 from grader.text import printable
 
 _AFTER_EXPLAINING = 0.3
@@ -78,7 +78,7 @@ def usable_cache() -> Iterator[Path]:
         Path(temporary).chmod(0o711)  # a worker with another uid goes through to the programs
         copy = Path(temporary) / "cache"
         if not _copy(folder, copy):
-            print(f"grader: {folder} cannot be read; all is computed anew", file=sys.stderr)
+            log.line(f"grader: {folder} cannot be read; all is computed anew")
         yield copy
 
 

@@ -1,52 +1,31 @@
 """Pack what an instructor uploads to a platform: one file, the same bytes for the same course."""
 
 import json
+import math
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from string import Template
-from typing import Any
 
 from grader.errors import UsageError
-from grader.model import Exercise
 from grader.platforms.archives import File, tarred, zipped
-from grader.platforms.platform import Platform
-from grader.platforms.settings import Settings
+from grader.platforms.autolab import unquoted
+from grader.platforms.course import Course, Files, name_in_package, quoted, source_files
 from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
-Files = dict[str, File]
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
 _LONGEST_AUTOLAB_IMAGE = 64
-"""Source: Autolab's app/models/autograder.rb (read in 2026)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """What is packed.
-
-    Attributes:
-        exercises: as the settings name them, with the exercise of each.
-        image: name of the grading image that the platform can pull.
-    """
-
-    platform: Platform
-    settings: Settings
-    exercises: Mapping[str, Exercise]
-    image: str
-
-    @property
-    def first(self) -> Exercise:
-        """The exercise that gives the upload its name."""
-        return next(iter(self.exercises.values()))
-
-    @property
-    def file(self) -> str:
-        """The name that a student's file should have."""
-        return self.first.file_names[0]
+_AUTOLAB_TIMEOUTS_S = 180, 899
+"""What an assessment starts with, and the most. Source: Autolab's app/models/autograder.rb (read in
+2026)."""
+_PRAIRIELEARN_TIMEOUTS_S = 30, 600
+"""The default, and the most. Source: PrairieLearn's documentation of external grading (read in
+2026)."""
 
 
 @dataclass(frozen=True)
@@ -92,59 +71,14 @@ def _refuse_unknown_findings(course: Course) -> None:
             raise UsageError(f"after_published: no finding is called {id!r}: {', '.join(known)}")
 
 
-def _source(course: Course) -> Files:
-    """Return grading.toml and the folders of exercises that are not part of this package."""
-    files: Files = {}
-    renamed = {}
-    for named, exercise in course.exercises.items():
-        renamed[named] = _here(named, exercise)
-        if "/" not in named:
-            continue
-        if f"{exercise.folder.name}/exercise.py" in files:
-            raise UsageError(f"two exercises lie in folders called {exercise.folder.name}")
-        files |= {f"{exercise.folder.name}/{name}": f for name, f in _folder(exercise.folder)}
-    files["grading.toml"] = File(_settings(course, renamed).encode())
-    return files
-
-
-def _folder(folder: Path) -> Iterator[tuple[str, File]]:
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and inside.parts[0] != "fixtures" and "__pycache__" not in inside.parts:
-            yield inside.as_posix(), File(path.read_bytes())
-
-
-def _settings(course: Course, renamed: Mapping[str, str]) -> str:
-    """Return the settings as TOML, every option of the platform named."""
-    settings, platform = course.settings, course.platform
-    lines = [f"# Settings of nnx-grader on {platform.title}; see docs/platforms."]
-    lines.append(f"exercise = {_toml(renamed.get(settings.exercise, settings.exercise))}")
-    lines.append(f"feedback = {_toml(settings.feedback)}")
-    lines.append(f"budget_s = {settings.budget_s or platform.budget_s:g}")
-    if settings.options:
-        lines += ["", f"[{platform.name}]"]
-    for key, value in settings.options.items():
-        lines.append(f"{key} = {_toml(value, renamed)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any, renamed: Mapping[str, str] | None = None) -> str:
-    """Return a value as TOML: its strings, numbers and lists are JSON's."""
-    if isinstance(value, dict):
-        named = {key: (renamed or {}).get(one, one) for key, one in value.items()}
-        pairs = (f"{json.dumps(key)} = {json.dumps(one)}" for key, one in named.items())
-        return "{ " + ", ".join(pairs) + " }" if value else "{}"
-    return json.dumps(value)
-
-
 def _gradescope_pip(course: Course) -> Files:
     name, data = wheel()
     warm = "\n".join(
-        f"/opt/nnx-grader/bin/grader warm {_here(named, exercise)}"
+        f"/opt/nnx-grader/bin/grader warm {quote(name_in_package(named, exercise))}"
         for named, exercise in course.exercises.items()
     )
     return {
-        **_source(course),
+        **source_files(course),
         name: File(data),
         "setup.sh": _script("gradescope_setup.sh", WHEEL=f"./{name}", WARM=warm),
         "run_autograder": _script("gradescope_run_autograder"),
@@ -160,17 +94,12 @@ def _gradescope_image(course: Course) -> Files:
     return {"Dockerfile": File(_text("gradescope_Dockerfile").encode()), **source}
 
 
-def _here(named: str, exercise: Exercise) -> str:
-    """Return how an exercise is called from the folder of grading.toml."""
-    return f"./{exercise.folder.name}" if "/" in named else exercise.name
-
-
 def _image(course: Course) -> Files:
     """Return the folder of an image to build: the grading image with the course's settings."""
     place = PurePosixPath(course.platform.places.settings).parent
     source = str(place) if place.is_absolute() else "/opt/course"  # Autolab sends its own along
     steps = [
-        f"RUN grader warm {source}/{exercise.folder.name}"
+        f"RUN grader warm {quote(f'{source}/{exercise.folder.name}')}"
         for named, exercise in course.exercises.items()
         if "/" in named
     ]
@@ -183,18 +112,36 @@ def _image(course: Course) -> Files:
     )
     return {
         "Dockerfile": File(dockerfile.rstrip().encode() + b"\n"),
-        **{f"source/{name}": file for name, file in _source(course).items()},
+        **{f"source/{name}": file for name, file in source_files(course).items()},
     }
+
+
+def _timeout_s(course: Course, usual_s: int, most_s: int) -> int:
+    """Return how long the platform is to wait: as much above our own budget as it usually is.
+
+    Raises:
+        UsageError: it would not wait that long, and leave no result.
+    """
+    own_s = course.platform.budget_s
+    spare_s = usual_s - own_s
+    wanted = max(usual_s, math.ceil((course.settings.budget_s or own_s) + spare_s))
+    if wanted > most_s:
+        raise UsageError(
+            f"budget_s can be {most_s - spare_s:g} at most: {course.platform.title} waits {most_s} "
+            "s, and starting takes some of them"
+        )
+    return wanted
 
 
 def _prairielearn(course: Course) -> Files:
     exercise, name = course.first, course.first.name
-    statement = (exercise.folder / "statement.md").read_text(encoding="utf-8")
+    statement = _statement(exercise.folder / "statement.md")
     info = _text(
         "prairielearn_info.json",
         UUID=str(uuid.uuid5(uuid.NAMESPACE_URL, f"nnx-grader/{name}")),
         TITLE=json.dumps(exercise.title)[1:-1],
         IMAGE=course.image,
+        TIMEOUT=str(_timeout_s(course, *_PRAIRIELEARN_TIMEOUTS_S)),
     )
     # PrairieLearn runs elements and Mustache tags wherever they stand in a question.
     text = re.sub(r"<(?=/?(pl-|markdown))", "&lt;", statement)
@@ -203,8 +150,17 @@ def _prairielearn(course: Course) -> Files:
     return {
         f"{name}/info.json": File(info.encode()),
         f"{name}/question.html": File(question.encode()),
-        **{f"{name}/tests/{path}": file for path, file in _source(course).items()},
+        **{f"{name}/tests/{path}": file for path, file in source_files(course).items()},
     }
+
+
+def _statement(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}, the question's text: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{path}, the question's text, is not UTF-8") from None
 
 
 def _autolab(course: Course) -> Files:
@@ -215,17 +171,23 @@ def _autolab(course: Course) -> Files:
             f"Autolab takes names of images of {_LONGEST_AUTOLAB_IMAGE} characters at most, "
             f"not {course.image}; tag it with a shorter one where Tango runs"
         )
+    if not options["problem"] or unquoted(options["problem"]) != options["problem"]:
+        raise UsageError(
+            f"problem cannot be {options['problem']!r}: Autolab rewrites a letter or digit before "
+            "a colon, so that no score would reach a problem of that name"
+        )
     points = options["points"] or sum(one.points for one in exercise.rubric)
     facts = {
         "NAME": name,
         "MODULE": name.capitalize(),
-        "TITLE": json.dumps(exercise.title),
+        "TITLE": quoted(exercise.title),
         "FILE": course.file,
-        "PROBLEM": json.dumps(options["problem"]),
+        "PROBLEM": quoted(options["problem"]),
         "POINTS": f"{float(points):g}",
         "IMAGE": course.image,
+        "TIMEOUT": str(_timeout_s(course, *_AUTOLAB_TIMEOUTS_S)),
     }
-    inner = {f"autograde/{path}": file for path, file in _source(course).items()}
+    inner = {f"autograde/{path}": file for path, file in source_files(course).items()}
     return {
         f"{name}/{name}.yml": File(_text("autolab_assessment.yml", **facts).encode()),
         f"{name}/{name}.rb": File(_text("autolab_assessment.rb", **facts).encode()),

@@ -22,8 +22,11 @@ def whole(points: float) -> int:
 
 
 def fraction(report: "Report") -> float:
-    """Return the score as a fraction of the most that can be reached, 0 to 1."""
-    most = clamped(report.max_score, math.inf) if math.isinf(report.max_score) else report.max_score
-    if not math.isfinite(most) or most <= 0:
+    """Return the score as a fraction of the most that can be reached, 0 to 1.
+
+    It is not rounded: whoever multiplies it by the points of the whole must get whole points.
+    """
+    most = report.max_score
+    if not (math.isfinite(report.score) and math.isfinite(most)) or most <= 0:
         return 0.0
-    return clamped(clamped(report.score, most) / most, 1.0)
+    return min(max(report.score / most, 0.0), 1.0)

@@ -11,29 +11,24 @@ to end is noticed where it waits, never between a child's start and the place th
 """
 
 import argparse
-import base64
 import errno
-import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from grader.platforms import NAMES, find
+from grader.platforms import NAMES, find, log
+from grader.platforms.judging_process import JudgingProcess
 from grader.platforms.order import Order, order_for, read_metadata
 from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
 from grader.platforms.settings import FEEDBACK, read
 from grader.report.placing import is_written_through, place
 
-_MOST_BYTES = 64 << 20
 _AGAIN_BEFORE = 0.4
 """Share of the budget after which a child that was lost is not tried again."""
-_POLL_S = 0.05
 SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
 """The command line's names of walls, whose own list needs more than the standard library."""
 
@@ -41,6 +36,7 @@ SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one submission; return the exit code that the platform wants to see."""
     started = time.monotonic()
+    log.open_it()
     given = _parser().parse_args(arguments)
     platform = find(given.platform)
     order = order_for(
@@ -83,126 +79,45 @@ def supervise(
     try:
         fallback = platform.not_judged(platform.circumstances(metadata=metadata))
     except Exception as error:  # whatever the platform wrote, a result comes first
-        _say(f"the platform's metadata cannot be used: {type(error).__name__}: {error}")
+        log.problem(f"the platform's metadata cannot be used: {type(error).__name__}: {error}")
         metadata = {}
         fallback = platform.not_judged(platform.circumstances())
     try:
-        if order.result and not is_written_through(Path(order.result)):  # a pipe takes no second
-            put(fallback, order.result)
+        _put_ahead(fallback, order)
         if "settings" in order.given and not os.path.exists(order.settings):
             # No usage error: whoever waits for the result is a student, and gets one.
             raise FileNotFoundError(f"--settings: there is no file {order.settings}")
         settings = read(order.settings, platform)
-        fallback = platform.not_judged(platform.circumstances(settings.options, metadata))
+        told = platform.not_judged(platform.circumstances(settings.options, metadata))
+        if told != fallback:  # a platform that kills both of us shows this one
+            fallback = told
+            _put_ahead(fallback, order)
         end = started + (budget_s or settings.budget_s or platform.budget_s)
         delivery = _judged(order, started, end, asked) or fallback
     except Exception as error:  # the one promise of this module: there is a result
-        _say(f"{type(error).__name__}: {error}")
+        log.problem(f"{type(error).__name__}: {error}")
         delivery = fallback
     return _finish(order, delivery)
+
+
+def _put_ahead(fallback: Delivery, order: Order) -> None:
+    """Have the result of an error of ours in place while the submission is judged."""
+    if order.result and not is_written_through(Path(order.result)):  # a pipe takes no second
+        put(fallback, order.result)
 
 
 def _judged(order: Order, started: float, end: float, asked: int) -> Delivery | None:
     """Return what a child delivers; one that is lost early is tried once more."""
     for _ in range(2):
-        with Child(order, end, asked) as child:
+        with JudgingProcess(order, end, asked) as child:
             delivery, problem = child.wait()
         if delivery is not None:
             return delivery
-        _say(problem)
+        log.problem(problem)
         late = time.monotonic() > started + _AGAIN_BEFORE * (end - started)
         if late or select.select([asked], [], [], 0)[0]:
             break
     return None
-
-
-@dataclass
-class Child:
-    """The process that judges, and the pipe through which it answers."""
-
-    order: Order
-    end: float
-    asked: int
-
-    def __enter__(self) -> "Child":
-        self._reply, theirs = os.pipe()
-        # -P: a folder that happens to be the current one may be the student's.
-        command = [sys.executable, "-P", "-m", "grader.platforms.child"]
-        command += [self.order.to_json(), str(os.getpid()), str(theirs), repr(self.end)]
-        try:
-            # What it prints goes to the log; standard output is for the result.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
-                pass_fds=(theirs,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(theirs)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the child and whatever it started in its session."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._reply)
-
-    def wait(self) -> tuple[Delivery | None, str]:
-        """Return what it delivers, else what went wrong."""
-        data = b""
-        while len(data) < _MOST_BYTES:
-            problem = self._interruption([self._reply], self.end)
-            if problem:
-                return None, problem
-            part = os.read(self._reply, 1 << 16)
-            if not part:
-                break
-            data += part
-        if data.endswith(b"\n"):  # it may hang when it ends: what it said is said
-            return unpack(data), ""
-        while self._process.poll() is None:  # no pidfd: an old gVisor has none
-            problem = self._interruption([], min(self.end, time.monotonic() + _POLL_S))
-            if problem:
-                return None, problem
-        code = self._process.returncode
-        return None, f"the process that judges ended without a result ({_ending(code)})"
-
-    def _interruption(self, awaited: list[int], until: float) -> str:
-        """Wait for a descriptor, or for a time; return why to wait no longer, if that is so."""
-        left = max(0.0, until - time.monotonic())
-        readable = select.select([*awaited, self.asked], [], [], left)[0]
-        if readable == [self.asked]:
-            return "it was told to end before the submission was judged"
-        if not readable and time.monotonic() >= self.end:
-            return "the time budget is used up"
-        return ""
-
-
-def pack(delivery: Delivery) -> bytes:
-    """Return a delivery as one line."""
-    fields = {
-        "document": _encoded(delivery.document),
-        "beside": {name: _encoded(data) for name, data in delivery.beside.items()},
-        "exit_code": delivery.exit_code,
-    }
-    return json.dumps(fields).encode() + b"\n"
-
-
-def unpack(line: bytes) -> Delivery:
-    """Return a delivery from its line."""
-    fields = json.loads(line)
-    document = fields["document"]
-    return Delivery(
-        document=None if document is None else base64.b64decode(document),
-        beside={name: base64.b64decode(data) for name, data in fields["beside"].items()},
-        exit_code=fields["exit_code"],
-    )
-
-
-def _encoded(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
 
 
 def _finish(order: Order, delivery: Delivery) -> int:
@@ -210,10 +125,10 @@ def _finish(order: Order, delivery: Delivery) -> int:
     try:
         put(delivery, order.result)
     except OSError as error:
-        _say(f"the result cannot be written: {error}")
+        log.problem(f"the result cannot be written: {error}")
         return NOT_JUDGED
     if delivery.exit_code:
-        print(SORRY, file=sys.stderr)
+        log.line(SORRY)
     return delivery.exit_code
 
 
@@ -235,14 +150,6 @@ def put(delivery: Delivery, result: str) -> None:
         place(target.with_name(name), data)
     if delivery.document is not None:
         place(target, delivery.document)
-
-
-def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _say(problem: str) -> None:
-    print(f"grader: internal error: {problem}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,12 +13,18 @@ def place(target: Path, data: bytes) -> None:
     if is_written_through(target):
         target.write_bytes(data)
         return
-    temporary = target.with_name(f".{target.name}.partial")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut may leave the name without the text
-    temporary.replace(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary.unlink(missing_ok=True)
+    try:
+        # x: the folder may be a student's, with a link of this name to a file of ours.
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave the name without the text
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk should not keep what nobody reads
+        raise
 
 
 def is_written_through(target: Path) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 
 from grader.platforms import find
@@ -173,6 +175,91 @@ def test_autolab_gets_an_assessment_whose_makefile_prints_nothing_else(tmp_path:
     assert all(line.startswith("\t@") for line in recipe)
     assert 'name: "autograded"' in files["resnetclassifier/resnetclassifier.yml"].decode()
     assert set(untarred(files["resnetclassifier/autograde.tar"])) == {"autograde/grading.toml"}
+
+
+def test_a_name_outside_the_basic_plane_is_read_as_it_was_written(tmp_path: Path) -> None:
+    settings = tmp_path / "grading.toml"
+    settings.write_text("[autolab]\nproblem = 'Übung 🚀 \u2028\"'\n", encoding="utf-8")
+    files = untarred(packed(tmp_path, "autolab", "--settings", settings))
+    told = tomllib.loads(untarred(files["resnetclassifier/autograde.tar"])[SETTINGS].decode())
+    (problem,) = yaml.safe_load(files["resnetclassifier/resnetclassifier.yml"])["problems"]
+    assert told["autolab"]["problem"] == problem["name"] == 'Übung 🚀 \u2028"'
+
+
+SETTINGS = "autograde/grading.toml"
+
+
+def test_a_folder_may_have_a_blank_in_its_name(tmp_path: Path) -> None:
+    own = tmp_path / "my block"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    script = unzipped(packed(tmp_path, "gradescope", "--exercise", own))["setup.sh"][0].decode()
+    (line,) = [line for line in script.splitlines() if "grader warm" in line]
+    assert shlex.split(line)[1:] == ["warm", "./my block"]
+    dockerfile = unzipped(packed(tmp_path, "coursera", "--exercise", own))["Dockerfile"][0].decode()
+    (line,) = [line for line in dockerfile.splitlines() if "grader warm" in line]
+    assert shlex.split(line)[2:] == ["warm", "/grader/my block"]
+
+
+def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    long = "x" * 150
+    (own / f"{long}.md").write_text("a")
+    files = untarred(packed(tmp_path, "autolab", "--exercise", own))
+    (inner,) = [data for name, data in files.items() if name.endswith("/autograde.tar")]
+    assert untarred(inner)[f"autograde/own/{long}.md"] == b"a"
+    (own / "b\udcff.md").write_text("b")
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    assert (done.returncode, "no archive can hold 'b\\udcff.md'" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("problem", ["Part 1: x", ""])
+def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path: Path) -> None:
+    settings = tmp_path / "grading.toml"
+    settings.write_text(f"[autolab]\nproblem = '{problem}'\n")
+    done = grader("package", "--platform", "autolab", "--settings", settings)
+    assert (done.returncode, f"problem cannot be {problem!r}" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("budget_s", "waits"), [(5, 180), (150, 180), (300.5, 331), (869, 899)])
+def test_autolab_waits_longer_than_the_budget(budget_s: float, waits: int, tmp_path: Path) -> None:
+    more = ("--settings", budgeted(tmp_path, budget_s))
+    text = untarred(packed(tmp_path, "autolab", *more))["resnetclassifier/resnetclassifier.yml"]
+    assert yaml.safe_load(text)["autograder"]["autograde_timeout"] == waits
+
+
+@pytest.mark.parametrize(("budget_s", "waits"), [(26, 30), (55, 59), (596, 600)])
+def test_prairielearn_waits_longer_than_the_budget(
+    budget_s: float, waits: int, tmp_path: Path
+) -> None:
+    more = ("--settings", budgeted(tmp_path, budget_s))
+    text = unzipped(packed(tmp_path, "prairielearn", *more))["resnet_classifier/info.json"][0]
+    assert json.loads(text)["externalGradingOptions"]["timeout"] == waits
+
+
+@pytest.mark.parametrize(("name", "budget_s"), [("prairielearn", 596.5), ("autolab", 870)])
+def test_a_budget_that_a_platform_does_not_wait_for_is_refused(
+    name: str, budget_s: float, tmp_path: Path
+) -> None:
+    done = grader("package", "--platform", name, "--settings", budgeted(tmp_path, budget_s))
+    assert (done.returncode, "budget_s can be " in done.stderr) == (2, True)
+
+
+def budgeted(folder: Path, budget_s: float) -> Path:
+    settings = folder / "grading.toml"
+    settings.write_text(f"budget_s = {budget_s}\n")
+    return settings
+
+
+@pytest.mark.parametrize("text", [None, b"\xff"])
+def test_a_question_needs_its_text(text: bytes | None, tmp_path: Path) -> None:
+    own = tmp_path / "my_block"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    (own / "statement.md").unlink()
+    if text is not None:
+        (own / "statement.md").write_bytes(text)
+    done = grader("package", "--platform", "prairielearn", "--exercise", own)
+    assert (done.returncode, "statement.md, the question's text" in done.stderr) == (2, True)
 
 
 def test_a_finding_that_no_exercise_has_cannot_be_held_back(tmp_path: Path) -> None:

@@ -150,6 +150,12 @@ def test_gradescope_has_a_leaderboard_on_demand() -> None:
     assert [place["name"] for place in found["leaderboard"]] == ["Score", "CPU seconds"]
 
 
+def test_gradescope_ranks_no_time_that_is_not_told() -> None:
+    report = as_student(wrong_answer(), "category")
+    found = document(rendered(report, "gradescope", options={"leaderboard": True}))
+    assert [place["name"] for place in found["leaderboard"]] == ["Score"]
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_gradescope_shows_a_failed_test_for_an_unreadable_file(level: Any) -> None:
     found = document(rendered(as_student(invalid(), level), "gradescope"))
@@ -340,6 +346,17 @@ def test_github_scores_add_up_even_where_findings_are_not_shown() -> None:
         assert found["max_score"] == 100
         assert sum(test["score"] for test in found["tests"]) == 29
         assert found["status"] == "fail"
+
+
+def test_points_that_are_no_part_of_100_come_out_whole() -> None:
+    replace, report = msgspec.structs.replace, wrong_answer()
+    one = replace(report.findings[0], points=29, max_points=30)
+    report = replace(report, score=29, max_score=30, findings=[one])
+    assert document(rendered(report, "gradescope"))["score"] == 29
+    assert document(rendered(report, "openedx"))["score"] * 30 == 29
+    printed = rendered(report, "autolab").document
+    assert printed is not None
+    assert json.loads(printed.splitlines()[-1]) == {"scores": {"autograded": 29}}
 
 
 def test_openedx_gets_xml_with_one_root() -> None:

@@ -314,6 +314,34 @@ def test_gradescope_keeps_the_previous_score_when_we_crash(tmp_path: Path) -> No
     assert "at most 1 submission is graded in 48 hours" in found["output"]
 
 
+def test_a_kill_shows_no_score_that_is_held_back(tmp_path: Path) -> None:
+    submit(tmp_path, "gradescope", ACCEPTED)
+    before = {"submission_time": "2026-03-01T10:00:00-08:00", "score": 77.5, "results": {}}
+    place = tmp_path / "autograder"
+    (place / "submission_metadata.json").write_text(json.dumps({"previous_submissions": [before]}))
+    (place / "source").mkdir()
+    (place / "source" / "grading.toml").write_text("[gradescope]\nafter_published = ['values']\n")
+    with hanging("gradescope", tmp_path) as process:
+        process.kill()
+    found = json.loads((place / "results" / "results.json").read_bytes())
+    assert found["score"] == 77.5
+    assert "77.5" not in found["output"]
+    assert [test["visibility"] for test in found["tests"]] == ["after_published"]
+
+
+@pytest.mark.parametrize("name", ["gradescope", "prairielearn"])
+@pytest.mark.parametrize("log", ["/dev/full", ""])
+def test_a_log_that_takes_no_more_changes_no_result(name: str, log: str, tmp_path: Path) -> None:
+    submit(tmp_path, name, "def broken(:\n")
+    to = f">{log}" if log else ">&-"
+    arguments = ["bash", "-c", f'exec "$@" 2{to}', "bash", *command(name, tmp_path)]
+    done = subprocess.run(
+        arguments, env={**os.environ, "GRADER_CACHE": str(CACHE)}, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"cannot be read as a submission" in result(name, tmp_path, done)
+
+
 def test_coursera_grades_each_part_by_its_exercise(tmp_path: Path) -> None:
     submit(tmp_path, "coursera", "def broken(:\n")
     settings = tmp_path / "grader" / "grading.toml"

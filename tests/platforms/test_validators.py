@@ -42,6 +42,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("gradescope", {"leaderboard": [{"value": 1}]}, "name is missing"),
     ("gradescope", {"max_score": 5}, "no field of this format"),
     ("gradescope", {"output": "a\0b"}, "NUL"),
+    ("gradescope", {"score": 10**400}, "too large"),
     # PrairieLearn: each of these makes the submission not gradable, or hides points
     ("prairielearn", {"score": 1.01}, "within 0 and 1"),
     ("prairielearn", {"score": -0.1}, "within 0 and 1"),
@@ -70,6 +71,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("github", {"max_score": 4}, "more than max_score"),
     ("github", {"max_score": 5.5}, "whole number"),
     ("github", {"tests": [{"name": "a", "status": "pass", "score": "5"}]}, "must be a number"),
+    ("github", {"tests": [{"name": "a", "status": "pass", "score": 10**400}]}, "too large"),
     # Open edX
     ("openedx", {"correct": "true"}, "true or false"),
     ("openedx", {"score": 2}, "within 0 and 1"),
@@ -184,6 +186,7 @@ def test_autolab_takes_a_grade_on_the_last_line(text: str) -> None:
         (AUTOLAB.replace('"t"', '"Part 1: x"') + '\n{"scores": {"p": 1}}', "before a colon"),
         (AUTOLAB.replace("true", '"yes"') + '\n{"scores": {"p": 1}}', "true or false"),
         (AUTOLAB.replace('["A"]', '["A", "B"]') + '\n{"scores": {"p": 1}}', "stages"),
+        (AUTOLAB.replace('["A"]', '[["A"]]') + '\n{"scores": {"p": 1}}', "stages"),
         (AUTOLAB.replace("semantic", "other") + '\n{"scores": {"p": 1}}', "semantic"),
         ("x" * (1000 << 10) + '\n{"scores": {"p": 1}}', "cuts"),
     ],

@@ -1,5 +1,6 @@
 """A report goes into its file whole, and a device stays a device."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -31,6 +32,28 @@ def test_a_link_is_replaced_and_what_it_names_is_left_alone(tmp_path: Path) -> N
     link.symlink_to(kept)
     put("new", link)
     assert (kept.read_text(), link.read_text(), link.is_symlink()) == ("kept", "new", False)
+
+
+@pytest.mark.parametrize("beside", [".report.json.partial", f".report.json.{os.getpid()}.partial"])
+def test_a_link_beside_a_target_is_not_followed(beside: str, tmp_path: Path) -> None:
+    kept, target = tmp_path / "kept", tmp_path / "report.json"
+    kept.write_text("kept")
+    (tmp_path / beside).symlink_to(kept)
+    put("new", target)
+    assert (kept.read_text(), target.read_text(), target.is_symlink()) == ("kept", "new", False)
+
+
+def test_what_could_not_be_written_whole_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    put("old", tmp_path / "report.json")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        put("new", tmp_path / "report.json")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("report.json", "old")]
 
 
 def test_a_name_of_a_stream_is_written_through(tmp_path: Path) -> None:
