@@ -95,6 +95,18 @@ RIGHT: dict[str, Edits] = {
         (CALL, f"{CALL}.logits"),
         ("\n\nclass BasicBlock", f"{BOTH}\n\nclass BasicBlock"),
     ],
+    "random_keys_are_handed_on": [
+        ("def __call__(self, x, use", "def __call__(self, key, x, use"),
+        ("return nnx.relu(y + x)", "return jax.random.fold_in(key, 1), nnx.relu(y + x)"),
+        ("x = self.block1(x,", "key, x = self.block1(jax.random.key(0), x,"),
+        ("x = self.block2(x,", "key, x = self.block2(key, x,"),
+        ("import jax.numpy as jnp", "import jax\nimport jax.numpy as jnp"),
+    ],
+    "names_are_returned_too": [
+        ("return self.head(x)", "return self.head(x), np.array(['logits'])"),
+        (CALL, f"{CALL}[0]"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
+    ],
     "compiled_with_several_arrays": [
         ("        return self.head(x)", "        return self.head(x), {'pooled': x}"),
         (CALL, f"nnx.jit(lambda model: {CALL})(model)[0]"),
