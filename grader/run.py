@@ -29,12 +29,14 @@ class Run:
         trial: what happened so far.
         is_alive: whether the worker can still be asked.
         failures: every case that was put and went wrong, in the order of asking.
+        right: how many went right.
     """
 
     def __init__(self, exercise: Exercise, worker: Worker, progress: Progress) -> None:
         self._exercise, self._worker, self._progress = exercise, worker, progress
         self.trial = Trial()
         self.failures: list[Failure] = []
+        self.right = 0
         self.is_alive = True
 
     def load(self, source: bytes) -> bool:
@@ -59,7 +61,9 @@ class Run:
     def attempt(self, case: Case, expected: Expected, number: int) -> Outcome:
         """Put one case as it is, integers as floats, and compare the answer."""
         outcome = self._compare(case, expected, number, lambda: self._call(case, as_floats=True))
-        if outcome.failure is not None:
+        if outcome.failure is None:
+            self.right += 1
+        else:
             self.failures.append(outcome.failure)
         return outcome
 

@@ -50,12 +50,15 @@ class Diagnostician:
         if failure is None or not run.is_alive:
             return evidence
         evidence.match = self._matcher.match(run, questions)
-        if not evidence.match.names or all(map(_is_empty, run.failures)):
+        is_stub = not run.right and all(map(_is_empty, run.failures))
+        if not evidence.match.names or is_stub:
             self._matcher.ask_more(run, questions, LEAST_EXPLAINED)
             evidence.failures = list(run.failures)
             wrong = [one for one in map(_comparable, run.failures) if one is not None]
             if len(wrong) == len(run.failures):
-                evidence.pattern = find_pattern(self._exercise, self._oracle, wrong)
+                evidence.pattern = find_pattern(
+                    self._exercise, self._oracle, wrong, some_right=run.right > 0
+                )
         return evidence
 
     def look_inside(self, run: Run, evidence: Evidence) -> None:

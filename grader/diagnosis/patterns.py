@@ -91,8 +91,14 @@ _INPUTS: Mapping[str, tuple[str, str, Form]] = {
 }
 
 
-def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> Pattern | None:
-    """Return the one form that every wrong answer has; None where there are too few, or none."""
+def find_pattern(
+    exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong], *, some_right: bool = False
+) -> Pattern | None:
+    """Return the one form that every wrong answer has; None where there are too few, or none.
+
+    Args:
+        some_right: whether other answers were right, and so not zeros.
+    """
     if len(wrong) < LEAST_EXPLAINED:
         return None
     # An error of a few bounds is near every form that changes little.
@@ -100,7 +106,8 @@ def find_pattern(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
         return None
     # A submission may return anything finite or not, and a form may overflow: then it is not it.
     with np.errstate(all="ignore"):
-        found = _zeros(wrong) or _form(exercise, wrong) or _factor(exercise, wrong)
+        found = None if some_right else _zeros(wrong)
+        found = found or _form(exercise, wrong) or _factor(exercise, wrong)
         found = found or _repeated(exercise, wrong)
         return found or _other_input(exercise, oracle, wrong)
 

@@ -47,7 +47,8 @@ class Docker:
         if problem is not None:
             return problem
         try:
-            with daemon.connected(timeout_s=10.0) as client:
+            told = daemon.answering("the daemon does not tell what it can")
+            with daemon.connected(timeout_s=10.0) as client, told:
                 problem = daemon.limits_problem(client)
                 if problem is None and self._runtime is not None:
                     problem = daemon.runtime_problem(client, self._runtime)
@@ -83,7 +84,8 @@ class Docker:
         """Start a container; see open."""
         with daemon.connected() as client:
             if not self._is_swept:
-                leftovers.sweep(client)
+                with daemon.answering("the containers of dead judges were not listed"):
+                    leftovers.sweep(client)
                 self._is_swept = True
             image, description = self._image(client)
             container = self._start(client, image, description)

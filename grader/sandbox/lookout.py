@@ -49,8 +49,11 @@ class Lookout:
             SandboxError: nothing is seen of the process, or no thread can be started.
         """
         end = time.monotonic() + _KNOWN_WITHIN_S
-        while not self.look().memory_bytes:
-            if self._is_known() or time.monotonic() > end:
+        while True:
+            known = self._is_known()  # before the look: it may be told between the two
+            if self.look().memory_bytes:
+                break
+            if known or time.monotonic() > end:
                 raise SandboxError(
                     "this machine's /proc tells nothing of the worker (is it mounted with"
                     " hidepid?): nobody could see what memory it uses"
@@ -77,9 +80,21 @@ class Lookout:
             return self._seen
 
     def wait(self, seconds: float) -> int:
-        """Wait for the end of the process; see Process."""
-        with self._lock:
-            return self._process.wait(seconds)
+        """Wait for the end of the process, looking all the while; see Process.
+
+        One that closed its pipes may go on: 1 GiB more was filled while its end was waited for.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            try:
+                with self._lock:
+                    return self._process.wait(max(0.0, min(left, _LOOK_OFTEN_S)))
+            except TimeoutError:
+                if left <= 0 or self.broken is not None:
+                    raise
+            if self._due_in_s() <= 0:
+                self.look()
 
     def close(self) -> None:
         """Kill the process and look no longer."""

@@ -69,8 +69,9 @@ def _reduced(
     """
     maps = [(source, without_batch(source, 3)) for source in sources]
     images = [(source, image) for source, image in maps if image is not None]
+    images = [one for one in images if not _is_reduced(one[1], images)]
     for source, image in images:
-        if is_mean(image, target, pooling.axes) and not _is_reduced(image, images):
+        if is_mean(image, target, pooling.axes):
             return source, None
     for source, _ in images:
         said = explain(source, target)

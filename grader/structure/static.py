@@ -50,6 +50,8 @@ def _take(facts: Facts, node: ast.ClassDef, within: str) -> None:
     facts.classes[name] = node.lineno
     if within:
         facts.enclosed[name] = within
+    else:
+        facts.enclosed.pop(name, None)
 
 
 def _inside(node: ast.AST) -> str:

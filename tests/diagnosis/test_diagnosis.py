@@ -178,6 +178,13 @@ def test_a_stub_is_not_told_of_a_layer_that_it_lacks(judge: Judge) -> None:
     assert report.diagnosis.title == "Nothing but zeros"
 
 
+def test_who_gives_zeros_now_and_then_is_not_told_that_all_are(judge: Judge) -> None:
+    source = RIGHT.replace("return out.reshape(-1)", "return out.reshape(-1) * (seed > 180)")
+    report = judge.grade(submission(source))
+    assert any(case.passed for case in report.cases)
+    assert report.diagnosis.title == "The same answer to different inputs"
+
+
 def test_zeros_of_a_network_that_is_built_right_are_its_heads(judge: Judge) -> None:
     zeros = "kernel_init=nnx.initializers.zeros"
     source = RIGHT.replace("nnx.Linear(4, num_classes,", f"nnx.Linear(4, num_classes, {zeros},")

@@ -186,3 +186,15 @@ def test_nothing_but_zeros_is_no_factor(
     zeros = [Wrong(case, right, np.zeros(10, np.float32)) for case, right in asked]
     found = find_pattern(exercise, oracle, zeros)
     assert found is not None and found.id == "same_answer"
+
+
+def test_zeros_beside_right_answers_are_not_all_that_is_returned(tiny: Exercise) -> None:
+    """A ReLU at the end: answers without a negative number are right."""
+    wrong = [
+        one._replace(expected=expected_of(-1.0 - np.abs(one.expected.exact)), actual=np.zeros(2))
+        for one in answers((7, 5, 3), (2,))
+    ]
+    found = find_pattern(tiny, Recorded(), wrong, some_right=True)  # type: ignore[arg-type]
+    assert found is not None and found.id == "relu"
+    found = find_pattern(tiny, Recorded(), wrong)  # type: ignore[arg-type]
+    assert found is not None and found.title == "Nothing but zeros"

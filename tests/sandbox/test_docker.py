@@ -359,6 +359,24 @@ def test_auto_passes_by_a_daemon_whose_workers_do_not_start(
     assert made() == []
 
 
+@pytest.mark.parametrize("asked", ["leftovers.sweep", "daemon.limits_problem"])
+def test_auto_passes_by_a_daemon_that_refuses_to_tell(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one behind a proxy that lets nobody list containers."""
+    sandbox_called("docker")
+    sandbox_called("bubblewrap")
+    from docker.errors import APIError
+
+    def refuse(*_: Any) -> None:
+        raise APIError("403 Forbidden")
+
+    monkeypatch.setattr(f"grader.sandbox.{asked}", refuse)
+    with closing(choose("auto", Setup(None))) as wall:
+        assert wall.name == "bubblewrap"
+    assert "403 Forbidden" in str(Docker(Setup(None)).problem())
+
+
 def test_the_worker_that_the_preflight_started_serves_first_and_once(
     container_wall: Sandbox,
 ) -> None:

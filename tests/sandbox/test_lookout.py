@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 
 import pytest
 from conftest import KINDS, sandbox_called
@@ -9,7 +10,7 @@ from processes import is_alive, until, youngest
 
 from grader.errors import MemoryLimitExceeded, SandboxError, SubmissionError
 from grader.model import Deadlines, Sandbox
-from grader.sandbox.channel import MEMORY_BYTES
+from grader.sandbox.channel import MEMORY_BYTES, Use
 from grader.sandbox.choice import FORKING
 from grader.sandbox.lookout import Lookout
 
@@ -99,3 +100,53 @@ def test_a_worker_that_is_told_late_is_waited_for() -> None:
     lookout.start()
     assert lookout.look().memory_bytes > 0
     lookout.close()
+
+
+class ToldMeanwhile(Unseen):
+    """One whose number is told between two questions."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def pids(self) -> list[int]:
+        self._asked += 1
+        return [os.getpid()] if self._asked > 1 else []
+
+
+def test_a_worker_that_is_told_between_two_questions_is_not_a_hidden_one() -> None:
+    lookout = Lookout(ToldMeanwhile())
+    lookout.start()
+    lookout.close()
+
+
+class Filling(Unseen):
+    """One that has closed its pipes and goes on; it has too much memory after 0.1 s."""
+
+    def __init__(self) -> None:
+        self._begun, self.lived_s = time.monotonic(), 0.0
+
+    def pids(self) -> list[int]:
+        return [os.getpid()]
+
+    def use(self, pids: Sequence[int]) -> Use:
+        is_early = time.monotonic() < self._begun + 0.1
+        return Use(memory_bytes=1 if is_early else MEMORY_BYTES + 1)
+
+    def wait(self, seconds: float) -> int:
+        time.sleep(seconds)
+        raise TimeoutError
+
+    def kill(self) -> None:
+        self.lived_s = self.lived_s or time.monotonic() - self._begun
+
+
+def test_memory_is_watched_while_its_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Filling()
+    monkeypatch.setattr("grader.sandbox.lookout.use", process.use)
+    lookout = Lookout(process)
+    lookout.start()
+    with pytest.raises(TimeoutError):
+        lookout.wait(3.0)
+    lookout.close()
+    assert lookout.broken is not None
+    assert process.lived_s < 2.5

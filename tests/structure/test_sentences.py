@@ -58,6 +58,23 @@ SAID: dict[str, tuple[Edits, dict[str, tuple[bool | None, str]]]] = {
             )
         },
     ),
+    "maximum_that_a_block_returns_before_its_feature_map": (
+        [
+            (
+                "        return nnx.relu(y + x)",
+                "        y = nnx.relu(y + x)\n        return y.max((0, 1), keepdims=True), y",
+            ),
+            ("x = self.block1(", "_, x = self.block1("),
+            ("x = self.block2(", "x, _ = self.block2("),
+        ],
+        {
+            "global_average_pooling": (
+                False,
+                "head receives the max over height and width, axes (0, 1), of block2's output of "
+                "shape (7, 5, 4); expected the mean over height and width, axes (0, 1).",
+            )
+        },
+    ),
     "raises_at_the_end_of_a_block": (
         IN_BLOCK,
         {

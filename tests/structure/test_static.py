@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from grader.structure.static import read_facts
+
 
 def test_threads_may_read_at_the_same_time() -> None:
     code = """
@@ -25,3 +27,11 @@ assert not failed, failed[0]
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_class_at_the_top_level_is_what_a_name_means() -> None:
+    inside, deeper = "def f():\n    class R: pass\n", "if 1:\n    if 1:\n        class R: pass\n"
+    for source in (inside + deeper, deeper + inside):
+        facts = read_facts(source.encode())
+        assert source.splitlines()[facts.classes["R"] - 1].startswith(8 * " ")
+        assert facts.enclosed == {}

@@ -21,6 +21,19 @@ class Both:
     features: Any
     logits: Any
 """
+LAZY = """
+from collections.abc import Mapping
+
+class Lazy(Mapping):
+    def __getitem__(self, name):
+        raise KeyError(f"{name} is not computed yet")
+
+    def __iter__(self):
+        return iter(["attention"])
+
+    def __len__(self):
+        return 1
+"""
 ONLY_WHAT_IT_KNOWS = """
 import inspect
 
@@ -94,6 +107,23 @@ RIGHT: dict[str, Edits] = {
         ("return self.head(x)", "return Both(x, self.head(x))"),
         (CALL, f"{CALL}.logits"),
         ("\n\nclass BasicBlock", f"{BOTH}\n\nclass BasicBlock"),
+    ],
+    "random_keys_are_handed_on": [
+        ("def __call__(self, x, use", "def __call__(self, key, x, use"),
+        ("return nnx.relu(y + x)", "return jax.random.fold_in(key, 1), nnx.relu(y + x)"),
+        ("x = self.block1(x,", "key, x = self.block1(jax.random.key(0), x,"),
+        ("x = self.block2(x,", "key, x = self.block2(key, x,"),
+        ("import jax.numpy as jnp", "import jax\nimport jax.numpy as jnp"),
+    ],
+    "what_is_returned_too_raises": [
+        ("return self.head(x)", "return self.head(x), Lazy()"),
+        (CALL, f"{CALL}[0]"),
+        ("\n\nclass BasicBlock", f"{LAZY}\n\nclass BasicBlock"),
+    ],
+    "names_are_returned_too": [
+        ("return self.head(x)", "return self.head(x), np.array(['logits'])"),
+        (CALL, f"{CALL}[0]"),
+        ("import jax.numpy as jnp", "import jax.numpy as jnp\nimport numpy as np"),
     ],
     "compiled_with_several_arrays": [
         ("        return self.head(x)", "        return self.head(x), {'pooled': x}"),

@@ -1,6 +1,7 @@
 """Keep copies of the arrays that a watched call shows, within a size limit."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import is_dataclass
 from itertools import islice
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .wire import LARGEST_COUNT
+from .wire import LARGEST_COUNT, LARGEST_NDIM
 
 LARGEST_TOTAL = 512 << 10
 _LARGEST_RESULT = 256 << 10
@@ -33,11 +34,11 @@ class Recorder:
         return tuple(empty if array is None else array for array in self._arrays)
 
     def keep(self, value: Any) -> int | None:
-        """Copy an array and return its index; None for anything else, or when it is too much.
+        """Copy an array and return its index; None for what cannot be kept, or is too much.
 
         Inside vmap or a trace there is no number yet: a callback delivers it when the program runs.
         """
-        if not isinstance(value, (jax.Array, np.ndarray)) or self._bytes > LARGEST_TOTAL:
+        if not can_be_kept(value) or self._bytes > LARGEST_TOTAL:
             return None
         if len(self._arrays) >= LARGEST_COUNT - 1:  # one more is for the result
             return None
@@ -48,12 +49,15 @@ class Recorder:
 
     def keep_each(self, value: Any) -> list[int]:
         """Copy the first arrays of what a call returned, in its order; return their indices."""
-        kept = map(self.keep, islice(_arrays_in(value), _MOST_RETURNED))
+        found: list[Any] = []
+        with suppress(Exception):  # of a class of the submission's own; nobody else looks into it
+            found.extend(islice(_arrays_in(value), _MOST_RETURNED))
+        kept = map(self.keep, found)
         return [index for index in kept if index is not None]
 
     def keep_result(self, value: Any) -> int | None:
         """Copy what the function returned, however much was kept before; once."""
-        if not isinstance(value, (jax.Array, np.ndarray)):
+        if not can_be_kept(value):
             return None
         if int(value.size) * value.dtype.itemsize > _LARGEST_RESULT:
             return None
@@ -72,6 +76,18 @@ class Recorder:
     def _store(self, index: int, value: Any) -> None:
         array = np.array(value)
         self._arrays[index] = array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def can_be_kept(value: Any) -> bool:
+    """Whether a value is an array that a frame can hold: not of random keys, of text, of objects.
+
+    A module may return or take such ones beside its numbers.
+    """
+    if not isinstance(value, (jax.Array, np.ndarray)) or value.ndim > LARGEST_NDIM:
+        return False
+    if not any(jax.dtypes.issubdtype(value.dtype, kind) for kind in (np.number, np.bool_)):
+        return False
+    return value.dtype not in (np.longdouble, np.clongdouble)
 
 
 def _arrays_in(value: Any, depth: int = _DEEPEST) -> Iterator[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from .calling import FILE_NAME
-from .recorder import Recorder
+from .recorder import Recorder, can_be_kept
 from .settings import is_plain, shown
 from .wire import LARGEST_LIST
 
@@ -165,9 +165,7 @@ class Watch:
         if len(self.visits) == LARGEST_LIST:
             return original(module, *args, **kwargs)
         values = (*args, *kwargs.values())
-        given = next(
-            (value for value in values if isinstance(value, (jax.Array, np.ndarray))), None
-        )
+        given = next(filter(can_be_kept, values), None)
         record: dict[str, Any] = {
             "path": path,
             "flag": self._flag_of(original, module, args, kwargs),
