@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from grader.service.tables import Base
+from grader.service.columns import Base
 from grader.service.writing import Writer
 
 if TYPE_CHECKING:

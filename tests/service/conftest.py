@@ -17,7 +17,8 @@ from grader.service import addresses, limits, migrations
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.database import Database
-from grader.service.settings import Secret, Settings
+from grader.service.setting_values import Secret
+from grader.service.settings import Settings
 from grader.service.submissions import File, Incoming
 from grader.service.webhooks import outbound
 from service import postgresql
