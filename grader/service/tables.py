@@ -163,6 +163,8 @@ class Notice(Base):
     Attributes:
         id: stable over retries, so that the receiver can drop what it has.
         tries: attempts made; next_at: when the next one is due, or the one under way surely over.
+        leased_until: when the attempt under way is surely over, be it at the notice that this one
+            superseded; None while there is none.
         created_at: later than that of every older notice of the submission.
         last_status: HTTP status of the last attempt; None when there was no answer.
     """
@@ -178,6 +180,7 @@ class Notice(Base):
     state: Mapped[str] = mapped_column(String(10))
     tries: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
     last_status: Mapped[int | None]
     problem: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]

@@ -274,12 +274,57 @@ def test_a_newer_result_waits_for_an_attempt_that_is_under_way(
     campus.answer = regrade_meanwhile
     outbound.send(sending, older)
     assert notice(sending, older).state == ends
-    wait_s = (notice(sending, newer[1]).next_at - now()).total_seconds()
-    assert wait_s <= outbound.LEASE_S
     campus.answer = lambda: httpx.Response(204)
+    send_due(sending)  # at once: the attempt that it waited for has ended
+    assert scores(campus) == [30, 100]
+
+
+def test_a_newer_result_waits_out_the_lease_of_a_sender_that_is_gone(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> httpx.Response:
+        raise Killed
+
+    campus.answer = kill
+    with pytest.raises(Killed):
+        outbound.send(sending, older)
+    newer = regraded(sending, notice(sending, older).submission_id)
+    wait_s = (notice(sending, newer).next_at - now()).total_seconds()
+    assert wait_s == pytest.approx(outbound.LEASE_S, abs=30)
     make_due(sending)
+    campus.answer = lambda: httpx.Response(204)
     send_due(sending)
     assert scores(campus) == [30, 100]
+
+
+def test_a_sender_that_froze_ends_no_lease_but_its_own(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+    newer: list[str] = []
+
+    def another_sends() -> httpx.Response:  # at this one's end its successor still waits
+        newer.append(regraded(sending, notice(sending, older).submission_id))
+        return httpx.Response(500)
+
+    def freeze() -> httpx.Response:
+        make_due(sending)
+        with sending.database.transaction() as session:
+            session.execute(update(Notice).values(leased_until=now() - timedelta(seconds=1)))
+        campus.answer = another_sends
+        return httpx.Response(500) if outbound.send(sending, older) else httpx.Response(204)
+
+    campus.answer = freeze
+    outbound.send(sending, older)
+    campus.answer = lambda: httpx.Response(204)
+    send_due(sending)
+    assert scores(campus) == [30, 30, 100]
+    assert notice(sending, newer[0]).state == "sent"
 
 
 def plan_again(service: Service, session: Session, notice_id: str) -> None:
@@ -329,13 +374,15 @@ def test_an_attempt_that_ends_as_a_newer_result_is_being_recorded_keeps_that(
 
 
 def test_a_newer_result_does_not_wait_for_the_older_ones_schedule(
-    sending: Service, graded: Callable[..., str]
+    sending: Service, campus: Campus, graded: Callable[..., str]
 ) -> None:
     older = graded(b"score=30")
-    with sending.database.transaction() as session:
-        session.execute(update(Notice).values(next_at=now() + timedelta(hours=24)))
-    newer = notice(sending, regraded(sending, notice(sending, older).submission_id))
-    assert (newer.next_at - newer.created_at).total_seconds() <= outbound.LEASE_S
+    campus.answer = lambda: httpx.Response(503, headers={"retry-after": "86400"})
+    assert outbound.send(sending, older) == "later"
+    regraded(sending, notice(sending, older).submission_id)
+    campus.answer = lambda: httpx.Response(204)
+    send_due(sending)
+    assert scores(campus) == [30, 100]
 
 
 def test_sending_again_lets_an_attempt_that_is_under_way_end(

@@ -1,13 +1,15 @@
 """Tell a source what came of its submissions: signed, on a schedule, parked when given up on.
 
 A newer result's notice supersedes one of the same submission that was not taken yet: sent after it,
-the older score would be believed. Sending leases a notice by its `next_at`, and the newer one waits
-until then: an attempt at the older one may be under way. Planning, claiming and settling lock the
-older one's row, so they come one after the other, whichever process does them.
+the older score would be believed. Sending leases a notice, and the newer one takes that lease over:
+it waits until the attempt at the older one has ended, and where its process did, until the lease
+has. Planning, claiming and settling lock the older one's row, so they come one after the other,
+whichever process does them.
 """
 
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import httpx
@@ -63,10 +65,11 @@ def plan(service: Service, session: Session, submission: Submission, result: Res
     source = session.get(Source, submission.source)
     if source is None or not source.callback_url:
         return
-    free_at = _supersede(session, submission.id)
+    older = _supersede(session, submission.id)
     is_refused = source.callback_refused_at is not None
-    if is_refused and free_at is None:
+    if is_refused and not older:
         return
+    leased_until = max((one for one in older if one is not None), default=None)
     kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
     moment = _later_than_all(session, submission.id, result.recorded_at)
     notice = Notice(
@@ -77,7 +80,8 @@ def plan(service: Service, session: Session, submission: Submission, result: Res
         body=_body(service, submission, result, kind=kind, moment=moment),
         state=PARKED if is_refused else WAITING,
         problem=_REFUSED if is_refused else "",
-        next_at=_free(free_at or result.recorded_at, result.recorded_at),
+        next_at=_free(leased_until, result.recorded_at),
+        leased_until=leased_until,
         created_at=moment,
     )
     session.add(notice)
@@ -106,13 +110,13 @@ def _body(
     return json.dumps(body).encode()
 
 
-def _supersede(session: Session, submission_id: str) -> datetime | None:
-    """Have what was not taken yet be sent no more; return until when nobody else may touch it."""
+def _supersede(session: Session, submission_id: str) -> Sequence[datetime | None]:
+    """Have what was not taken yet be sent no more; return until when each of it is leased."""
     older = update(Notice).where(
         Notice.submission_id == submission_id, Notice.state.in_([WAITING, PARKED])
     )
-    rows = older.values(state=SUPERSEDED).returning(Notice.next_at)
-    return max(session.scalars(rows), default=None)
+    rows = older.values(state=SUPERSEDED).returning(Notice.leased_until)
+    return session.scalars(rows).all()
 
 
 def _later_than_all(session: Session, submission_id: str, moment: datetime) -> datetime:
@@ -122,9 +126,11 @@ def _later_than_all(session: Session, submission_id: str, moment: datetime) -> d
     return moment if newest is None else max(moment, newest + timedelta(microseconds=1))
 
 
-def _free(next_at: datetime, moment: datetime) -> datetime:
-    """Return when no attempt at a notice is under way: its lease ends, or it was only waiting."""
-    return max(moment, min(next_at, moment + timedelta(seconds=LEASE_S)))
+def _free(leased_until: datetime | None, moment: datetime) -> datetime:
+    """Return when surely no attempt is under way: another's clock adds no more than one lease."""
+    if leased_until is None:
+        return moment
+    return max(moment, min(leased_until, moment + timedelta(seconds=LEASE_S)))
 
 
 def sources_due(service: Service) -> list[str]:
@@ -146,9 +152,10 @@ def send(service: Service, notice_id: str) -> str:
     if claimed is None:
         return "taken"
     notice, url, live = claimed
-    outcome = _attempt(service, notice, url, live)
+    outcome, lease = _attempt(service, notice, url, live), notice.leased_until
     with service.database.transaction() as session:
         notice = session.get_one(Notice, notice_id, with_for_update=True)
+        _release(session, notice, lease)
         said = _settle(session, notice, outcome)
     service.metrics.notices.labels(said).inc()
     return said
@@ -163,9 +170,8 @@ def resend(service: Service, notice_id: str) -> bool:
         if notice is None or notice.state in (SENT, SUPERSEDED):
             return False
         moment = now()
-        free_at = notice.next_at if notice.state == WAITING else moment
         notice.state, notice.tries, notice.problem = WAITING, 0, ""
-        notice.next_at = _free(free_at, moment)
+        notice.next_at = _free(notice.leased_until, moment)
         source = session.get(Source, notice.source)
         if source is not None:
             source.callback_refused_at = None
@@ -178,10 +184,10 @@ def _is_due() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _claim(service: Service, notice_id: str) -> tuple[Notice, str, list[str]] | None:
     """Make a due notice nobody else's for a while."""
-    moment = now()
+    until = now() + timedelta(seconds=LEASE_S)
     mine = update(Notice).where(Notice.id == notice_id, *_is_due())
     with service.database.transaction() as session:
-        claim = mine.values(next_at=moment + timedelta(seconds=LEASE_S))
+        claim = mine.values(next_at=until, leased_until=until)
         if session.execute(claim.returning(Notice.id)).one_or_none() is None:
             return None
         notice = session.get_one(Notice, notice_id)
@@ -212,6 +218,19 @@ def _attempt(service: Service, notice: Notice, url: str, live: list[str]) -> _Ou
     if 300 <= status < 400:
         return _Outcome(status, f"it answered {status}; redirects are not followed")
     return _Outcome(status, f"it answered {status}", asked, is_final=status == _GONE)
+
+
+def _release(session: Session, notice: Notice, lease: datetime | None) -> None:
+    """Say that an attempt has ended; what came in the notice's place meanwhile waits no longer."""
+    if notice.leased_until == lease:  # else it froze for so long that another one took it
+        notice.leased_until = None
+    heir = update(Notice).where(
+        Notice.submission_id == notice.submission_id,
+        Notice.state == WAITING,
+        Notice.leased_until == lease,
+    )
+    if notice.state == SUPERSEDED:
+        session.execute(heir.values(next_at=now(), leased_until=None))
 
 
 def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
