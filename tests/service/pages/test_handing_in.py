@@ -1,11 +1,14 @@
 """What students hand in is taken once, within limits, under a harmless name, and counts."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -121,6 +124,26 @@ def test_a_double_click_is_one_submission_and_a_failure_of_ours_may_be_tried_aga
     assert hand(b"internal_error").headers["location"] != first.headers["location"]
     assert hand(b"other").headers["location"] != first.headers["location"]
     assert len(stored(service)) == 3
+
+
+def test_clicks_at_the_same_moment_are_one_submission_and_fill_no_queue(
+    client: TestClient[Any], place: Place, alice: Person, service: Service
+) -> None:
+    def press(code: str) -> httpx.Response:
+        together.wait(PATIENCE_S)
+        return client.post(
+            f"/links/{place.link_id}/submissions",
+            data={"csrf": alice.csrf, "code": code},
+            headers=alice.headers,
+            follow_redirects=False,
+        )
+
+    for codes, taken in ((["same"] * 8, 1), ([f"x = {number}" for number in range(8)], 3)):
+        together = threading.Barrier(len(codes))
+        with ThreadPoolExecutor(len(codes)) as browsers:
+            answers = list(browsers.map(press, codes))
+        assert len(stored(service)) == taken
+        assert {one.status_code for one in answers} <= {303, 429}
 
 
 def test_the_same_file_is_another_attempt_at_another_exercise_or_version(
