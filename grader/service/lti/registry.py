@@ -112,6 +112,8 @@ def find(session: Session, request: LoginRequest) -> Platform:
     if request.client_id:
         rows = rows.where(LtiPlatform.client_id == request.client_id)
     found = [_platform(session, row) for row in session.scalars(rows)]
+    # Anybody can register in another platform's name: what nobody let in takes no one's place.
+    found = [one for one in found if one.approved] or found
     if len(found) > 1 and request.deployment:
         found = [one for one in found if request.deployment in one.deployments]
     if len(found) > 1:

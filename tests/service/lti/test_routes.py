@@ -22,7 +22,7 @@ from grader.service.lti.platform import Platform
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
-from service.lti.conftest import Browser
+from service.lti.conftest import Browser, describe
 from service.lti.course import Course
 from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
@@ -202,6 +202,19 @@ def test_login_may_be_posted_and_a_platform_that_is_not_approved_does_not_open(
     assert "grader lti approve" in answer.text
     unknown = tab.client.get("/lti/login", params={"iss": "x", "login_hint": "h"})
     refused(unknown, "platform_unknown", 404)
+
+
+def test_who_registers_in_a_platforms_name_keeps_nobody_of_it_out(
+    tab: Browser, service: Service
+) -> None:
+    with service.database.transaction() as session:
+        for number in (1, 2):
+            registry.add(session, describe(tab.lms, client_id=f"mallory-{number}", approved=False))
+    form = {"iss": tab.lms.issuer, "login_hint": "h"}  # not every platform says its client id
+    answer = tab.client.post("/lti/login", data=form, follow_redirects=False)
+    assert answer.status_code == 302 and tab.lms.client_id in answer.headers["location"]
+    form["client_id"] = "mallory-1"
+    refused(tab.client.post("/lti/login", data=form), "platform_not_approved")
 
 
 def test_a_platform_without_a_named_deployment_gets_each_kept(
