@@ -357,6 +357,36 @@ def test_a_registration_that_cannot_be_says_why(
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
 
 
+@pytest.mark.parametrize("address", ["keys_url", "login_url", "token_url", "token_audience"])
+def test_what_waits_for_approval_is_not_exchanged_under_its_number(
+    service: Service, lms: FakePlatform, address: str
+) -> None:
+    genuine = describe(lms, approved=False)
+    forged = dataclasses.replace(genuine, **{address: "https://evil.example/"})
+    with service.database.transaction() as session:
+        told = registry.add(session, genuine)
+    with (
+        pytest.raises(UsageError, match="waits for approval already, with other addresses"),
+        service.database.transaction() as session,
+    ):
+        registry.add(session, forged)
+    with service.database.transaction() as session:
+        registry.approve(session, told)
+        assert getattr(registry.get(session, told), address) == getattr(genuine, address)
+
+
+def test_a_registration_that_waits_may_be_repeated_and_an_operators_replaces_it(
+    service: Service, lms: FakePlatform
+) -> None:
+    genuine = describe(lms, approved=False)
+    moved = dataclasses.replace(genuine, keys_url="https://lms.example/new", approved=True)
+    with service.database.transaction() as session:
+        for one in (genuine, genuine, moved):
+            registry.add(session, one)
+        [found] = registry.every(session)
+        assert (found.approved, found.keys_url) == (True, moved.keys_url)
+
+
 @pytest.mark.parametrize("aimed_at", ["audience", "issuer"])
 def test_no_platform_has_us_sign_for_it_as_another_one(
     service: Service, platform: Platform, aimed_at: str
