@@ -9,13 +9,14 @@ import httpx
 from litestar import Litestar, Request
 
 from grader.service.core import Service
-from grader.service.lti import transport
+from grader.service.lti import tokens, transport
 from grader.service.lti.platform_keys import PlatformKeys
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.registration import Tool
 from grader.service.settings import Settings
 
-_MOST_BYTES = 256 * 1024
+_MOST_BYTES = tokens.MOST_BYTES + 32 * 1024
+"""Of a form: a token, and a state or the platform's hints; more would take long to decode."""
 _MOST_FIELDS = 100
 
 

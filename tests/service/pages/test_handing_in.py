@@ -23,6 +23,7 @@ from service.fakes import FakeGrader
 from service.pages.conftest import Person, Place
 
 Hand = Callable[..., httpx.Response]
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -109,6 +110,18 @@ def test_more_than_any_file_may_be_is_not_even_read(hand: Hand, service: Service
     answer = hand(b"x" * MOST_BYTES, "hw.zip")
     assert answer.status_code == 413 and "That is too much" in answer.text
     assert stored(service) == []
+
+
+def test_a_form_without_a_file_is_short_for_it_is_slow_to_decode(
+    client: TestClient[Any], place: Place, alice: Person, service: Service
+) -> None:
+    path, headers = f"/links/{place.link_id}/submissions", {**alice.headers, "content-type": FORM}
+    body = f"csrf={alice.csrf}&code=".encode() + b"%41" * (MOST_BYTES // 4)
+    answer = client.post(path, content=body, headers=headers, follow_redirects=False)
+    assert answer.status_code == 413 and "That is too much" in answer.text
+    answer = client.post(path, content=body[:60_000], headers=headers, follow_redirects=False)
+    assert answer.status_code == 303
+    assert len(stored(service)) == 1
 
 
 def test_a_double_click_is_one_submission_and_a_failure_of_ours_may_be_tried_again(
