@@ -1,5 +1,6 @@
 """Launches through the whole application, as a browser makes them; the forged ones refused."""
 
+import asyncio
 import dataclasses
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import select, update
 
 import reference
@@ -18,8 +20,12 @@ from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.lti import registry
 from grader.service.lti.ags import store
+from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
+from grader.service.lti.platform_keys import PlatformKeys
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.lti.tokens import usable_keys
+from grader.service.lti.web import Lti
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser, describe
@@ -355,6 +361,46 @@ def test_a_registration_that_cannot_be_says_why(
     assert page.status_code == 400 and words in page.text
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
+
+
+def test_strangers_who_have_us_call_slow_hosts_keep_no_launch_waiting(
+    app: Litestar, lms: FakePlatform
+) -> None:
+    go = asyncio.Event()
+
+    class Slow(httpx.AsyncBaseTransport):
+        """Looks names up in as few threads as a process has for that."""
+
+        def __init__(self) -> None:
+            self.free = asyncio.Semaphore(3)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            async with self.free:
+                if request.url.host == "slow.example":
+                    await go.wait()
+                return await lms.respond(request)
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=Slow()) as called:
+            lti = app.state.lti = Lti(called, PlatformKeys(called))
+            tool = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=tool, base_url="http://testserver.local") as us:
+                slow = {"openid_configuration": "https://slow.example/"}
+                asked = [
+                    asyncio.create_task(us.get("/lti/register", params=slow)) for _ in range(9)
+                ]
+                async with asyncio.timeout(PATIENCE_S):
+                    while sum(one.done() for one in asked) < 7:
+                        await asyncio.sleep(0.05)
+                    document = await get_json(lti.client, f"{lms.issuer}/keys")
+                assert usable_keys(document)
+                refused = [one.result().text for one in asked if one.done()]
+                assert len(refused) == 7
+                assert all("try again in a minute" in text for text in refused)
+                go.set()
+                await asyncio.wait(asked)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("address", ["keys_url", "login_url", "token_url", "token_audience"])
