@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -146,7 +147,10 @@ def test_anything_else_does_not(
 def test_retry_after_is_honoured_within_reason(
     sending: Service, campus: Campus, graded: Callable[..., str]
 ) -> None:
-    for asked, expected in (("900", 900), ("1", 5), ("99999999", 86_400), ("soon", 5)):
+    dates = [format_datetime(now() + timedelta(hours=hours), usegmt=True) for hours in (1, 99, -1)]
+    waits = {"900": 900, "1": 5, "99999999": 86_400, "soon": 5}
+    waits |= dict(zip(dates, (3600, 86_400, 5), strict=True))
+    for asked, expected in waits.items():
         campus.answer = lambda asked=asked: httpx.Response(503, headers={"retry-after": asked})
         sent = graded(f"score=70 {asked}".encode())
         outbound.send(sending, sent)

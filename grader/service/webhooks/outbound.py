@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from grader.service import results
 from grader.service.addresses import AddressRefused
 from grader.service.core import Service
+from grader.service.http_times import retry_after_s
 from grader.service.tables import (
     PARKED,
     SENT,
@@ -37,7 +38,6 @@ from grader.service.webhooks.signatures import sign
 
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each attempt, from the one before it."""
-LONGEST_WAIT_S = 86_400
 LEASE_S = 120
 """For how long an attempt is nobody else's: longer than the client's own timeouts together."""
 
@@ -208,7 +208,7 @@ def _attempt(service: Service, notice: Notice, url: str, live: list[str]) -> _Ou
     try:
         with service.client.stream("POST", url, content=notice.body, headers=headers) as response:
             status = response.status_code
-            asked = _retry_after_s(response.headers.get("retry-after", ""))
+            asked = retry_after_s(response.headers.get("retry-after", ""), now().timestamp())
     except AddressRefused as error:
         return _Outcome(None, str(error), is_final=True)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -248,7 +248,7 @@ def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
         notice.state = PARKED
         return "parked"
     wait_s = max(float(SCHEDULE_S[notice.tries]), outcome.retry_after_s)
-    notice.next_at = now() + timedelta(seconds=min(wait_s, LONGEST_WAIT_S))
+    notice.next_at = now() + timedelta(seconds=wait_s)
     return "later"
 
 
@@ -257,8 +257,3 @@ def _refuse(session: Session, source: str) -> None:
     session.execute(update(Source).where(Source.name == source).values(callback_refused_at=now()))
     waiting = update(Notice).where(Notice.source == source, Notice.state == WAITING)
     session.execute(waiting.values(state=PARKED, problem=_REFUSED))
-
-
-def _retry_after_s(text: str) -> float:
-    """Return the seconds that a Retry-After asks for; 0 where it names none we understand."""
-    return float(text) if text.isdecimal() and len(text) < 10 else 0.0
