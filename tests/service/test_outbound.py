@@ -27,7 +27,7 @@ from grader.service.dispatch import NoDispatch
 from grader.service.judging.work import Reply, Work
 from grader.service.submissions import Incoming
 from grader.service.tables import Notice, Result, Source, Submission, now
-from grader.service.webhooks import outbound, sources
+from grader.service.webhooks import outbound, planning, sources
 from grader.service.webhooks.sender import Sender
 from service.conftest import OPERATOR
 from service.fakes import FakeGrader, report
@@ -299,7 +299,7 @@ def test_a_newer_result_waits_out_the_lease_of_a_sender_that_is_gone(
         outbound.send(sending, older)
     newer = regraded(sending, notice(sending, older).submission_id)
     wait_s = (notice(sending, newer).next_at - now()).total_seconds()
-    assert wait_s == pytest.approx(outbound.LEASE_S, abs=30)
+    assert wait_s == pytest.approx(planning.LEASE_S, abs=30)
     make_due(sending)
     campus.answer = lambda: httpx.Response(204)
     send_due(sending)
@@ -336,7 +336,7 @@ def plan_again(service: Service, session: Session, notice_id: str) -> None:
     submission = session.get_one(Submission, session.get_one(Notice, notice_id).submission_id)
     result = results.latest(session, submission.id)
     assert result is not None
-    outbound.plan(service, session, submission, result)
+    planning.plan(service, session, submission, result)
     session.flush()
 
 

@@ -1,23 +1,12 @@
-"""Tell a source what came of its submissions: signed, on a schedule, parked when given up on.
+"""Send notices: signed, on a schedule, parked when given up on; see planning.py for their order."""
 
-A newer result's notice supersedes one of the same submission that was not taken yet: sent after it,
-the older score would be believed. Sending leases a notice, and the newer one takes that lease over:
-it waits until the attempt at the older one has ended, and where its process did, until the lease
-has. Planning, claiming and settling lock the older one's row, so they come one after the other,
-whichever process does them.
-"""
-
-import json
-import secrets
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import httpx
 import msgspec
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from grader.service import results
 from grader.service.addresses import AddressRefused
 from grader.service.core import Service
 from grader.service.http_times import retry_after_s
@@ -27,22 +16,17 @@ from grader.service.tables import (
     SUPERSEDED,
     WAITING,
     Notice,
-    Result,
     Source,
-    Submission,
     now,
 )
-from grader.service.urls import report_url
 from grader.service.webhooks.inbound import live_secrets
+from grader.service.webhooks.planning import LEASE_S, REFUSED, free_at
 from grader.service.webhooks.signatures import sign
 
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each attempt, from the one before it."""
-LEASE_S = 120
-"""For how long an attempt is nobody else's: longer than the client's own timeouts together."""
 
 _GONE = 410
-_REFUSED = "the source answered 410: gone"
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -58,79 +42,6 @@ class _Outcome(msgspec.Struct, frozen=True):
     problem: str = ""
     retry_after_s: float = 0.0
     is_final: bool = False
-
-
-def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
-    """Insert the notice of a result, where its source wants to know, in place of older ones."""
-    source = session.get(Source, submission.source)
-    if source is None or not source.callback_url:
-        return
-    older = _supersede(session, submission.id)
-    is_refused = source.callback_refused_at is not None
-    if is_refused and not older:
-        return
-    leased_until = max((one for one in older if one is not None), default=None)
-    kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
-    moment = _later_than_all(session, submission.id, result.recorded_at)
-    notice = Notice(
-        id=f"msg_{secrets.token_hex(16)}",
-        source=source.name,
-        submission_id=submission.id,
-        type=kind,
-        body=_body(service, submission, result, kind=kind, moment=moment),
-        state=PARKED if is_refused else WAITING,
-        problem=_REFUSED if is_refused else "",
-        next_at=_free(leased_until, result.recorded_at),
-        leased_until=leased_until,
-        created_at=moment,
-    )
-    session.add(notice)
-
-
-def _body(
-    service: Service, submission: Submission, result: Result, *, kind: str, moment: datetime
-) -> bytes:
-    body = {
-        "type": kind,
-        # Microseconds even where there are none: so moments are in order as texts too.
-        "timestamp": moment.isoformat(timespec="microseconds"),
-        "data": {
-            "submission": submission.id,
-            "exercise": submission.exercise,
-            "exercise_digest": result.exercise_digest,
-            "user": submission.user,
-            "context": submission.course,
-            "attempt": submission.attempt,
-            "verdict": result.verdict,
-            "score": result.score,
-            "max_score": result.max_score,
-            "report_url": report_url(service.settings, submission),
-        },
-    }
-    return json.dumps(body).encode()
-
-
-def _supersede(session: Session, submission_id: str) -> Sequence[datetime | None]:
-    """Have what was not taken yet be sent no more; return until when each of it is leased."""
-    older = update(Notice).where(
-        Notice.submission_id == submission_id, Notice.state.in_([WAITING, PARKED])
-    )
-    rows = older.values(state=SUPERSEDED).returning(Notice.leased_until)
-    return session.scalars(rows).all()
-
-
-def _later_than_all(session: Session, submission_id: str, moment: datetime) -> datetime:
-    """Return a moment, or the next after the older notices': clocks of two workers may differ."""
-    rows = select(func.max(Notice.created_at)).where(Notice.submission_id == submission_id)
-    newest = session.scalar(rows)
-    return moment if newest is None else max(moment, newest + timedelta(microseconds=1))
-
-
-def _free(leased_until: datetime | None, moment: datetime) -> datetime:
-    """Return when surely no attempt is under way: another's clock adds no more than one lease."""
-    if leased_until is None:
-        return moment
-    return max(moment, min(leased_until, moment + timedelta(seconds=LEASE_S)))
 
 
 def sources_due(service: Service) -> list[str]:
@@ -171,7 +82,7 @@ def resend(service: Service, notice_id: str) -> bool:
             return False
         moment = now()
         notice.state, notice.tries, notice.problem = WAITING, 0, ""
-        notice.next_at = _free(notice.leased_until, moment)
+        notice.next_at = free_at(notice.leased_until, moment)
         source = session.get(Source, notice.source)
         if source is not None:
             source.callback_refused_at = None
@@ -256,4 +167,4 @@ def _refuse(session: Session, source: str) -> None:
     """Send a source nothing more: it said 410. What waits is parked."""
     session.execute(update(Source).where(Source.name == source).values(callback_refused_at=now()))
     waiting = update(Notice).where(Notice.source == source, Notice.state == WAITING)
-    session.execute(waiting.values(state=PARKED, problem=_REFUSED))
+    session.execute(waiting.values(state=PARKED, problem=REFUSED))
