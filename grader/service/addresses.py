@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from grader.service.settings import Network
+from grader.service.setting_values import Network
 
 TOTAL_S = 90.0
 """Seconds for one request: less than anybody's lease lasts who makes it."""

@@ -15,7 +15,7 @@ from grader.service.judging.work import Grader
 from grader.service.lti import grades
 from grader.service.pool import Pool
 from grader.service.settings import Settings
-from grader.service.webhooks import outbound
+from grader.service.webhooks import planning
 
 
 class Running(Protocol):
@@ -41,7 +41,7 @@ def open_service(settings: Settings) -> Service:
     database = reach_database(settings)
     ensure_tables(settings, database)
     client = addresses.client(settings.allow_networks)
-    service = Service(settings, database, exercises, client, listeners=(outbound.plan, grades.plan))
+    service = Service(settings, database, exercises, client, listeners=(planning.plan, grades.plan))
     if settings.is_embedded:
         return service
     from grader.service.cluster.queue import QueueDispatch

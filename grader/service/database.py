@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from grader.service.tables import Base
+from grader.service.columns import Base
 from grader.service.writing import Writer
 
 if TYPE_CHECKING:
@@ -100,6 +100,15 @@ def insert_once(session: Session, table: type[Base], **values: Any) -> bool:
     # What came back is asked for: the number of rows is not known with every driver.
     key = inspect(table).primary_key
     return session.execute(rows.returning(*key)).first() is not None
+
+
+def take_turns(session: Session, name: str) -> None:
+    """Let nobody else do what is called so before this transaction ends.
+
+    Two that read before either has written would not see each other.
+    """
+    if _dialect(session) == "postgresql":  # into SQLite one writes at a time
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def outlasting(work: Callable[[], _T], *, patience_s: float = OUTAGE_S) -> _T:

@@ -1,20 +1,18 @@
 """Read the service's settings from the environment, once, into one typed value."""
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 from grader.errors import UsageError
 from grader.model.report import Feedback
+from grader.service import setting_values as values
+from grader.service.setting_values import Network, Secret
 
-WORKERS = ("auto", "fork", "cold", "fresh")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _OTHERS = {
     *("GRADER_CACHE", "GRADER_WORKER_IMAGE", "GRADER_ENTRY"),
     *("GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD", "GRADER_XQUEUE_BASIC_AUTH"),
@@ -24,84 +22,6 @@ _OTHERS = {
 _OF_KUBERNETES = re.compile(r"GRADER_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?")
 _ADDRESS_OF_KUBERNETES = re.compile(r"(tcp|udp|sctp)://\S+")
 """What Kubernetes puts into every container for a service whose name begins with grader."""
-
-
-class Secret:
-    """A text that no log, page or traceback shows: only `reveal` returns it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text itself."""
-        return self._text
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        return "Secret(...)" if self._text else "Secret()"
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("it must be at least 1")
-    return number
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError("a port is 0 to 65535")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise ValueError("it must be a positive number of seconds")
-    return number
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part) for part in _names(text))
-
-
-def _feedback(text: str) -> Feedback:
-    known: tuple[Feedback, ...] = get_args(Feedback)
-    for level in known:
-        if level == text:
-            return level
-    raise ValueError(f"there are: {', '.join(known)}")
-
-
-def _sandbox(text: str) -> str:
-    from grader.sandbox.choice import LAUNCHERS  # where one is chosen: it loads all of them
-
-    known = ("auto", *LAUNCHERS)
-    if text not in known:
-        raise ValueError(f"there are: {', '.join(known)}")
-    return text
-
-
-def _workers(text: str) -> str:
-    if text not in WORKERS:
-        raise ValueError(f"there are: {', '.join(WORKERS)}")
-    return text
-
-
-def _address(text: str) -> str:
-    parts = urlsplit(text)
-    known = parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc
-    if not known or parts.query or parts.fragment:
-        raise ValueError("it must be an address such as https://grader.example.org")
-    # As a browser has it: cookies are Secure, and origins equal, by comparing texts.
-    return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
 
 
 def _by(parse: Callable[[str], Any], what: str) -> dict[str, Any]:
@@ -124,66 +44,79 @@ class Settings:
         metadata=_by(Secret, "postgresql+psycopg://...; without it SQLite in the data folder"),
     )
     base_url: str = field(
-        default="http://127.0.0.1:8000", metadata=_by(_address, "address that others see")
+        default="http://127.0.0.1:8000", metadata=_by(values.address, "address that others see")
     )
     host: str = field(default="127.0.0.1", metadata=_by(str, "address to listen on"))
-    port: int = field(default=8000, metadata=_by(_port, "port to listen on"))
+    port: int = field(default=8000, metadata=_by(values.port, "port to listen on"))
     exercises: tuple[str, ...] = field(
         default=(),
-        metadata=_by(_names, "names or paths of exercises, with commas; without it all installed"),
+        metadata=_by(
+            values.names, "names or paths of exercises, with commas; without it all installed"
+        ),
     )
-    slots: int = field(default=1, metadata=_by(_whole, "submissions graded at once by one process"))
-    sandbox: str = field(default="auto", metadata=_by(_sandbox, "the wall, as for `grader grade`"))
+    slots: int = field(
+        default=1, metadata=_by(values.whole, "submissions graded at once by one process")
+    )
+    sandbox: str = field(
+        default="auto", metadata=_by(values.sandbox, "the wall, as for `grader grade`")
+    )
     workers: str = field(
         default="auto",
         metadata=_by(
-            _workers,
+            values.workers,
             "how workers start: auto, fork, cold or fresh, as for `grader grade --workers`",
         ),
     )
-    feedback: Feedback = field(default="full", metadata=_by(_feedback, "how much students see"))
+    feedback: Feedback = field(
+        default="full", metadata=_by(values.feedback, "how much students see")
+    )
     queue_depth: int = field(
-        default=10_000, metadata=_by(_whole, "waiting submissions above which 503 is answered")
+        default=10_000,
+        metadata=_by(values.whole, "waiting submissions above which 503 is answered"),
     )
     requests_per_minute: int = field(
         default=1200,
         metadata=_by(
-            _whole,
+            values.whole,
             "requests from one address in a minute; deliveries are not counted, nor 120 of each "
             "known user",
         ),
     )
     grading_s: float = field(
-        default=900.0, metadata=_by(_seconds, "seconds after which a judging process is killed")
+        default=900.0,
+        metadata=_by(values.seconds, "seconds after which a judging process is killed"),
     )
     drain_s: float = field(
-        default=330.0, metadata=_by(_seconds, "seconds that SIGTERM waits for gradings under way")
+        default=330.0,
+        metadata=_by(values.seconds, "seconds that SIGTERM waits for gradings under way"),
     )
     stalled_s: float = field(
         default=30.0,
-        metadata=_by(_seconds, "seconds without a heartbeat before a worker's jobs go to others"),
+        metadata=_by(
+            values.seconds, "seconds without a heartbeat before a worker's jobs go to others"
+        ),
     )
     reconcile_s: float = field(
         default=60.0,
-        metadata=_by(_seconds, "seconds between looks for gradings that no queue knows of"),
+        metadata=_by(values.seconds, "seconds between looks for gradings that no queue knows of"),
     )
     allow_networks: tuple[Network, ...] = field(
         default=(),
-        metadata=_by(_networks, "private networks that may be called, such as 10.1.0.0/16"),
+        metadata=_by(values.networks, "private networks that may be called, such as 10.1.0.0/16"),
     )
     metrics_port: int = field(
-        default=0, metadata=_by(_port, "port of a worker's /metrics; 0 for none")
+        default=0, metadata=_by(values.port, "port of a worker's /metrics; 0 for none")
     )
     lti_issuers: tuple[str, ...] = field(
         default=(),
         metadata=_by(
-            _names,
+            values.names,
             "platforms whose registration from their own host needs no approval, with commas",
         ),
     )
     lti_settle_s: float = field(
         default=120.0,
-        metadata=_by(_seconds, "seconds after which a platform holds no request any more"),
+        metadata=_by(values.seconds, "seconds after which a platform holds no request any more"),
     )
     operator_token: Secret = field(
         default=Secret(""),

@@ -5,64 +5,15 @@ until there is a result. A result is what came of it under one version of the ex
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    false,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grader.service.columns import Base, Id
 
 WAITING, DONE, PARKED, SENT = "waiting", "done", "parked", "sent"
 SUPERSEDED = "superseded"
 """States: of gradings the first three; of notices all but `done`."""
-
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time, UTC; SQLite stores it without saying so."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no time zone."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC."""
-        if value is None:
-            return None
-        found: datetime = value
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """Base of every table."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: Moment, str: Text, bytes: LargeBinary}  # noqa: RUF012
 
 
 class Source(Base):
@@ -212,6 +163,8 @@ class Notice(Base):
     Attributes:
         id: stable over retries, so that the receiver can drop what it has.
         tries: attempts made; next_at: when the next one is due, or the one under way surely over.
+        leased_until: when the attempt under way is surely over, be it at the notice that this one
+            superseded; None while there is none.
         created_at: later than that of every older notice of the submission.
         last_status: HTTP status of the last attempt; None when there was no answer.
     """
@@ -227,6 +180,7 @@ class Notice(Base):
     state: Mapped[str] = mapped_column(String(10))
     tries: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
     last_status: Mapped[int | None]
     problem: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]

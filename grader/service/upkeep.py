@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from grader.service.core import Service
 from grader.service.database import Database
 from grader.service.loops import Loop
-from grader.service.lti.tables import LtiGrade
+from grader.service.lti.tables import LtiAttempt, LtiGrade
 from grader.service.tables import Delivery, Login, Submission, now
 
 KEEP_DELIVERIES = timedelta(days=7)
@@ -47,14 +47,23 @@ def tidy(database: Database) -> None:
 def purge(database: Database, before: datetime) -> int:
     """Delete the submissions that arrived before a moment, with all that hangs on them.
 
-    So are grades at rest since then; what a platform has been told stays there.
+    So are grades at rest since then of students without a later attempt there: without its grade
+    that one would seem to be on its way. What a platform has been told stays there.
 
     Returns:
         How many there were.
     """
+    total = _purge_submissions(database, before)
+    tries_on = exists().where(
+        LtiAttempt.link_id == LtiGrade.link_id, LtiAttempt.user == LtiGrade.user
+    )
     with database.transaction() as session:  # they name users, and nothing hangs on them
-        rested = (LtiGrade.changed_at < before, LtiGrade.due_at.is_(None))
+        rested = (LtiGrade.changed_at < before, LtiGrade.due_at.is_(None), ~tries_on)
         session.execute(delete(LtiGrade).where(*rested))
+    return total
+
+
+def _purge_submissions(database: Database, before: datetime) -> int:
     total = 0
     old = select(Submission.id).where(Submission.received_at < before).limit(_AT_ONCE)
     while True:

@@ -17,9 +17,10 @@ from grader.service import addresses, limits, migrations
 from grader.service.app import create_app
 from grader.service.core import Service
 from grader.service.database import Database
-from grader.service.settings import Secret, Settings
+from grader.service.setting_values import Secret
+from grader.service.settings import Settings
 from grader.service.submissions import File, Incoming
-from grader.service.webhooks import outbound
+from grader.service.webhooks import planning
 from service import postgresql
 
 OPERATOR = "the operator's own token"
@@ -121,7 +122,7 @@ def database(settings: Settings) -> Iterator[Database]:
 def service(settings: Settings, database: Database) -> Service:
     exercises = {name: reference.load(name) for name in reference.names()}
     client = addresses.client(settings.allow_networks)
-    return Service(settings, database, exercises, client, listeners=(outbound.plan,))
+    return Service(settings, database, exercises, client, listeners=(planning.plan,))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from grader.service.cluster.queue import QueueDispatch, priority
 from grader.service.cluster.worker import ClusterWorker, conninfo
 from grader.service.core import Service
 from grader.service.fairness import BULK, INTERACTIVE
-from grader.service.settings import Secret
+from grader.service.setting_values import Secret
 from grader.service.submissions import Incoming
 from grader.service.tables import DONE, Grading, Result, Submission
 from service.fakes import FakeGrader

@@ -5,8 +5,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from grader.service import migrations
+from grader.service.columns import Base
 from grader.service.database import Database
-from grader.service.tables import Base
 
 
 def test_migrated_tables_are_the_declared_ones(database: Database) -> None:

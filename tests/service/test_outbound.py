@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -26,7 +27,7 @@ from grader.service.dispatch import NoDispatch
 from grader.service.judging.work import Reply, Work
 from grader.service.submissions import Incoming
 from grader.service.tables import Notice, Result, Source, Submission, now
-from grader.service.webhooks import outbound, sources
+from grader.service.webhooks import outbound, planning, sources
 from grader.service.webhooks.sender import Sender
 from service.conftest import OPERATOR
 from service.fakes import FakeGrader, report
@@ -146,7 +147,10 @@ def test_anything_else_does_not(
 def test_retry_after_is_honoured_within_reason(
     sending: Service, campus: Campus, graded: Callable[..., str]
 ) -> None:
-    for asked, expected in (("900", 900), ("1", 5), ("99999999", 86_400), ("soon", 5)):
+    dates = [format_datetime(now() + timedelta(hours=hours), usegmt=True) for hours in (1, 99, -1)]
+    waits = {"900": 900, "1": 5, "99999999": 86_400, "soon": 5}
+    waits |= dict(zip(dates, (3600, 86_400, 5), strict=True))
+    for asked, expected in waits.items():
         campus.answer = lambda asked=asked: httpx.Response(503, headers={"retry-after": asked})
         sent = graded(f"score=70 {asked}".encode())
         outbound.send(sending, sent)
@@ -274,12 +278,57 @@ def test_a_newer_result_waits_for_an_attempt_that_is_under_way(
     campus.answer = regrade_meanwhile
     outbound.send(sending, older)
     assert notice(sending, older).state == ends
-    wait_s = (notice(sending, newer[1]).next_at - now()).total_seconds()
-    assert wait_s <= outbound.LEASE_S
     campus.answer = lambda: httpx.Response(204)
+    send_due(sending)  # at once: the attempt that it waited for has ended
+    assert scores(campus) == [30, 100]
+
+
+def test_a_newer_result_waits_out_the_lease_of_a_sender_that_is_gone(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> httpx.Response:
+        raise Killed
+
+    campus.answer = kill
+    with pytest.raises(Killed):
+        outbound.send(sending, older)
+    newer = regraded(sending, notice(sending, older).submission_id)
+    wait_s = (notice(sending, newer).next_at - now()).total_seconds()
+    assert wait_s == pytest.approx(planning.LEASE_S, abs=30)
     make_due(sending)
+    campus.answer = lambda: httpx.Response(204)
     send_due(sending)
     assert scores(campus) == [30, 100]
+
+
+def test_a_sender_that_froze_ends_no_lease_but_its_own(
+    sending: Service, campus: Campus, graded: Callable[..., str]
+) -> None:
+    older = graded(b"score=30")
+    newer: list[str] = []
+
+    def another_sends() -> httpx.Response:  # at this one's end its successor still waits
+        newer.append(regraded(sending, notice(sending, older).submission_id))
+        return httpx.Response(500)
+
+    def freeze() -> httpx.Response:
+        make_due(sending)
+        with sending.database.transaction() as session:
+            session.execute(update(Notice).values(leased_until=now() - timedelta(seconds=1)))
+        campus.answer = another_sends
+        return httpx.Response(500) if outbound.send(sending, older) else httpx.Response(204)
+
+    campus.answer = freeze
+    outbound.send(sending, older)
+    campus.answer = lambda: httpx.Response(204)
+    send_due(sending)
+    assert scores(campus) == [30, 30, 100]
+    assert notice(sending, newer[0]).state == "sent"
 
 
 def plan_again(service: Service, session: Session, notice_id: str) -> None:
@@ -287,7 +336,7 @@ def plan_again(service: Service, session: Session, notice_id: str) -> None:
     submission = session.get_one(Submission, session.get_one(Notice, notice_id).submission_id)
     result = results.latest(session, submission.id)
     assert result is not None
-    outbound.plan(service, session, submission, result)
+    planning.plan(service, session, submission, result)
     session.flush()
 
 
@@ -329,13 +378,15 @@ def test_an_attempt_that_ends_as_a_newer_result_is_being_recorded_keeps_that(
 
 
 def test_a_newer_result_does_not_wait_for_the_older_ones_schedule(
-    sending: Service, graded: Callable[..., str]
+    sending: Service, campus: Campus, graded: Callable[..., str]
 ) -> None:
     older = graded(b"score=30")
-    with sending.database.transaction() as session:
-        session.execute(update(Notice).values(next_at=now() + timedelta(hours=24)))
-    newer = notice(sending, regraded(sending, notice(sending, older).submission_id))
-    assert (newer.next_at - newer.created_at).total_seconds() <= outbound.LEASE_S
+    campus.answer = lambda: httpx.Response(503, headers={"retry-after": "86400"})
+    assert outbound.send(sending, older) == "later"
+    regraded(sending, notice(sending, older).submission_id)
+    campus.answer = lambda: httpx.Response(204)
+    send_due(sending)
+    assert scores(campus) == [30, 100]
 
 
 def test_sending_again_lets_an_attempt_that_is_under_way_end(

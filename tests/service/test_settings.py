@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 from grader.errors import UsageError
-from grader.service.settings import Secret, Settings, read, variable
+from grader.service.setting_values import Secret
+from grader.service.settings import Settings, read, variable
 
 
 def test_nothing_set_is_the_embedded_service(tmp_path: Path) -> None:

@@ -117,6 +117,8 @@ def test_names_are_safe_and_stay_apart(tmp_path: Path) -> None:
         "a\\b.py",
         "\u202ey.py",
         "A" * 999,
+        "c d.py",
+        "9_c_d.py",
     ]
     folder = tmp_path / "folder"
     folder.mkdir()

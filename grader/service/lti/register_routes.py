@@ -35,8 +35,12 @@ async def register(request: Request[Any, Any, Any]) -> Response[str]:
             raise UsageError(
                 "open this from your platform: Moodle asks for it where tools are managed"
             )
-        found = registration.read_configuration(await get_json(lti.client, url), fetched_from=url)
-        answer = await _post(service, lti, found, token)
+        if lti.registrations.locked():
+            raise UsageError("other registrations are under way: try again in a minute")
+        async with lti.registrations:
+            document = await get_json(lti.client, url)
+            found = registration.read_configuration(document, fetched_from=url)
+            answer = await _post(service, lti, found, token)
         platform = await run_sync(_keep, service, found, answer)
     except (UsageError, Unanswered, LaunchRefused) as problem:
         _log.info("registration_failed", problem=str(problem)[:500])

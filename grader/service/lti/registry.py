@@ -16,6 +16,9 @@ from grader.service.tables import now
 def add(session: Session, platform: Platform) -> int:
     """Insert a platform and return its id; one that waits for approval is replaced.
 
+    What an operator was told to let in stays that, though: whoever knows its client id could have
+    its number name another's keys. Only the operator's word replaces it by other addresses.
+
     Raises:
         UsageError: this client id is registered already.
     """
@@ -25,6 +28,11 @@ def add(session: Session, platform: Platform) -> int:
         raise UsageError(
             f"{platform.issuer} with client id {platform.client_id} is registered already, "
             f"as platform {old.id}"
+        )
+    if old is not None and not platform.approved and _addresses(old) != _addresses(platform):
+        raise UsageError(
+            f"{platform.issuer} with client id {platform.client_id} waits for approval already, "
+            f"with other addresses, as platform {old.id}; grader lti list shows them"
         )
     if old is not None:
         session.delete(old)
@@ -48,6 +56,10 @@ def add(session: Session, platform: Platform) -> int:
     for deployment in sorted(platform.deployments):
         session.add(LtiDeployment(platform_id=row.id, deployment=deployment))
     return row.id
+
+
+def _addresses(platform: Platform | LtiPlatform) -> tuple[str, ...]:
+    return platform.login_url, platform.token_url, platform.token_audience, platform.keys_url
 
 
 def _refuse_anothers_audience(session: Session, platform: Platform | LtiPlatform) -> None:
@@ -112,6 +124,8 @@ def find(session: Session, request: LoginRequest) -> Platform:
     if request.client_id:
         rows = rows.where(LtiPlatform.client_id == request.client_id)
     found = [_platform(session, row) for row in session.scalars(rows)]
+    # Anybody can register in another platform's name: what nobody let in takes no one's place.
+    found = [one for one in found if one.approved] or found
     if len(found) > 1 and request.deployment:
         found = [one for one in found if request.deployment in one.deployments]
     if len(found) > 1:

@@ -59,9 +59,13 @@ class Tried:
     held: Judged | None = None
 
 
-def here(link: LtiLink) -> tuple[ColumnElement[bool], ...]:
-    """Hold for attempts at the exercise that a placement has now: no others count."""
-    return LtiAttempt.link_id == link.id, Submission.exercise == link.exercise
+def here(link: LtiLink, exercise: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Hold for attempts at the exercise that a placement has now: no others count.
+
+    Args:
+        exercise: another one that it had before.
+    """
+    return LtiAttempt.link_id == link.id, Submission.exercise == (exercise or link.exercise)
 
 
 def submissions(link: LtiLink) -> Select[str]:
@@ -70,11 +74,14 @@ def submissions(link: LtiLink) -> Select[str]:
     return rows.where(*here(link))
 
 
-def of(session: Session, link: LtiLink, user: str | None = None) -> dict[str, list[Tried]]:
+def of(
+    session: Session, link: LtiLink, user: str | None = None, *, exercise: str | None = None
+) -> dict[str, list[Tried]]:
     """Return the submissions that count at a placement by user, each the oldest first.
 
     Args:
         user: only this one's; None for everybody's.
+        exercise: one that the placement had before, in place of the one that it has.
     """
     rows = (
         select(
@@ -86,7 +93,7 @@ def of(session: Session, link: LtiLink, user: str | None = None) -> dict[str, li
         .join(Submission, Submission.id == LtiAttempt.submission_id)
         .join(Grading, Grading.submission_id == LtiAttempt.submission_id)
         .outerjoin(Result, Result.submission_id == LtiAttempt.submission_id)
-        .where(*here(link))
+        .where(*here(link, exercise))
         .order_by(LtiAttempt.user, Submission.received_at, Submission.id, Result.id)
     )
     if user is not None:

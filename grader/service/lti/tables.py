@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grader.service.tables import Base, Id
+from grader.service.columns import Base, Id
 
 
 class LtiPlatform(Base):

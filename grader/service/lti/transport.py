@@ -7,7 +7,7 @@ import httpx
 
 from grader.service.addresses import AddressRefused, public_address
 from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S
-from grader.service.settings import Network
+from grader.service.setting_values import Network
 
 
 class _Guarded(httpx.AsyncBaseTransport):

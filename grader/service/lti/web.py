@@ -1,7 +1,8 @@
 """Hold what the routes need beside the service, and read what browsers send to them."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,22 +10,33 @@ import httpx
 from litestar import Litestar, Request
 
 from grader.service.core import Service
-from grader.service.lti import transport
+from grader.service.lti import tokens, transport
 from grader.service.lti.platform_keys import PlatformKeys
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.registration import Tool
 from grader.service.settings import Settings
 
-_MOST_BYTES = 256 * 1024
+_MOST_BYTES = tokens.MOST_BYTES + 32 * 1024
+"""Of a form: a token, and a state or the platform's hints; more would take long to decode."""
 _MOST_FIELDS = 100
+_REGISTRATIONS = 2
+"""At once. Whoever asks for one chooses whom we call: names that take long to look up would take
+all threads that look names up, and launches wait for those."""
 
 
 @dataclass(frozen=True)
 class Lti:
-    """What calls platforms for the routes."""
+    """What calls platforms for the routes.
+
+    Attributes:
+        registrations: held by each that is under way.
+    """
 
     client: httpx.AsyncClient
     keys: PlatformKeys
+    registrations: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_REGISTRATIONS)
+    )
 
 
 def open_lti(settings: Settings) -> Lti:

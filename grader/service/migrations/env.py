@@ -2,8 +2,8 @@
 
 from alembic import context
 
+from grader.service.columns import Base
 from grader.service.migrations import is_ours
-from grader.service.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

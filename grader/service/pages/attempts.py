@@ -1,18 +1,21 @@
 """Look up what somebody handed in at a placement, and how far each of it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from litestar.exceptions import NotFoundException
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from grader.model import Exercise
 from grader.report.html.words import VERDICTS, Said
+from grader.service.access import NOT_YOURS
 from grader.service.lti import roll
 from grader.service.lti.policy import Policy, percent_off
 from grader.service.lti.roll import Tried
-from grader.service.lti.tables import LtiLink
+from grader.service.lti.tables import LtiAttempt, LtiLink
 from grader.service.tables import DONE, PARKED, WAITING, Grading, Result, Submission
 
 State = Literal["waiting", "running", "done", "parked"]
@@ -66,9 +69,15 @@ class Attempt:
         return percent_off(policy, self.submitted_at.timestamp())
 
 
-def attempts(session: Session, link: LtiLink, user: str) -> list[Attempt]:
-    """Return what a user handed in at a placement, the oldest first."""
-    tried = roll.of(session, link, user).get(user, [])
+def attempts(
+    session: Session, link: LtiLink, user: str, *, exercise: str | None = None
+) -> list[Attempt]:
+    """Return what a user handed in at a placement, the oldest first.
+
+    Args:
+        exercise: one that the placement had before, in place of the one that it has.
+    """
+    tried = roll.of(session, link, user, exercise=exercise).get(user, [])
     rows = (
         select(Submission.digest, Grading)
         .join(Submission, Submission.id == Grading.submission_id)
@@ -76,6 +85,19 @@ def attempts(session: Session, link: LtiLink, user: str) -> list[Attempt]:
     )
     found = {grading.submission_id: (digest, grading) for digest, grading in session.execute(rows)}
     return [_attempt(one, user, *found[one.id]) for one in tried if one.id in found]
+
+
+def before(session: Session, link: LtiLink, user: str) -> dict[str, list[Attempt]]:
+    """Return what a user handed in there at other exercises, by theirs: it counts no more."""
+    rows = select(Submission.exercise).distinct().order_by(Submission.exercise)
+    rows = rows.join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
+    rows = rows.where(
+        LtiAttempt.link_id == link.id,
+        LtiAttempt.user == user,
+        Submission.exercise != link.exercise,
+    )
+    names = session.scalars(rows).all()
+    return {name: attempts(session, link, user, exercise=name) for name in names}
 
 
 def _attempt(tried: Tried, user: str, digest: str, grading: Grading) -> Attempt:
@@ -92,6 +114,26 @@ def _attempt(tried: Tried, user: str, digest: str, grading: Grading) -> Attempt:
         max_score=0 if judged is None else judged.max_score,
         exercise_digest="" if judged is None else judged.exercise_digest,
     )
+
+
+def of_its_user(session: Session, link: LtiLink, submission_id: str) -> tuple[list[Attempt], str]:
+    """Return the attempts of its user among which a submission is, and which exercise they are at.
+
+    Raises:
+        NotFoundException: it has been purged since the guard looked.
+    """
+    rows = select(LtiAttempt.user, Submission.exercise).join(
+        Submission, Submission.id == LtiAttempt.submission_id
+    )
+    found = session.execute(rows.where(LtiAttempt.submission_id == submission_id)).first()
+    if found is None:
+        raise NotFoundException(NOT_YOURS)
+    return attempts(session, link, found.user, exercise=found.exercise), found.exercise
+
+
+def title(exercises: Mapping[str, Exercise], name: str) -> str:
+    """Return what an exercise is called: its name where it is served no more."""
+    return exercises[name].title if name in exercises else name
 
 
 def one_of(listed: Sequence[Attempt], submission_id: str) -> Attempt | None:

@@ -12,7 +12,7 @@ from grader.service.core import Service
 from grader.service.lti import grades
 from grader.service.lti.web import service_of
 from grader.service.pages import handing_in, statement
-from grader.service.pages.attempts import attempts
+from grader.service.pages.attempts import Attempt, attempts, before, title
 from grader.service.pages.forms import form_of
 from grader.service.pages.handing_in import NotTaken
 from grader.service.pages.rendering import Pages, pages_of
@@ -54,13 +54,18 @@ def student(
     request: Asked, visit: NamedDependency[Visit], user: FromQuery[str] = ""
 ) -> Response[str]:
     """Show staff what one student handed in: also where a review in the course leads."""
-    link, user = visit.placement, user.replace("\0", "")
-    with service_of(request.app).database.reading() as session:
-        listed = attempts(session, link, user)
+    service, link, user = service_of(request.app), visit.placement, user.replace("\0", "")
+    with service.database.reading() as session:
+        listed, earlier = attempts(session, link, user), before(session, link, user)
         now = standing(session, link, user)
-    found = grades.policy_of(link)
     return pages_of(request.app).page(
-        "student", visit, user=user, attempts=listed, standing=now, policy=found
+        "student",
+        visit,
+        user=user,
+        attempts=listed,
+        before=_titled(service, earlier),
+        standing=now,
+        policy=grades.policy_of(link),
     )
 
 
@@ -80,7 +85,7 @@ def _page(
     """
     link = visit.placement
     with service.database.reading() as session:
-        listed = attempts(session, link, visit.user)
+        listed, earlier = attempts(session, link, visit.user), before(session, link, visit.user)
         now = standing(session, link, visit.user)
     known, found = service.exercises.get(link.exercise), grades.policy_of(link)
     return pages.page(
@@ -91,6 +96,7 @@ def _page(
         points=0 if known is None else sum(criterion.points for criterion in known.rubric),
         statement=None if known is None else statement.render(known),
         attempts=listed,
+        before=_titled(service, earlier),
         standing=now,
         policy=found,
         rules=rules(found),
@@ -98,6 +104,10 @@ def _page(
         problem=problem,
         code=code,
     )
+
+
+def _titled(service: Service, earlier: dict[str, list[Attempt]]) -> list[Any]:
+    return [(title(service.exercises, name), listed) for name, listed in earlier.items()]
 
 
 HANDLERS = [exercise, hand_in, student]

@@ -16,8 +16,12 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 MOST_BYTES = 64 * 1024
-"""Of a form that carries no file; a route with files says `most_bytes` in its opt."""
+"""Of a form that carries no file; a route with files says `most_bytes` in its opt.
+
+That goes for multipart alone: 8 MiB of %41 took 4 s to decode, in which nothing else is answered.
+"""
 _MOST_PARTS = 20
+_WITH_FILES = "multipart/form-data"
 
 
 class TooLong(HTTPException):
@@ -56,9 +60,11 @@ async def read_form(connection: ASGIConnection[Any, Any, Any, Any], most_bytes: 
     if not isinstance(connection, Request):
         return Form()
     if not hasattr(connection.state, "form"):
-        body = await _bounded(connection, most_bytes)
+        content_type = connection.headers.get("content-type", "")
+        has_files = parse_options_header(content_type)[0] == _WITH_FILES
+        body = await _bounded(connection, most_bytes if has_files else MOST_BYTES)
         try:
-            connection.state.form = parse(connection.headers.get("content-type", ""), body)
+            connection.state.form = parse(content_type, body)
         except ValueError as error:  # MultipartError is one
             raise ClientException("the form cannot be read") from error
     return form_of(connection)
@@ -77,7 +83,7 @@ def parse(content_type: str, body: bytes) -> Form:
         ValueError: it is none.
     """
     kind, options = parse_options_header(content_type)
-    if kind == "multipart/form-data":
+    if kind == _WITH_FILES:
         return _multipart(options.get("boundary", ""), body)
     if kind == "application/x-www-form-urlencoded":
         text = body.decode("ascii", "replace")

@@ -9,6 +9,7 @@ from grader.intake.limits import IntakeLimits, size
 from grader.model import Exercise
 from grader.service import submissions
 from grader.service.core import Service
+from grader.service.database import take_turns
 from grader.service.lti import grades
 from grader.service.pages.attempts import Attempt, attempts
 from grader.service.pages.forms import Form, Upload
@@ -62,6 +63,7 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
         NotTaken: too much waits already.
     """
     link, settings = visit.placement, service.settings
+    take_turns(session, f"hand in {link.id} {visit.user}")
     earlier = attempts(session, link, visit.user)
     if earlier and _is_same(earlier[-1], file, service.exercises.get(link.exercise)):
         return earlier[-1].id

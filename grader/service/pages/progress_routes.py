@@ -22,9 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from grader.service.access import NOT_YOURS, Access
-from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
-from grader.service.pages.attempts import FINAL, Place, attempts, one_of, place_of
+from grader.service.pages.attempts import FINAL, Place, of_its_user, one_of, place_of
 from grader.service.pages.rendering import pages_of, policy
 from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
@@ -137,9 +136,15 @@ def _look(
 
 def _ended(session: Session, visit: Visit, submission_id: str) -> dict[str, Any]:
     """Return what is shown of a submission to which nothing happens any more."""
-    link, user = visit.placement, session.get_one(LtiAttempt, submission_id).user
-    found = one_of(attempts(session, link, user), submission_id)
-    return {"attempt": found, "standing": standing(session, link, user)}
+    link = visit.placement
+    listed, exercise = of_its_user(session, link, submission_id)
+    found = one_of(listed, submission_id)
+    if found is None:
+        raise NotFoundException(NOT_YOURS)
+    return {
+        "attempt": found,
+        "standing": standing(session, link, found.user, exercise=exercise),
+    }
 
 
 HANDLERS = [events, progress]

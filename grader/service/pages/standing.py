@@ -31,8 +31,16 @@ class Standing:
     told_at: datetime | None = None
 
 
-def standing(session: Session, link: LtiLink, user: str) -> Standing:
-    """Return somebody's grade, and where it is."""
+def standing(
+    session: Session, link: LtiLink, user: str, *, exercise: str | None = None
+) -> Standing:
+    """Return somebody's grade, and where it is.
+
+    Args:
+        exercise: whose attempts are shown: of one that the placement had before none counts.
+    """
+    if exercise not in (None, link.exercise):
+        return Standing(score=None, sent="none")
     found = policy.counting(grades.attempts(session, link, user), grades.policy_of(link))
     if found is None:
         return Standing(score=None, sent="none")

@@ -15,9 +15,8 @@ from grader.service import results
 from grader.service.access import NOT_YOURS, Access
 from grader.service.core import Service
 from grader.service.lti import grades
-from grader.service.lti.tables import LtiAttempt
 from grader.service.lti.web import service_of
-from grader.service.pages.attempts import Attempt, attempts, one_of, place_of
+from grader.service.pages.attempts import of_its_user, one_of, place_of, title
 from grader.service.pages.rendering import pages_of
 from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
@@ -75,27 +74,20 @@ def _facts(
     """Return what the page of a submission shows, and its result when it is final."""
     link = visit.placement
     with service.database.reading() as session:
-        listed = _of_its_user(session, visit, submission_id)
+        listed, exercise = of_its_user(session, link, submission_id)
         found, place = one_of(listed, submission_id), place_of(session, submission_id)
         if found is None or place is None:
             raise NotFoundException(NOT_YOURS)
-        now = standing(session, link, found.user)
+        now = standing(session, link, found.user, exercise=exercise)
     facts = {
         "attempt": found,
+        "before": title(service.exercises, exercise) if exercise != link.exercise else "",
         "attempts": listed,
         "standing": now,
         "policy": grades.policy_of(link),
         "place": place,
     }
     return facts, _latest(service, submission_id) if found.is_final else None
-
-
-def _of_its_user(session: Session, visit: Visit, submission_id: str) -> list[Attempt]:
-    """Return the attempts among which a submission is: a visitor's own, or for staff its user's."""
-    attempt = session.get(LtiAttempt, submission_id)
-    if attempt is None:  # purged since the guard looked
-        raise NotFoundException(NOT_YOURS)
-    return attempts(session, visit.placement, attempt.user)
 
 
 def _latest(service: Service, submission_id: str, held: bool = False) -> _Judged | None:

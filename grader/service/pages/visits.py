@@ -22,7 +22,6 @@ from sqlalchemy.orm import Session
 from grader.service.access import NOT_YOURS, OF_PAGES, Access, declared, hashed, is_id
 from grader.service.core import Service
 from grader.service.limits import belongs_to
-from grader.service.lti import roll
 from grader.service.lti.login import cookie as cookie_for
 from grader.service.lti.tables import LtiAttempt, LtiLaunch, LtiLink
 from grader.service.pages.forms import MOST_BYTES, read_form
@@ -102,13 +101,13 @@ def _fits_role(access: Access, visit: Visit) -> None:
 
 
 def _refuse_others(service: Service, visit: Visit, submission_id: str) -> None:
-    """Refuse a submission that does not count at this placement, or is another student's."""
+    """Refuse a submission that was not made at this placement, or is another student's."""
     if not is_id(submission_id):
         raise NotFoundException(NOT_YOURS)
     rows = select(Submission.user).join(LtiAttempt, LtiAttempt.submission_id == Submission.id)
     rows = rows.where(
         Submission.id == submission_id,
-        *roll.here(visit.placement),
+        LtiAttempt.link_id == visit.placement.id,
         Submission.source == visit.source,
         Submission.course == visit.course,
     )

@@ -1,46 +1,32 @@
-"""Tell a source what came of its submissions: signed, on a schedule, parked when given up on.
+"""Send notices: signed, on a schedule, parked when given up on; see planning.py for their order."""
 
-A newer result's notice supersedes one of the same submission that was not taken yet: sent after it,
-the older score would be believed. Sending leases a notice by its `next_at`, and the newer one waits
-until then: an attempt at the older one may be under way. Planning, claiming and settling lock the
-older one's row, so they come one after the other, whichever process does them.
-"""
-
-import json
-import secrets
 from datetime import datetime, timedelta
 
 import httpx
 import msgspec
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from grader.service import results
 from grader.service.addresses import AddressRefused
 from grader.service.core import Service
+from grader.service.http_times import retry_after_s
 from grader.service.tables import (
     PARKED,
     SENT,
     SUPERSEDED,
     WAITING,
     Notice,
-    Result,
     Source,
-    Submission,
     now,
 )
-from grader.service.urls import report_url
 from grader.service.webhooks.inbound import live_secrets
+from grader.service.webhooks.planning import LEASE_S, REFUSED, free_at
 from grader.service.webhooks.signatures import sign
 
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each attempt, from the one before it."""
-LONGEST_WAIT_S = 86_400
-LEASE_S = 120
-"""For how long an attempt is nobody else's: longer than the client's own timeouts together."""
 
 _GONE = 410
-_REFUSED = "the source answered 410: gone"
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -56,75 +42,6 @@ class _Outcome(msgspec.Struct, frozen=True):
     problem: str = ""
     retry_after_s: float = 0.0
     is_final: bool = False
-
-
-def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
-    """Insert the notice of a result, where its source wants to know, in place of older ones."""
-    source = session.get(Source, submission.source)
-    if source is None or not source.callback_url:
-        return
-    free_at = _supersede(session, submission.id)
-    is_refused = source.callback_refused_at is not None
-    if is_refused and free_at is None:
-        return
-    kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
-    moment = _later_than_all(session, submission.id, result.recorded_at)
-    notice = Notice(
-        id=f"msg_{secrets.token_hex(16)}",
-        source=source.name,
-        submission_id=submission.id,
-        type=kind,
-        body=_body(service, submission, result, kind=kind, moment=moment),
-        state=PARKED if is_refused else WAITING,
-        problem=_REFUSED if is_refused else "",
-        next_at=_free(free_at or result.recorded_at, result.recorded_at),
-        created_at=moment,
-    )
-    session.add(notice)
-
-
-def _body(
-    service: Service, submission: Submission, result: Result, *, kind: str, moment: datetime
-) -> bytes:
-    body = {
-        "type": kind,
-        # Microseconds even where there are none: so moments are in order as texts too.
-        "timestamp": moment.isoformat(timespec="microseconds"),
-        "data": {
-            "submission": submission.id,
-            "exercise": submission.exercise,
-            "exercise_digest": result.exercise_digest,
-            "user": submission.user,
-            "context": submission.course,
-            "attempt": submission.attempt,
-            "verdict": result.verdict,
-            "score": result.score,
-            "max_score": result.max_score,
-            "report_url": report_url(service.settings, submission),
-        },
-    }
-    return json.dumps(body).encode()
-
-
-def _supersede(session: Session, submission_id: str) -> datetime | None:
-    """Have what was not taken yet be sent no more; return until when nobody else may touch it."""
-    older = update(Notice).where(
-        Notice.submission_id == submission_id, Notice.state.in_([WAITING, PARKED])
-    )
-    rows = older.values(state=SUPERSEDED).returning(Notice.next_at)
-    return max(session.scalars(rows), default=None)
-
-
-def _later_than_all(session: Session, submission_id: str, moment: datetime) -> datetime:
-    """Return a moment, or the next after the older notices': clocks of two workers may differ."""
-    rows = select(func.max(Notice.created_at)).where(Notice.submission_id == submission_id)
-    newest = session.scalar(rows)
-    return moment if newest is None else max(moment, newest + timedelta(microseconds=1))
-
-
-def _free(next_at: datetime, moment: datetime) -> datetime:
-    """Return when no attempt at a notice is under way: its lease ends, or it was only waiting."""
-    return max(moment, min(next_at, moment + timedelta(seconds=LEASE_S)))
 
 
 def sources_due(service: Service) -> list[str]:
@@ -146,9 +63,10 @@ def send(service: Service, notice_id: str) -> str:
     if claimed is None:
         return "taken"
     notice, url, live = claimed
-    outcome = _attempt(service, notice, url, live)
+    outcome, lease = _attempt(service, notice, url, live), notice.leased_until
     with service.database.transaction() as session:
         notice = session.get_one(Notice, notice_id, with_for_update=True)
+        _release(session, notice, lease)
         said = _settle(session, notice, outcome)
     service.metrics.notices.labels(said).inc()
     return said
@@ -163,9 +81,8 @@ def resend(service: Service, notice_id: str) -> bool:
         if notice is None or notice.state in (SENT, SUPERSEDED):
             return False
         moment = now()
-        free_at = notice.next_at if notice.state == WAITING else moment
         notice.state, notice.tries, notice.problem = WAITING, 0, ""
-        notice.next_at = _free(free_at, moment)
+        notice.next_at = free_at(notice.leased_until, moment)
         source = session.get(Source, notice.source)
         if source is not None:
             source.callback_refused_at = None
@@ -178,10 +95,10 @@ def _is_due() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _claim(service: Service, notice_id: str) -> tuple[Notice, str, list[str]] | None:
     """Make a due notice nobody else's for a while."""
-    moment = now()
+    until = now() + timedelta(seconds=LEASE_S)
     mine = update(Notice).where(Notice.id == notice_id, *_is_due())
     with service.database.transaction() as session:
-        claim = mine.values(next_at=moment + timedelta(seconds=LEASE_S))
+        claim = mine.values(next_at=until, leased_until=until)
         if session.execute(claim.returning(Notice.id)).one_or_none() is None:
             return None
         notice = session.get_one(Notice, notice_id)
@@ -202,7 +119,7 @@ def _attempt(service: Service, notice: Notice, url: str, live: list[str]) -> _Ou
     try:
         with service.client.stream("POST", url, content=notice.body, headers=headers) as response:
             status = response.status_code
-            asked = _retry_after_s(response.headers.get("retry-after", ""))
+            asked = retry_after_s(response.headers.get("retry-after", ""), now().timestamp())
     except AddressRefused as error:
         return _Outcome(None, str(error), is_final=True)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -212,6 +129,19 @@ def _attempt(service: Service, notice: Notice, url: str, live: list[str]) -> _Ou
     if 300 <= status < 400:
         return _Outcome(status, f"it answered {status}; redirects are not followed")
     return _Outcome(status, f"it answered {status}", asked, is_final=status == _GONE)
+
+
+def _release(session: Session, notice: Notice, lease: datetime | None) -> None:
+    """Say that an attempt has ended; what came in the notice's place meanwhile waits no longer."""
+    if notice.leased_until == lease:  # else it froze for so long that another one took it
+        notice.leased_until = None
+    heir = update(Notice).where(
+        Notice.submission_id == notice.submission_id,
+        Notice.state == WAITING,
+        Notice.leased_until == lease,
+    )
+    if notice.state == SUPERSEDED:
+        session.execute(heir.values(next_at=now(), leased_until=None))
 
 
 def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
@@ -229,7 +159,7 @@ def _settle(session: Session, notice: Notice, outcome: _Outcome) -> str:
         notice.state = PARKED
         return "parked"
     wait_s = max(float(SCHEDULE_S[notice.tries]), outcome.retry_after_s)
-    notice.next_at = now() + timedelta(seconds=min(wait_s, LONGEST_WAIT_S))
+    notice.next_at = now() + timedelta(seconds=wait_s)
     return "later"
 
 
@@ -237,9 +167,4 @@ def _refuse(session: Session, source: str) -> None:
     """Send a source nothing more: it said 410. What waits is parked."""
     session.execute(update(Source).where(Source.name == source).values(callback_refused_at=now()))
     waiting = update(Notice).where(Notice.source == source, Notice.state == WAITING)
-    session.execute(waiting.values(state=PARKED, problem=_REFUSED))
-
-
-def _retry_after_s(text: str) -> float:
-    """Return the seconds that a Retry-After asks for; 0 where it names none we understand."""
-    return float(text) if text.isdecimal() and len(text) < 10 else 0.0
+    session.execute(waiting.values(state=PARKED, problem=REFUSED))

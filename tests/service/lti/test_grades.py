@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 from processes import PATIENCE_S
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, object_session
 
 from grader.service import regrading, results, upkeep
@@ -22,6 +22,7 @@ from grader.service.lti.ags.row import Event
 from grader.service.lti.ags.store import DatabaseStore
 from grader.service.lti.policy import Attempt, Policy, decide, percent_off
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
+from grader.service.pages.standing import standing
 from grader.service.tables import Submission, now
 from service.conftest import OPERATOR
 from service.fakes import report
@@ -295,6 +296,25 @@ def test_what_was_given_up_on_is_listed_counted_and_purged(
     with course.service.database.reading() as session:
         assert session.scalars(select(LtiGrade)).all() == []
         assert session.scalars(select(LtiGradeStep)).all() == []
+
+
+def test_a_grade_stays_known_while_its_student_has_a_later_attempt(course: Course) -> None:
+    course.judge("u1", 90)
+    course.judge("u2", 80)
+    course.send()
+    with course.service.database.transaction() as session:
+        long_ago = now() - timedelta(days=200)
+        session.execute(update(Submission).values(received_at=long_ago))
+        session.execute(update(LtiGrade).values(changed_at=long_ago))
+    course.judge("u1", 70)  # no better: the grade is as it was
+    assert upkeep.purge(course.service.database, now() - timedelta(days=180)) == 2
+    with course.service.database.reading() as session:
+        [kept] = session.scalars(select(LtiGrade.user)).all()
+        where = standing(session, session.get_one(LtiLink, course.link_id), "u1")
+    assert (kept, where.sent, where.told and where.told.given) == ("u1", "sent", 90)
+    upkeep.purge(course.service.database, now() + timedelta(days=1))
+    with course.service.database.reading() as session:
+        assert session.scalars(select(LtiGrade)).all() == []
 
 
 def claim_one(course: Course, at_s: float) -> Claim:

@@ -1,5 +1,6 @@
 """Launches through the whole application, as a browser makes them; the forged ones refused."""
 
+import asyncio
 import dataclasses
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import select, update
 
 import reference
@@ -18,11 +20,15 @@ from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.lti import registry
 from grader.service.lti.ags import store
+from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
+from grader.service.lti.platform_keys import PlatformKeys
 from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.lti.tokens import usable_keys
+from grader.service.lti.web import Lti
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
-from service.lti.conftest import Browser
+from service.lti.conftest import Browser, describe
 from service.lti.course import Course
 from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
@@ -204,6 +210,19 @@ def test_login_may_be_posted_and_a_platform_that_is_not_approved_does_not_open(
     refused(unknown, "platform_unknown", 404)
 
 
+def test_who_registers_in_a_platforms_name_keeps_nobody_of_it_out(
+    tab: Browser, service: Service
+) -> None:
+    with service.database.transaction() as session:
+        for number in (1, 2):
+            registry.add(session, describe(tab.lms, client_id=f"mallory-{number}", approved=False))
+    form = {"iss": tab.lms.issuer, "login_hint": "h"}  # not every platform says its client id
+    answer = tab.client.post("/lti/login", data=form, follow_redirects=False)
+    assert answer.status_code == 302 and tab.lms.client_id in answer.headers["location"]
+    form["client_id"] = "mallory-1"
+    refused(tab.client.post("/lti/login", data=form), "platform_not_approved")
+
+
 def test_a_platform_without_a_named_deployment_gets_each_kept(
     tab: Browser, service: Service, platform: Platform
 ) -> None:
@@ -342,6 +361,76 @@ def test_a_registration_that_cannot_be_says_why(
     assert page.status_code == 400 and words in page.text
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
+
+
+def test_strangers_who_have_us_call_slow_hosts_keep_no_launch_waiting(
+    app: Litestar, lms: FakePlatform
+) -> None:
+    go = asyncio.Event()
+
+    class Slow(httpx.AsyncBaseTransport):
+        """Looks names up in as few threads as a process has for that."""
+
+        def __init__(self) -> None:
+            self.free = asyncio.Semaphore(3)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            async with self.free:
+                if request.url.host == "slow.example":
+                    await go.wait()
+                return await lms.respond(request)
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=Slow()) as called:
+            lti = app.state.lti = Lti(called, PlatformKeys(called))
+            tool = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=tool, base_url="http://testserver.local") as us:
+                slow = {"openid_configuration": "https://slow.example/"}
+                asked = [
+                    asyncio.create_task(us.get("/lti/register", params=slow)) for _ in range(9)
+                ]
+                async with asyncio.timeout(PATIENCE_S):
+                    while sum(one.done() for one in asked) < 7:
+                        await asyncio.sleep(0.05)
+                    document = await get_json(lti.client, f"{lms.issuer}/keys")
+                assert usable_keys(document)
+                refused = [one.result().text for one in asked if one.done()]
+                assert len(refused) == 7
+                assert all("try again in a minute" in text for text in refused)
+                go.set()
+                await asyncio.wait(asked)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("address", ["keys_url", "login_url", "token_url", "token_audience"])
+def test_what_waits_for_approval_is_not_exchanged_under_its_number(
+    service: Service, lms: FakePlatform, address: str
+) -> None:
+    genuine = describe(lms, approved=False)
+    forged = dataclasses.replace(genuine, **{address: "https://evil.example/"})
+    with service.database.transaction() as session:
+        told = registry.add(session, genuine)
+    with (
+        pytest.raises(UsageError, match="waits for approval already, with other addresses"),
+        service.database.transaction() as session,
+    ):
+        registry.add(session, forged)
+    with service.database.transaction() as session:
+        registry.approve(session, told)
+        assert getattr(registry.get(session, told), address) == getattr(genuine, address)
+
+
+def test_a_registration_that_waits_may_be_repeated_and_an_operators_replaces_it(
+    service: Service, lms: FakePlatform
+) -> None:
+    genuine = describe(lms, approved=False)
+    moved = dataclasses.replace(genuine, keys_url="https://lms.example/new", approved=True)
+    with service.database.transaction() as session:
+        for one in (genuine, genuine, moved):
+            registry.add(session, one)
+        [found] = registry.every(session)
+        assert (found.approved, found.keys_url) == (True, moved.keys_url)
 
 
 @pytest.mark.parametrize("aimed_at", ["audience", "issuer"])

@@ -1,11 +1,14 @@
 """What students hand in is taken once, within limits, under a harmless name, and counts."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -20,6 +23,7 @@ from service.fakes import FakeGrader
 from service.pages.conftest import Person, Place
 
 Hand = Callable[..., httpx.Response]
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -108,6 +112,18 @@ def test_more_than_any_file_may_be_is_not_even_read(hand: Hand, service: Service
     assert stored(service) == []
 
 
+def test_a_form_without_a_file_is_short_for_it_is_slow_to_decode(
+    client: TestClient[Any], place: Place, alice: Person, service: Service
+) -> None:
+    path, headers = f"/links/{place.link_id}/submissions", {**alice.headers, "content-type": FORM}
+    body = f"csrf={alice.csrf}&code=".encode() + b"%41" * (MOST_BYTES // 4)
+    answer = client.post(path, content=body, headers=headers, follow_redirects=False)
+    assert answer.status_code == 413 and "That is too much" in answer.text
+    answer = client.post(path, content=body[:60_000], headers=headers, follow_redirects=False)
+    assert answer.status_code == 303
+    assert len(stored(service)) == 1
+
+
 def test_a_double_click_is_one_submission_and_a_failure_of_ours_may_be_tried_again(
     hand: Hand, service: Service
 ) -> None:
@@ -121,6 +137,26 @@ def test_a_double_click_is_one_submission_and_a_failure_of_ours_may_be_tried_aga
     assert hand(b"internal_error").headers["location"] != first.headers["location"]
     assert hand(b"other").headers["location"] != first.headers["location"]
     assert len(stored(service)) == 3
+
+
+def test_clicks_at_the_same_moment_are_one_submission_and_fill_no_queue(
+    client: TestClient[Any], place: Place, alice: Person, service: Service
+) -> None:
+    def press(code: str) -> httpx.Response:
+        together.wait(PATIENCE_S)
+        return client.post(
+            f"/links/{place.link_id}/submissions",
+            data={"csrf": alice.csrf, "code": code},
+            headers=alice.headers,
+            follow_redirects=False,
+        )
+
+    for codes, taken in ((["same"] * 8, 1), ([f"x = {number}" for number in range(8)], 3)):
+        together = threading.Barrier(len(codes))
+        with ThreadPoolExecutor(len(codes)) as browsers:
+            answers = list(browsers.map(press, codes))
+        assert len(stored(service)) == taken
+        assert {one.status_code for one in answers} <= {303, 429}
 
 
 def test_the_same_file_is_another_attempt_at_another_exercise_or_version(

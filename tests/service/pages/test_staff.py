@@ -165,9 +165,18 @@ def test_the_grades_of_an_exercise_that_was_replaced_stay_until_somebody_has_see
     assert "it stays until its student has a result for this one" in see("/passback")
     assert "Nobody has handed in yet" in see("/class") and "bob" not in see("/trouble")
     assert "Your grade" not in see("", alice)
-    for path in ("", "/file"):
+    for page in (see("", alice), see("/student?user=alice")):
+        assert "Before the exercise was replaced" in page and "Attempt 1" in page
+    for person in (alice, place.launched("eve", "staff")):
+        page = see(f"/submissions/{mine.id}", person)
+        assert "does not count here any more" in page and "Attempt 1" in page
+        assert "again" not in page.split("Attempt 1")[1].split("Download file")[0]
+        assert "sent to the course" not in page and "on its way" not in page
+    for path in ("/file", "/report", "/progress", "/events"):
         path = f"/links/{place.link_id}/submissions/{mine.id}{path}"
-        assert client.get(path, headers=alice.headers).status_code == 404
+        assert client.get(path, headers=alice.headers).status_code == 200, path
+        stranger = place.launched("mallory").headers
+        assert client.get(path, headers=stranger).status_code == 404, path
     assert "nothing to grade again" in see("/regrading")
     judge(place, sent(b"score=20", exercise=other), 20, digest="new")
     assert wanted(place) == {"alice": 20}, "what is handed in counts at once"

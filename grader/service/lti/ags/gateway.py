@@ -1,13 +1,13 @@
 """Carry out one step of a row at the platform, and say what came of it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
+from grader.service.http_times import date_s, retry_after_s
 from grader.service.lti import names
 from grader.service.lti.ags.row import Event, Kind, Row
 from grader.service.lti.ags.score import Shown, body, read_results, results_url, scores_url
@@ -92,8 +92,8 @@ class Gateway:
             kind=_kind(status, text),
             text=text,
             status=status,
-            wait_s=_retry_after_s(response.headers, self._clock()),
-            server_s=_date_s(response.headers.get("date", "")),
+            wait_s=retry_after_s(response.headers.get("retry-after", ""), self._clock()),
+            server_s=date_s(response.headers.get("date", "")),
         )
 
     async def _read(self, target: Target, row: Row, token: str) -> Event:
@@ -118,7 +118,7 @@ class Gateway:
         if status == 401:
             return Event(kind="unauthorized", text=text, status=status)
         passing = status >= 500 or _kind(status, text) == "throttled"
-        wait_s = _retry_after_s(response.headers, self._clock())
+        wait_s = retry_after_s(response.headers.get("retry-after", ""), self._clock())
         kind: Kind = "read_failed" if passing else "unreadable"
         return Event(kind=kind, text=text, status=status, wait_s=wait_s)
 
@@ -149,22 +149,6 @@ def _kind(status: int, text: str) -> Kind:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def _retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
-    """Return how long Retry-After asks to wait, in seconds or until a date; 0 for nothing."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), 86_400.0)
-    until_s = _date_s(text)
-    return max(0.0, min(until_s - now_s, 86_400.0)) if until_s else 0.0
-
-
-def _date_s(text: str) -> float:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return 0.0
 
 
 def _next_page(response: httpx.Response, url: str) -> str | None:

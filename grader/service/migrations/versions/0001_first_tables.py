@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from grader.service.tables import Id, Moment
+from grader.service.columns import Id, Moment
 
 revision = "0001"
 down_revision = None
