@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import httpx
+from sqlalchemy.orm import Session
 
 import reference
 from grader.errors import UsageError
@@ -13,9 +14,16 @@ from grader.service.database import Database
 from grader.service.dispatch import Dispatch, NoDispatch
 from grader.service.metrics import Metrics
 from grader.service.settings import Settings
+from grader.service.tables import Result, Submission
 
-if TYPE_CHECKING:
-    from grader.service.results import Listener
+
+class Listener(Protocol):
+    """Told of each new result in the transaction that records it."""
+
+    def __call__(
+        self, service: "Service", session: Session, submission: Submission, result: Result
+    ) -> None:
+        """Plan what is to be sent about a result."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Service:
     exercises: Mapping[str, Exercise]
     client: httpx.Client
     dispatch: Dispatch = field(default_factory=NoDispatch)
-    listeners: tuple["Listener", ...] = ()
+    listeners: tuple[Listener, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
 
 

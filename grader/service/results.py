@@ -1,7 +1,5 @@
 """Record what came of a submission, once, whoever computed it."""
 
-from typing import Protocol
-
 from sqlalchemy import Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
@@ -10,15 +8,6 @@ from grader.report.document import to_json
 from grader.service.core import Service
 from grader.service.database import insert_once
 from grader.service.tables import DONE, Grading, Result, Submission, now
-
-
-class Listener(Protocol):
-    """Told of each new result in the transaction that records it."""
-
-    def __call__(
-        self, service: Service, session: Session, submission: Submission, result: Result
-    ) -> None:
-        """Plan what is to be sent about a result."""
 
 
 def record(
