@@ -90,6 +90,6 @@ def _read(paths: Sequence[Path], kind: type[_T]) -> dict[str, _T]:
 
 def _tables(path: Path) -> Iterator[tuple[str, Any]]:
     try:
-        yield from tomllib.loads(path.read_text(encoding="utf-8")).items()
+        yield from tomllib.loads(path.read_text(encoding="utf-8-sig")).items()
     except (OSError, ValueError) as error:
         raise InternalError(f"{path.name}: {error}") from error

@@ -136,7 +136,7 @@ def fixtures(exercise: Exercise, folder: Path) -> list[Program]:
 def _fixture(exercise: Exercise, path: Path, kind: Kind) -> Program:
     beside = path / "expected.toml"
     try:
-        tables = tomllib.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+        tables = tomllib.loads(beside.read_text(encoding="utf-8-sig")) if beside.exists() else {}
         told = msgspec.convert(tables, _Expectation)
     except (OSError, ValueError) as error:
         raise UsageError(f"{beside}: {error}") from error

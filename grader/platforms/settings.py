@@ -41,7 +41,8 @@ def read(path: Path | str | None, platform: Platform) -> Settings:
     if path is None or not path.exists():
         return Settings(options=platform.options)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        # -sig: editors of Windows begin a file with a mark that TOML does not know.
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     for key, value in found.items():

@@ -38,7 +38,7 @@ def read(path: Path | None, environment: Mapping[str, str]) -> Credentials:
         where = "GRADER_XQUEUE_USERNAME and GRADER_XQUEUE_PASSWORD, or --credentials FILE"
     else:
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
+            found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
         except ValueError:

@@ -407,6 +407,15 @@ def test_settings_hold_paths_from_their_own_folder(tmp_path: Path) -> None:
     assert found.options["leaderboard"] is False
 
 
+def test_settings_that_notepad_saved_are_read(tmp_path: Path) -> None:
+    from grader.platforms.settings import read
+
+    path = tmp_path / "grading.toml"
+    path.write_bytes(b"\xef\xbb\xbffeedback = 'score'\r\n[gradescope]\r\npoints = 20\r\n")
+    found = read(path, find("gradescope"))
+    assert (found.feedback, found.options["points"]) == ("score", 20)
+
+
 def test_a_judge_that_is_terminated_is_replaced(tmp_path: Path) -> None:
     submit(tmp_path, "prairielearn", "def broken(:\n" + "# " + "x" * 1000)
     mark = tmp_path / "seen"
