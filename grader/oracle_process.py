@@ -30,6 +30,7 @@ from grader.sandbox.worker import observe, wire
 from grader.sandbox.worker.calling import Program, describe_error, describe_result
 from grader.sandbox.worker.forgetting import forget_modules
 from grader.sandbox.worker.rehearsal import rehearse
+from grader.text import with_article
 
 MOST_RESIDENT_BYTES = 384 << 20
 """Memory from which on compiled programs are forgotten, 0.3 MiB each; 0.2 GiB is left then. To read
@@ -68,9 +69,8 @@ class Service:
         start = time.perf_counter()
         described, reference = describe_result(getattr(self._solution, self._entry)(*values))
         if reference is None:
-            kind = described["returned"]
-            article = "an" if kind[:1].lower() in "aeio" else "a"
-            raise TypeError(f"{self._entry} returned {article} {kind} and no array")
+            kind = with_article(described["returned"])
+            raise TypeError(f"{self._entry} returned {kind} and no array")
         seconds = time.perf_counter() - start
         truth = self._exact.evaluate(self._solution, *values)
         facts = {

@@ -80,7 +80,7 @@ ALLOWED = {
         *("grader.apart", "grader.errors", "grader.platforms", "grader.text"),
     },
     "grader.sandbox.worker": {"grader.sandbox.worker"},
-    "grader.oracle_process": {"grader.sandbox.worker"},
+    "grader.oracle_process": {"grader.sandbox.worker", "grader.text"},
     "grader.reference_process": {
         *("grader.errors", "grader.model", "grader.runtime", "grader.sandbox.worker")
     },
