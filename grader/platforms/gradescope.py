@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LONGEST_HOURS = 100_000.0
 """Eleven years: what is longer than a course, and within what a date can hold."""
+_CPU = "CPU seconds"
 _STATUS = {"passed": "passed", "failed": "failed", "skipped": "failed"}
 
 OPTIONS: Mapping[str, Any] = {
@@ -199,10 +200,13 @@ def _result(score: float, output: str, facts: dict[str, Any]) -> Result:
 
 def _leaderboard(report: "Report", score: float) -> list[Place]:
     """Return the columns; 0 CPU seconds would lead where nothing ran, or are not to be told."""
+    return _places(score, clamped(report.usage.worker_cpu_s, 1e9))
+
+
+def _places(score: float, cpu_s: float) -> list[Place]:
     places = [Place(name="Score", value=score, order="desc")]
-    cpu_s = clamped(report.usage.worker_cpu_s, 1e9)
     if cpu_s:
-        places.append(Place(name="CPU seconds", value=cpu_s, order="asc"))
+        places.append(Place(name=_CPU, value=cpu_s, order="asc"))
     return places
 
 
@@ -219,6 +223,8 @@ def _score_stays(circumstances: Circumstances, told: str, why: str) -> Delivery:
         kept = f"Your previous score, {before:g}, stays."
     found = _result(before or 0.0, f"{told}\n{kept}", history.handed_on(why))
     found["tests"] = hidden
+    if circumstances.options["leaderboard"] and before is not None and not hidden:
+        found["leaderboard"] = _places(before, history.place(_CPU) or 0.0)
     return Delivery(document=sizing.to_json(found))
 
 

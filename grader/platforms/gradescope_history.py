@@ -47,6 +47,17 @@ class History:
         ]
         return scores[-1] if scores else None
 
+    def place(self, name: str) -> float | None:
+        """Return what the latest submission has in a column of the leaderboard, if it is told."""
+        for _, one in reversed(self._submissions):
+            results = one.get("results")
+            places = results.get("leaderboard") if isinstance(results, dict) else None
+            for place in places if isinstance(places, list) else ():
+                if isinstance(place, dict) and place.get("name") == name:
+                    value = _number(place.get("value"))
+                    return None if value is None else clamped(value, 1e9)
+        return None
+
     def judged_since(self, since: datetime) -> list[datetime]:
         """Return when those were sent that were judged after a moment and before this one."""
         return [

@@ -183,6 +183,31 @@ def test_gradescope_keeps_the_previous_score_after_an_error_of_ours() -> None:
     assert "Your previous score, 35.5, stays." in found["output"]
 
 
+def ranked(*names_and_values: Any, options: dict[str, Any] | None = None) -> Any:
+    """Return what follows an error of ours after a submission that had this leaderboard."""
+    places = [{"name": name, "value": value} for name, value in names_and_values]
+    latest = {
+        "submission_time": "2026-03-02T11:30:00-08:00",
+        "score": 40.0,
+        "results": {"leaderboard": places},
+    }
+    metadata = {**BEFORE, "previous_submissions": [*BEFORE["previous_submissions"], latest]}
+    options = options or {"leaderboard": True}
+    report = internal_error()
+    return document(rendered(report, "gradescope", options=options, metadata=metadata))
+
+
+def test_gradescope_keeps_the_place_in_the_leaderboard_after_an_error_of_ours() -> None:
+    score = {"name": "Score", "value": 40.0, "order": "desc"}
+    found = ranked(("Score", 12.0), ("CPU seconds", 3.5))
+    assert found["leaderboard"] == [score, {"name": "CPU seconds", "value": 3.5, "order": "asc"}]
+    for nonsense in ("soon", None, True, float("inf")):
+        assert ranked(("CPU seconds", nonsense))["leaderboard"] == [score]
+    assert "leaderboard" not in ranked(("CPU seconds", 3.5), options={"leaderboard": False})
+    held_back = {"leaderboard": True, "after_published": ["values"]}
+    assert "leaderboard" not in ranked(("CPU seconds", 3.5), options=held_back)
+
+
 @pytest.mark.parametrize(
     "metadata", [{}, {"previous_submissions": 7}, {"previous_submissions": []}]
 )

@@ -11,6 +11,7 @@ for name in python3.13 python3.12 python3.11 python3; do
     if command -v "$name" >/dev/null && as_good "$name"; then python=$name; break; fi
 done
 if [ -z "$python" ]; then
+    export DEBIAN_FRONTEND=noninteractive  # else the time zone is asked for, and nobody answers
     apt-get update -qq
     for version in 3.12 3.11; do
         if apt-get install -y -qq "python$version" "python$version-venv"; then
