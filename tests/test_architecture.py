@@ -42,6 +42,7 @@ ALLOWED = {
     "grader.inputs": {"grader.model"},
     "grader.environment": set[str](),
     "grader.descriptors": set[str](),
+    "grader.standard_streams": set[str](),
     "grader.runtime": {"grader.environment"},
     "grader.checker": {"grader.model"},
     "grader.drawing": {"grader.errors", "grader.model", "grader.text"},
@@ -50,9 +51,18 @@ ALLOWED = {
     "grader.variants": {"grader.errors"},
     "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
     "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},
-    "grader.report": {"grader.report", "grader.model", "grader.errors", "grader.text"},
+    "grader.report": {
+        *(
+            "grader.report",
+            "grader.model",
+            "grader.errors",
+            "grader.standard_streams",
+            "grader.text",
+        ),
+    },
     "grader.platforms": {
-        *("grader.platforms", "grader.model", "grader.errors", "grader.report", "grader.text"),
+        *("grader.platforms", "grader.model", "grader.errors", "grader.report"),
+        *("grader.standard_streams", "grader.text"),
     },
     "grader.platforms.child": {"grader.platforms", "grader.model", "grader.report", "reference"}
     | {"grader.errors", "grader.sandbox.kernel"},

@@ -2,6 +2,7 @@
 
 import typer
 
+from grader import standard_streams
 from grader.cli import (
     authoring,
     grading,
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(standard_streams.hold)
 app.command()(grading.grade)
 app.command()(batch)
 app.command("try")(grading.try_)

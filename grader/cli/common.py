@@ -15,7 +15,7 @@ import typer
 
 from grader.errors import GraderError, UsageError
 from grader.report.format import Format
-from grader.report.printing import STDOUT, discard_output
+from grader.standard_streams import STDOUT, lead_nowhere
 
 if TYPE_CHECKING:
     from grader.model import Exercise, Report, Shown
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ACCEPTED, NOT_ACCEPTED, USAGE, INTERNAL = 0, 1, 2, 3
 NOBODY_READS = 141
 """What a shell says of a command that a closed pipe ended: 128 + SIGPIPE. Never 1: not accepted."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class SandboxName(StrEnum):
@@ -198,10 +198,10 @@ def reporting_errors() -> Iterator[None]:
         raise
     except Exception as error:  # Python's own exit code 1 would say "not accepted"
         if isinstance(error, BrokenPipeError) and _nobody_reads():
-            discard_output()
+            lead_nowhere(STDOUT)
             raise typer.Exit(NOBODY_READS) from None
         if isinstance(error, OSError) and error.errno in _FULL and _is_full():
-            discard_output()
+            lead_nowhere(STDOUT)
             typer.echo(f"grader: cannot write standard output: {error.strerror}", err=True)
             raise typer.Exit(USAGE) from None
         logging.getLogger("grader").exception("please report this")

@@ -20,12 +20,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from grader import standard_streams
 from grader.platforms import NAMES, find, log
 from grader.platforms.judging_process import JudgingProcess
 from grader.platforms.order import Order, order_for, read_metadata
 from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
 from grader.platforms.settings import FEEDBACK, read
 from grader.report.placing import is_written_through, place
+from grader.standard_streams import STDOUT, lead_nowhere
 
 _AGAIN_BEFORE = 0.4
 """Share of the budget after which a child that was lost is not tried again."""
@@ -36,7 +38,7 @@ SANDBOXES = ("auto", "docker+runsc", "docker", "bubblewrap", "confined")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one submission; return the exit code that the platform wants to see."""
     started = time.monotonic()
-    log.open_it()
+    standard_streams.hold()
     given = _parser().parse_args(arguments)
     platform = find(given.platform)
     order = order_for(
@@ -126,6 +128,8 @@ def _finish(order: Order, delivery: Delivery) -> int:
         put(delivery, order.result)
     except OSError as error:
         log.problem(f"the result cannot be written: {error}")
+        if not order.result:
+            lead_nowhere(STDOUT)
         return NOT_JUDGED
     if delivery.exit_code:
         log.line(SORRY)

@@ -1,12 +1,10 @@
 """Say so where standard output takes no more: its disk is full, or its reader has gone."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from grader.errors import UsageError
-
-STDOUT = 1
+from grader.standard_streams import STDOUT, lead_nowhere
 
 
 @contextmanager
@@ -22,12 +20,5 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard_output()
+        lead_nowhere(STDOUT)
         raise UsageError(f"cannot write standard output: {error.strerror}") from error
-
-
-def discard_output() -> None:
-    """Drop what is still to be printed: Python tries again at its end, and would exit with 120."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, STDOUT)
-    os.close(nowhere)

@@ -100,6 +100,19 @@ def test_a_full_disk_is_named(
     assert (done.returncode, done.stderr) == (2, said)
 
 
+@pytest.mark.parametrize("what", PRINTING)
+def test_a_closed_standard_output_is_named(what: str, stored: Path) -> None:
+    arguments = [sys.executable, "-m", "grader", *PRINTING[what]]
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" >&-', "bash", *arguments],
+        stderr=subprocess.PIPE,
+        cwd=stored.parent,
+        check=False,
+    )
+    said = b"grader: cannot write standard output: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def printed(
     arguments: list[str], into: BinaryIO, folder: Path
 ) -> subprocess.CompletedProcess[bytes]:

@@ -342,6 +342,25 @@ def test_a_log_that_takes_no_more_changes_no_result(name: str, log: str, tmp_pat
     assert b"cannot be read as a submission" in result(name, tmp_path, done)
 
 
+@pytest.mark.parametrize(
+    ("name", "to", "code"),
+    [
+        ("gradescope", ">&-", 0),
+        ("autolab", ">&-", NOT_JUDGED),
+        ("autolab", ">/dev/full", NOT_JUDGED),
+    ],
+)
+def test_only_what_is_printed_needs_standard_output(
+    name: str, to: str, code: int, tmp_path: Path
+) -> None:
+    submit(tmp_path, name, "def broken(:\n")
+    arguments = ["bash", "-c", f'exec "$@" {to}', "bash", *command(name, tmp_path)]
+    done = subprocess.run(arguments, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
+    assert done.returncode == code
+    assert (b"the result cannot be written" in done.stderr) == bool(code)
+    assert b"Traceback" not in done.stderr
+
+
 def test_coursera_grades_each_part_by_its_exercise(tmp_path: Path) -> None:
     submit(tmp_path, "coursera", "def broken(:\n")
     settings = tmp_path / "grader" / "grading.toml"
