@@ -63,6 +63,10 @@ class TimeLimitExceeded(SubmissionError):
     verdict: Verdict = "time_limit"
 
 
+class ProcessorTimeExceeded(TimeLimitExceeded):
+    """The submission used all the processor time that its worker may use."""
+
+
 class MemoryLimitExceeded(SubmissionError):
     """The submission ran out of the memory it may use."""
 

@@ -14,7 +14,10 @@ from grader.run import Run
 _PROGRAMS_PER_WORKER = 12
 """Variants of the reference that share a process; what each compiles stays in its memory."""
 _SUITES_PER_WORKER = 20
-"""Of one program; a worker may use 300 CPU seconds, and a suite costs up to 8."""
+"""Of one program."""
+_MOST_CPU_S = 150
+"""A worker that has used so much is left for a new one: it is ended at 300, and a suite costs up to
+8 CPU seconds, or 20 on a slow machine."""
 
 R = TypeVar("R")
 Ask = Callable[[Run, Program, Questions], R]
@@ -122,7 +125,8 @@ class Survey(Generic[R]):
         """Run one errand; a program that ends its worker costs the others nothing.
 
         A right fixture is loaded once, so that what it compiles serves every suite. Any other may
-        count its calls or remember answers, and starts afresh for each suite.
+        count its calls or remember answers, and starts afresh for each suite. No program pays with
+        its worker's life for what the suites before took.
         """
         waiting = [(program, suite) for program in errand.programs for suite in errand.suites]
         waiting.reverse()
@@ -138,7 +142,7 @@ class Survey(Generic[R]):
                         run.load(program.source)
                     loaded = program
                     results.append(ask(run, program, suite))
-                    is_alive = run.is_alive
+                    is_alive = run.is_alive and (program.is_ours or worker.cpu_s < _MOST_CPU_S)
         return results
 
     def _sandbox_of(self, errand: Errand) -> Sandbox:

@@ -13,6 +13,7 @@ from grader.errors import (
     InternalError,
     MemoryLimitExceeded,
     OutputLimitExceeded,
+    ProcessorTimeExceeded,
     ProtocolError,
     RunError,
     SubmissionError,
@@ -172,7 +173,7 @@ class Connection:
         if name is None:
             return RunError(f"It ended its own process (exit code {ending.exit_code}).")
         if name == "SIGXCPU":
-            return TimeLimitExceeded("It used up its processor time.")
+            return ProcessorTimeExceeded("It used up its processor time.")
         if any(sign in self.log() for sign in _OUT_OF_MEMORY):
             return too_much_memory()
         return RunError(f"It crashed its process ({name}).")

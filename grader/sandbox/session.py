@@ -11,6 +11,7 @@ import numpy as np
 
 from grader.errors import (
     OutputLimitExceeded,
+    ProcessorTimeExceeded,
     ProtocolError,
     SandboxError,
     SubmissionError,
@@ -19,6 +20,7 @@ from grader.errors import (
 from grader.model import Answer, Deadlines, Observation, Structure, Value, Weight
 from grader.sandbox.channel import Channel
 from grader.sandbox.connection import Connection, Deadline
+from grader.sandbox.setup import CPU_S
 from grader.sandbox.told import Attempt, Described, Hello, Returned, decode, verdict_over
 from grader.sandbox.worker import wire
 from grader.text import printable
@@ -151,6 +153,8 @@ class Session:
                 self._insist_that_it_had_time()
                 self._insist_that_it_could_compute()
                 may = f"the file may take {math.ceil(self._deadlines.total_s)} s in all"
+            elif isinstance(error, ProcessorTimeExceeded):
+                may = f"the file may use {CPU_S} s of processor time in all"
             stopped = f"{what[0].upper()}{what[1:]} was stopped: {may}."
             raise TimeLimitExceeded(f"{stopped} {error.message}") from None
 

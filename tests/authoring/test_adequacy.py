@@ -13,7 +13,7 @@ from processes import PATIENCE_S
 from test_cli import grader
 
 import reference
-from grader.authoring import programs
+from grader.authoring import programs, survey
 from grader.authoring.adequacy import Adequacy, Row, summarise
 from grader.authoring.programs import Program
 from grader.authoring.sightings import prove
@@ -66,6 +66,24 @@ def test_programs_that_share_a_process_do_not_share_the_time_of_one(
     slow = b"import time\ntime.sleep(2)\n" + solution
     bank = [variant(slow, f"slow_{number}", equivalent="It is the same.") for number in range(6)]
     assert check(tiny, bank, survey_of).problems == []
+
+
+def test_a_worker_is_left_before_its_processor_time_is_used_up(
+    tiny: Exercise, survey_of: SurveyOf, solution: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tires = solution + (
+        b"_right, _calls = tiny_layer_forward, 0\n"
+        b"def tiny_layer_forward(seed, x):\n"
+        b"    global _calls\n"
+        b"    _calls += 1\n"
+        b"    assert _calls <= %d\n"
+        b"    return _right(seed, x)\n"
+    ) % (tiny.cases + 8)
+    bank = [Program("alice", "accepted", tires)]
+    [problem] = check(tiny, bank, survey_of, suites=2).problems
+    assert "accepted alice is not accepted in 1 of 2 suites" in problem
+    monkeypatch.setattr(survey, "_MOST_CPU_S", 0)
+    assert check(tiny, bank, survey_of, suites=2).problems == []
 
 
 def test_a_wrong_mark_is_a_problem(tiny: Exercise, survey_of: SurveyOf, solution: bytes) -> None:

@@ -57,7 +57,7 @@ def test_an_exit_code_is_told_alike_behind_every_wall(sandbox: Sandbox, code: in
         3: "It ended its own process (exit code 3).",
         128 + 6: "It crashed its process (SIGABRT).",
         128 + 9: "It crashed its process (SIGKILL).",
-        128 + 24: "It used up its processor time.",
+        128 + 24: "the file may use 300 s of processor time in all. It used up its",
         200: "It ended its own process (exit code 200).",
     }
     with sandbox.open(Deadlines()) as worker:
