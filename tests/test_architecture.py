@@ -52,13 +52,8 @@ ALLOWED = {
     "grader.intake": {"grader.intake", "grader.model", "grader.errors", "grader.text"},
     "grader.structure": {"grader.structure", "grader.model", "grader.formulas", "grader.text"},
     "grader.report": {
-        *(
-            "grader.report",
-            "grader.model",
-            "grader.errors",
-            "grader.standard_streams",
-            "grader.text",
-        ),
+        *("grader.report", "grader.model", "grader.errors"),
+        *("grader.standard_streams", "grader.text"),
     },
     "grader.platforms": {
         *("grader.platforms", "grader.model", "grader.errors", "grader.report"),

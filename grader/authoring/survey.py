@@ -16,8 +16,8 @@ _PROGRAMS_PER_WORKER = 12
 _SUITES_PER_WORKER = 20
 """Of one program."""
 _MOST_CPU_S = 150
-"""A worker that has used so much is left for a new one: it is ended at 300, and a suite costs up to
-8 CPU seconds, or 20 on a slow machine."""
+"""A worker behind the wall that has used so much is left for a new one: it is ended at 300, and a
+suite costs up to 8 CPU seconds, or 20 on a slow machine. Trusted processes have no such end."""
 
 R = TypeVar("R")
 Ask = Callable[[Run, Program, Questions], R]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ACCEPTED, NOT_ACCEPTED, USAGE, INTERNAL = 0, 1, 2, 3
 NOBODY_READS = 141
 """What a shell says of a command that a closed pipe ended: 128 + SIGPIPE. Never 1: not accepted."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class SandboxName(StrEnum):
@@ -200,7 +200,7 @@ def reporting_errors() -> Iterator[None]:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             lead_nowhere(STDOUT)
             raise typer.Exit(NOBODY_READS) from None
-        if isinstance(error, OSError) and error.errno in _FULL and _is_full():
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN and _takes_no_more():
             lead_nowhere(STDOUT)
             typer.echo(f"grader: cannot write standard output: {error.strerror}", err=True)
             raise typer.Exit(USAGE) from None
@@ -216,7 +216,7 @@ def _nobody_reads() -> bool:
     return bool(poll.poll(0))
 
 
-def _is_full() -> bool:
+def _takes_no_more() -> bool:
     """Return whether standard output takes no more: only trying once more tells, by a line's end.
 
     Python may hold back what was not written, or not (PYTHONUNBUFFERED).

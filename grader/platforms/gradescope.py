@@ -109,7 +109,7 @@ def result(report: "Report", circumstances: Circumstances, room: sizing.Room) ->
     if math.isfinite(report.usage.wall_s) and report.usage.wall_s > 0:
         found["execution_time"] = round(report.usage.wall_s, 3)
     if options["leaderboard"] and not held_back:
-        found["leaderboard"] = _leaderboard(report, found["score"])
+        found["leaderboard"] = _leaderboard(found["score"], clamped(report.usage.worker_cpu_s, 1e9))
     return found
 
 
@@ -198,12 +198,8 @@ def _result(score: float, output: str, facts: dict[str, Any]) -> Result:
     )
 
 
-def _leaderboard(report: "Report", score: float) -> list[Place]:
+def _leaderboard(score: float, cpu_s: float) -> list[Place]:
     """Return the columns; 0 CPU seconds would lead where nothing ran, or are not to be told."""
-    return _places(score, clamped(report.usage.worker_cpu_s, 1e9))
-
-
-def _places(score: float, cpu_s: float) -> list[Place]:
     places = [Place(name="Score", value=score, order="desc")]
     if cpu_s:
         places.append(Place(name=_CPU, value=cpu_s, order="asc"))
@@ -224,7 +220,7 @@ def _score_stays(circumstances: Circumstances, told: str, why: str) -> Delivery:
     found = _result(before or 0.0, f"{told}\n{kept}", history.handed_on(why))
     found["tests"] = hidden
     if circumstances.options["leaderboard"] and before is not None and not hidden:
-        found["leaderboard"] = _places(before, history.place(_CPU) or 0.0)
+        found["leaderboard"] = _leaderboard(before, history.place(_CPU) or 0.0)
     return Delivery(document=sizing.to_json(found))
 
 
