@@ -26,7 +26,8 @@ class Cell:
 
     Attributes:
         stamp: timestamp of the newest score, Unix time.
-        by_hand: a teacher set it; locked: nothing may change it.
+        by_hand: a teacher set it; locked: nothing may change it; attempts: those that Canvas
+            counts.
     """
 
     given: float | None = None
@@ -35,6 +36,7 @@ class Cell:
     by_hand: bool = False
     locked: bool = False
     comments: list[str] = field(default_factory=list)
+    attempts: int = 0
     writes: int = 0
 
 
@@ -159,8 +161,9 @@ class Gradebook:
 
     def _canvas_writes(self, cell: Cell, body: Any) -> None:
         special = body.get(CANVAS, {})
-        if cell.by_hand and special.get("prioritize_non_tool_grade"):
-            return
+        if special.get("prioritize_non_tool_grade") and cell.given is not None:
+            return  # whoever gave it: "submission_has_score?"
+        cell.attempts += special.get("new_submission", True)
         if body["gradingProgress"] == "FullyGraded":
             cell.given, cell.maximum = body["scoreGiven"], body["scoreMaximum"]
             cell.by_hand = False

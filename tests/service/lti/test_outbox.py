@@ -1,4 +1,4 @@
-"""The eight rules, one by one, and what holds after any sequence of events."""
+"""The nine rules, one by one, and what holds after any sequence of events."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.service.lti.ags.outbox import (
-    MOST_LOCKED,
-    MOST_TOKEN_REFUSALS,
     after,
     begin,
     decide,
@@ -17,6 +15,7 @@ from grader.service.lti.ags.outbox import (
     send_again,
 )
 from grader.service.lti.ags.row import Event, Kind, Row, Timing
+from grader.service.lti.ags.rules import MOST_LOCKED, MOST_TOKEN_REFUSALS
 from grader.service.lti.ags.score import Score, Shown
 
 NOW = 1_790_000_000.0
@@ -271,6 +270,48 @@ def test_sending_again_does_not_overtake_a_send_whose_outcome_is_not_known() -> 
     assert next_due(send_again(unknown, NOW + 1)) >= NOW + TIMING.settle_s
 
 
+def guarded(row: Row, given: float = 90.0) -> Row:
+    return decide(row, score(given), NOW, asks_first=True)
+
+
+def test_rule_9_a_grade_that_was_sent_is_looked_at_before_another_one_replaces_it() -> None:
+    assert decide(None, score(), NOW, asks_first=True).step == "send", "nothing of ours is there"
+    row = guarded(came(sent(), "accepted"))
+    assert (row.step, row.doubt, row.due_s) == ("read", "by_hand", NOW)
+    assert came(row, "shown", shown=OURS).step == "send"
+    assert came(row, "shown", shown=Shown(None)).step == "send"
+    assert came(row, "shown", shown=Shown(9.0, 10.0)).step == "done", "whoever set it"
+    parked = came(row, "shown", shown=ANOTHER)
+    assert (parked.step, parked.due_s) == ("parked", None)
+    assert parked.problem == "the LMS shows another grade: it shows 10 of 100"
+    assert guarded(parked, 95.0).step == "read", "nor by the next one"
+    assert send_again(parked, NOW).step == "send", "a person has looked"
+
+
+def test_rule_9_a_newer_decision_meanwhile_is_held_against_the_same_grade() -> None:
+    row = guarded(guarded(came(sent(), "accepted")), 95.0)
+    assert (row.step, row.doubt, row.wanted) == ("read", "by_hand", score(95.0))
+    assert came(row, "shown", shown=ANOTHER).step == "parked"
+    assert begin(came(row, "shown", shown=OURS), NOW).sent == score(95.0)
+
+
+def test_rule_9_a_look_that_fails_is_repeated_and_one_that_may_not_be_is_left_out() -> None:
+    row = guarded(came(sent(), "accepted"))
+    for kind in ("read_failed", "unknown", "not_sent", "throttled"):
+        later = came(row, kind)
+        assert (later.step, later.doubt) == ("read", "by_hand")
+        assert NOW < next_due(later) < NOW + TIMING.settle_s, "nothing was sent that could come"
+    assert came(row, "unreadable", text="HTTP 403").step == "send"
+
+
+def test_rule_9_what_a_refused_grade_replaced_is_still_known() -> None:
+    refused = came(
+        begin(came(guarded(came(sent(), "accepted")), "shown", shown=OURS), NOW), "refused"
+    )
+    assert (refused.step, refused.sent, refused.taken) == ("parked", score(90.0), score(80.0))
+    assert came(guarded(refused, 95.0), "shown", shown=OURS).step == "send"
+
+
 SHOWN = st.sampled_from([OURS, ANOTHER, Shown(90.0, 100.0), Shown(None)])
 AFTER_SEND: list[Kind] = [
     *("accepted", "conflict", "refused", "unauthorized"),
@@ -286,7 +327,8 @@ def histories(draw: st.DrawFn) -> list[tuple[float, Row, Kind, Row]]:
     now_s, row, steps = NOW, decide(None, score(), NOW), []
     for _ in range(draw(st.integers(1, 30))):
         if row.step in ("done", "parked") or draw(st.booleans()):
-            row = decide(row, score(draw(st.sampled_from([10.0, 80.0, 90.0]))), now_s)
+            decided = score(draw(st.sampled_from([10.0, 80.0, 90.0])))
+            row = decide(row, decided, now_s, asks_first=draw(st.booleans()))
         if row.due_s is None:
             continue
         now_s = max(now_s, row.due_s) + draw(st.floats(0, 2))

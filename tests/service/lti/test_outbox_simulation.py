@@ -13,7 +13,7 @@ from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S, Gateway, Target
 from grader.service.lti.ags.loop import LEASE_S, Claim, Outbox
 from grader.service.lti.ags.outbox import after, begin, decide, interrupted, send_again
 from grader.service.lti.ags.row import Event, Row, Timing
-from grader.service.lti.ags.score import Score, body
+from grader.service.lti.ags.score import OVERWRITING, Score, body
 from grader.service.lti.platform import Platform
 from service.lti.fake_gradebook import Cell, Dialect, Faults, Gradebook
 from service.lti.virtual_time import EPOCH_S, Wire, now_s, run
@@ -123,11 +123,15 @@ class Course:
 
     def offer(self, student: int, score: Score) -> None:
         user = f"u{student}"
+        family = self.gradebook.dialect
         target = Target(
-            platform=PLATFORM, line_item="https://lms.example/ags/7?type=lti", user=user
+            platform=replace(PLATFORM, family=family),
+            line_item="https://lms.example/ags/7?type=lti",
+            user=user,
         )
         self.memory.targets[student] = target
-        row = decide(self.memory.rows.get(student), score, now_s())
+        asks_first = family in OVERWRITING
+        row = decide(self.memory.rows.get(student), score, now_s(), asks_first=asks_first)
         self.memory.rows[student] = row
         self.final[user] = score
 

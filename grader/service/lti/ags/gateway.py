@@ -72,7 +72,13 @@ class Gateway:
 
     async def _send(self, target: Target, row: Row, token: str) -> Event:
         assert row.sent is not None
-        score = body(row.sent, target.user, stamp_s=row.stamp_s, family=target.platform.family)
+        score = body(
+            row.sent,
+            target.user,
+            stamp_s=row.stamp_s,
+            family=target.platform.family,
+            repeats_attempt=row.repeats_attempt,
+        )
         try:
             response = await exchange(
                 self._client,
@@ -109,7 +115,7 @@ class Gateway:
                 url = _next_page(response, url)
                 if shown is not None or url is None:
                     return Event(kind="shown", shown=shown or Shown(None))
-        except (Unanswered, ValueError) as problem:
+        except (Unanswered, ValueError, httpx.InvalidURL) as problem:  # of the next page
             return Event(kind="read_failed", text=f"reading the results: {problem}")
         return Event(kind="read_failed", text=f"more than {_MOST_PAGES} pages of results")
 
@@ -141,7 +147,8 @@ def _kind(status: int, text: str) -> Kind:
     if status >= 500:
         return "unknown"
     if status == 400 and "timestamp" in text.lower():
-        return "conflict"
+        # Canvas refuses an attempt of the future, as its clock has it: later it takes the same.
+        return "throttled" if "in the future" in text.lower() else "conflict"
     if status == 403 and "rate limit" in text.lower():  # Canvas throttles with 403
         return "throttled"
     return _KINDS.get(status, "refused")

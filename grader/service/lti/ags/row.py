@@ -6,7 +6,7 @@ from typing import Literal
 from grader.service.lti.ags.score import Score, Shown
 
 Step = Literal["send", "read", "probe", "done", "parked"]
-Doubt = Literal["", "conflict", "unknown", "verify"]
+Doubt = Literal["", "conflict", "unknown", "verify", "by_hand"]
 Kind = Literal[
     "accepted",  # 2xx
     "conflict",  # 409, or 400 that names the timestamp: a later one is stored
@@ -65,7 +65,8 @@ class Row:
     """One student's grade in one column, on its way.
 
     Attributes:
-        wanted: the newest decision; sent: what the last send carried.
+        wanted: the newest decision; sent: what the last send carried; taken: what the platform is
+            known to have taken last.
         due_s: Unix time from which the step may be taken; None: not by itself.
         doubt: why the results are read.
         stamp_s: timestamp of the last send, Unix time.
@@ -82,6 +83,7 @@ class Row:
     due_s: float | None = 0.0
     doubt: Doubt = ""
     sent: Score | None = None
+    taken: Score | None = None
     stamp_s: int = 0
     floor_s: float = 0.0
     uncertain: bool = False
@@ -102,3 +104,10 @@ class Row:
     def superseded(self) -> bool:
         """Whether a newer decision came after the last send."""
         return self.sent is None or not self.sent.same_grade(self.wanted)
+
+    @property
+    def repeats_attempt(self) -> bool:
+        """Whether what is sent rests on the attempt whose grade the platform has."""
+        if self.sent is None or self.taken is None:
+            return False
+        return self.sent.submitted_at == self.taken.submitted_at

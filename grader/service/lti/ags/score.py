@@ -9,6 +9,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from grader.service.lti import names
 
+OVERWRITING = ("canvas",)
+"""Families whose gradebook takes a score over what a teacher set by hand."""
+
 TOLERANCE = 1e-4
 """Of the maximum: Moodle keeps 5 decimals, others round to 2 of 100."""
 
@@ -46,11 +49,17 @@ def shows(score: Score, given: float, maximum: float) -> bool:
     return isclose(given / maximum, score.given / score.maximum, rel_tol=0, abs_tol=TOLERANCE)
 
 
-def body(score: Score, user: str, *, stamp_s: int, family: str) -> dict[str, Any]:
+def body(
+    score: Score, user: str, *, stamp_s: int, family: str, repeats_attempt: bool = False
+) -> dict[str, Any]:
     """Return what is posted: final scores only, since a pending one wipes the grade in Moodle.
+
+    Canvas is not asked to let a teacher's grade stay (prioritize_non_tool_grade): it would let any
+    grade stay, those that we sent before among them. Its source, ScoresController.
 
     Args:
         stamp_s: Unix time, whole seconds: Moodle compares no finer.
+        repeats_attempt: whether an attempt that has a grade gets another, as after a regrade.
     """
     submitted = moment(score.submitted_at)
     written: dict[str, Any] = {
@@ -64,8 +73,8 @@ def body(score: Score, user: str, *, stamp_s: int, family: str) -> dict[str, Any
     }
     if score.comment:
         written["comment"] = score.comment
-    if family == "canvas":  # a grade that a teacher set by hand stays
-        written[names.CANVAS_SUBMISSION] = {"prioritize_non_tool_grade": True}
+    if family == "canvas" and repeats_attempt:  # else it would use up one of the student's
+        written[names.CANVAS_SUBMISSION] = {"new_submission": False}
     return written
 
 

@@ -17,7 +17,7 @@ from grader.service.lti.ags.gateway import Target
 from grader.service.lti.ags.loop import LEASE_S, PER_PLATFORM, Claim
 from grader.service.lti.ags.outbox import after, begin, decide, interrupted, send_again
 from grader.service.lti.ags.row import Event, Row, Timing
-from grader.service.lti.ags.score import Score
+from grader.service.lti.ags.score import OVERWRITING, Score
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
 from grader.service.tables import now
 
@@ -85,7 +85,8 @@ class DatabaseStore:
 def offer(session: Session, grade: LtiGrade, score: Score) -> bool:
     """Put a decided grade into its locked row; return whether that changes anything."""
     row = read(grade) if grade.row else None
-    newer = decide(row, score, time.time())
+    asks_first = registry.get(session, grade.platform_id).family in OVERWRITING
+    newer = decide(row, score, time.time(), asks_first=asks_first)
     if newer == row:
         return False
     write(session, grade, newer, "decided", f"{score.given:g} of {score.maximum:g}")

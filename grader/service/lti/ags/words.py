@@ -2,20 +2,20 @@
 
 import re
 
-from grader.service.lti.ags import outbox
+from grader.service.lti.ags import rules
 
 _LAST = "Send it again when that is seen to."
 _ADVICE = {
-    outbox.NO_TOKEN: "The course's platform does not let the grader in ({words}). Ask whoever runs "
+    rules.NO_TOKEN: "The course's platform does not let the grader in ({words}). Ask whoever runs "
     "the grader to look at it; then send the grade again.",
-    outbox.LOCKED: "The grade is probably locked in the gradebook ({words}). Unlock it there, then "
+    rules.LOCKED: "The grade is probably locked in the gradebook ({words}). Unlock it there, then "
     "send it again.",
-    outbox.LATER: "The gradebook holds a later grade than this one ({words}): somebody may have "
+    rules.LATER: "The gradebook holds a later grade than this one ({words}): somebody may have "
     "set it by hand. Send this one again if it is to count.",
-    outbox.ANOTHER: "It was sent, yet the gradebook shows another grade ({words}): somebody may "
-    "have set it by hand. Send this one again if it is to count.",
+    rules.ANOTHER: "The gradebook shows another grade ({words}): somebody may have set it by "
+    "hand. Send this one again if it is to count.",
 }
-"""What a problem that outbox.py writes begins with, and the sentence for it."""
+"""What a problem that rules.py writes begins with, and the sentence for it."""
 
 
 def explained(step: str, problem: str) -> str:
@@ -31,7 +31,7 @@ def explained(step: str, problem: str) -> str:
     for beginning, sentence in _ADVICE.items():
         if problem.startswith(beginning):
             return sentence.format(words=_plain(problem.removeprefix(beginning)))
-    if problem.startswith(outbox.SILENT):
+    if problem.startswith(rules.SILENT):
         return f"{problem[:1].upper()}{_plain(problem[1:])}. Send it again when the platform works."
     return f"The course refused it ({_plain(problem)}). {_LAST}"
 
