@@ -197,16 +197,17 @@ class Session:
         if reply.nonce != request.nonce or reply.kind not in (wanted, wire.ERROR):
             raise ProtocolError("It answered another question than the one that was asked.")
         if reply.kind == wire.ERROR:
-            raise self._error(decode(reply.text, Described))
+            described = decode(reply.text, Described)
+            raise self._error(described, loading=wanted == wire.LOADED)
         return reply
 
     def _exchange(self, request: wire.Message, deadline: Deadline) -> wire.Message:
         self._connection.send(request, deadline)
         return self._connection.receive(deadline)
 
-    def _error(self, error: Described) -> SubmissionError:
+    def _error(self, error: Described, *, loading: bool) -> SubmissionError:
         """Turn a described exception into a verdict."""
-        return verdict_over(error)
+        return verdict_over(error, loading=loading)
 
 
 def _arrays(arguments: Sequence[Value]) -> tuple[np.ndarray, ...]:

@@ -53,11 +53,16 @@ class Returned(msgspec.Struct):
     too_large: str | None = None
 
 
-def verdict_over(error: Described) -> SubmissionError:
-    """Turn a described exception into a verdict."""
+def verdict_over(error: Described, *, loading: bool) -> SubmissionError:
+    """Turn a described exception into a verdict.
+
+    Args:
+        loading: whether nothing was called yet. Later a file has its function, whatever it says: an
+            exception of its own that is called MissingFunction would pass for one that saw no case.
+    """
     name, said = printable(error.type, limit=60), printable(error.message, limit=300)
     facts: dict[str, Any] = {"exception": name, "said": said, "line": error.line}
-    if name == "MissingFunction":
+    if loading and name == "MissingFunction":
         return InvalidSubmission(f"{said[:1].upper()}{said[1:]}.", **facts)
     if name == "MemoryError" or "RESOURCE_EXHAUSTED" in said or "Out of memory" in said:
         return MemoryLimitExceeded(f"It used more memory than it may: {name}: {said}", **facts)

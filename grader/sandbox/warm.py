@@ -58,8 +58,8 @@ class WarmSession(Session):
             raise Missed(f"it lacks {reply.text.decode(errors='replace')[:80]}", self._instead)
         return reply
 
-    def _error(self, error: Described) -> SubmissionError:
-        found = super()._error(error)
+    def _error(self, error: Described, *, loading: bool) -> SubmissionError:
+        found = super()._error(error, loading=loading)
         if isinstance(found, MemoryLimitExceeded):  # a template's memory is larger than a worker's
             raise Missed(found.message, self._instead)
         return found
