@@ -33,9 +33,14 @@ class Unanswered(Exception):
 
 
 async def exchange(
-    client: httpx.AsyncClient, method: str, url: str, **options: Any
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    most_bytes: int = MOST_BYTES,
+    **options: Any,
 ) -> httpx.Response:
-    """Send a request and read the answer, at most 1 MiB of it.
+    """Send a request and read the answer, no more of it than most_bytes.
 
     Raises:
         Unanswered: there was no whole answer; `reached` is False when none of it was sent.
@@ -43,7 +48,7 @@ async def exchange(
     try:
         _check(httpx.URL(url))
         async with asyncio.timeout(WHOLE_S):
-            return await _whole(client, method, url, options)
+            return await _whole(client, method, url, most_bytes, options)
     except TimeoutError as error:
         raise Unanswered(f"no whole answer within {WHOLE_S:.0f} s") from error
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -60,14 +65,15 @@ def _check(url: httpx.URL) -> None:
 
 
 async def _whole(
-    client: httpx.AsyncClient, method: str, url: str, options: dict[str, Any]
+    client: httpx.AsyncClient, method: str, url: str, most_bytes: int, options: dict[str, Any]
 ) -> httpx.Response:
     async with client.stream(method, url, follow_redirects=False, **options) as response:
         body = bytearray()
         async for part in response.aiter_bytes():
             body += part
-            if len(body) > MOST_BYTES:
-                raise Unanswered("the answer is longer than 1 MiB", status=response.status_code)
+            if len(body) > most_bytes:
+                text = f"the answer is longer than {most_bytes >> 20} MiB"
+                raise Unanswered(text, status=response.status_code)
         headers = [h for h in response.headers.multi_items() if h[0] not in _DECODED]
         return httpx.Response(
             response.status_code, headers=headers, content=bytes(body), request=response.request

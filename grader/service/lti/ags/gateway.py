@@ -9,6 +9,7 @@ import httpx
 
 from grader.service.http_times import date_s, retry_after_s
 from grader.service.lti import names
+from grader.service.lti.ags import words
 from grader.service.lti.ags.row import Event, Kind, Row
 from grader.service.lti.ags.score import Shown, body, read_results, results_url, scores_url
 from grader.service.lti.fetching import Unanswered, exchange, json_of, words_of
@@ -18,6 +19,8 @@ from grader.service.lti.service_token import ServiceTokens
 LEAST_TIMEOUT_S = 30.0
 """Moodle stores a score all the same when its client has gone: patience saves a read."""
 _MOST_PAGES = 50
+_MOST_BYTES = 16 * 1024 * 1024
+"""Open edX lists everybody on one page, whoever is asked for: 300 bytes each."""
 
 _KINDS: dict[int, Kind] = {
     401: "unauthorized",
@@ -90,12 +93,12 @@ class Gateway:
         except Unanswered as problem:
             kind: Kind = "unknown" if problem.reached else "not_sent"
             return Event(kind=kind, text=problem.text, status=problem.status)
-        return self._judged(response)
+        return self._judged(response, row)
 
-    def _judged(self, response: httpx.Response) -> Event:
+    def _judged(self, response: httpx.Response, row: Row) -> Event:
         status, text = response.status_code, words_of(response)
         return Event(
-            kind=_kind(status, text),
+            kind=_kind(status, text, row),
             text=text,
             status=status,
             wait_s=retry_after_s(response.headers.get("retry-after", ""), self._clock()),
@@ -108,9 +111,11 @@ class Gateway:
             for _ in range(_MOST_PAGES):
                 assert url is not None
                 headers = {**_bearer(token), "Accept": names.RESULTS_TYPE}
-                response = await exchange(self._client, "GET", url, headers=headers)
+                response = await exchange(
+                    self._client, "GET", url, headers=headers, most_bytes=_MOST_BYTES
+                )
                 if response.status_code != 200:
-                    return self._not_read(response)
+                    return self._not_read(response, row)
                 shown = read_results(json_of(response), target.user)
                 url = _next_page(response, url)
                 if shown is not None or url is None:
@@ -119,13 +124,14 @@ class Gateway:
             return Event(kind="read_failed", text=f"reading the results: {problem}")
         return Event(kind="read_failed", text=f"more than {_MOST_PAGES} pages of results")
 
-    def _not_read(self, response: httpx.Response) -> Event:
+    def _not_read(self, response: httpx.Response, row: Row) -> Event:
         status, text = response.status_code, f"reading the results: {words_of(response)}"
-        if status == 401:
-            return Event(kind="unauthorized", text=text, status=status)
-        passing = status >= 500 or _kind(status, text) == "throttled"
+        kind = _kind(status, text, row)
+        if kind == "unauthorized":
+            return Event(kind=kind, text=text, status=status)
+        passing = status >= 500 or kind == "throttled"
         wait_s = retry_after_s(response.headers.get("retry-after", ""), self._clock())
-        kind: Kind = "read_failed" if passing else "unreadable"
+        kind = "read_failed" if passing else "unreadable"
         return Event(kind=kind, text=text, status=status, wait_s=wait_s)
 
     async def _probe(self, target: Target, row: Row, token: str) -> Event:
@@ -134,23 +140,26 @@ class Gateway:
             response = await exchange(self._client, "GET", target.line_item, headers=headers)
         except Unanswered as problem:
             return Event(kind="unhealthy", text=problem.text)
-        if response.status_code == 401:
-            return Event(kind="unauthorized", text=words_of(response), status=401)
-        healthy = response.status_code == 200
-        return Event(kind="healthy" if healthy else "unhealthy", status=response.status_code)
+        status, text = response.status_code, words_of(response)
+        if _kind(status, text, row) == "unauthorized":
+            return Event(kind="unauthorized", text=text, status=status)
+        return Event(kind="healthy" if status == 200 else "unhealthy", status=status)
 
 
-def _kind(status: int, text: str) -> Kind:
+def _kind(status: int, text: str, row: Row) -> Kind:
     """Return what an answer to a score means."""
     if 200 <= status < 300:
         return "accepted"
     if status >= 500:
         return "unknown"
-    if status == 400 and "timestamp" in text.lower():
+    said = text.lower()
+    if status == 400 and "timestamp" in said and words.NOT_GRADED_THERE not in said:
         # Canvas refuses an attempt of the future, as its clock has it: later it takes the same.
-        return "throttled" if "in the future" in text.lower() else "conflict"
-    if status == 403 and "rate limit" in text.lower():  # Canvas throttles with 403
+        return "throttled" if "in the future" in said else "conflict"
+    if status == 403 and "rate limit" in said:  # Canvas throttles with 403
         return "throttled"
+    if status == 403 and not row.renewed:  # Sakai's 401: keys of its tokens are new at each start
+        return "unauthorized"
     return _KINDS.get(status, "refused")
 
 

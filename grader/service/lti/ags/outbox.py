@@ -53,6 +53,7 @@ def send_again(row: Row, now_s: float) -> Row:
         due_s=due_s,
         sent=row.sent,
         taken=row.taken,
+        newest_s=row.newest_s,
         stamp_s=row.stamp_s,
         floor_s=row.floor_s,
         uncertain=row.uncertain,

@@ -66,7 +66,8 @@ class Row:
 
     Attributes:
         wanted: the newest decision; sent: what the last send carried; taken: what the platform is
-            known to have taken last.
+            known to have taken last; newest_s: when the newest attempt was handed in, Unix time,
+            whose score it took.
         due_s: Unix time from which the step may be taken; None: not by itself.
         doubt: why the results are read.
         stamp_s: timestamp of the last send, Unix time.
@@ -84,6 +85,7 @@ class Row:
     doubt: Doubt = ""
     sent: Score | None = None
     taken: Score | None = None
+    newest_s: float = 0.0
     stamp_s: int = 0
     floor_s: float = 0.0
     uncertain: bool = False
@@ -107,7 +109,5 @@ class Row:
 
     @property
     def repeats_attempt(self) -> bool:
-        """Whether what is sent rests on the attempt whose grade the platform has."""
-        if self.sent is None or self.taken is None:
-            return False
-        return self.sent.submitted_at == self.taken.submitted_at
+        """Whether what is sent rests on an attempt that is not new to the platform."""
+        return self.sent is not None and self.sent.submitted_at <= self.newest_s

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from grader.service.lti.ags.row import Event, Kind, Row, Step, Timing
-from grader.service.lti.ags.score import Shown
+from grader.service.lti.ags.score import Score, Shown
 
 MOST_RESTAMPS = 3
 MOST_LOCKED = 5
@@ -38,7 +38,8 @@ Rule = Callable[[Row, Event, float, Waits], Row]
 
 
 def _accepted(row: Row, event: Event, now_s: float, waits: Waits) -> Row:
-    fine = _answered(replace(row, taken=row.sent, locked=0, lock_parks=0))
+    assert row.sent is not None
+    fine = _answered(replace(_with(row, row.sent), locked=0, lock_parks=0))
     if row.superseded:
         return replace(fine, step="send", due_s=now_s)
     if row.uncertain:  # an older send may still be stored over this one
@@ -102,7 +103,7 @@ def _shown(row: Row, event: Event, now_s: float, waits: Waits) -> Row:
     assert event.shown is not None
     row = replace(row, reads_failed=0)
     if event.shown.is_grade(row.wanted):
-        fine = replace(_answered(row), taken=row.wanted, uncertain=False)
+        fine = replace(_answered(_with(row, row.wanted)), uncertain=False)
         return replace(fine, step="done", due_s=None, doubt="")
     if row.doubt == "by_hand":
         return _asked_first(row, event.shown, now_s)
@@ -194,6 +195,10 @@ def _later(row: Row, event: Event, now_s: float, waits: Waits) -> Row:
         failing_since_s=since_s,
         problem=event.text,
     )
+
+
+def _with(row: Row, taken: Score) -> Row:
+    return replace(row, taken=taken, newest_s=max(row.newest_s, taken.submitted_at))
 
 
 def _answered(row: Row) -> Row:

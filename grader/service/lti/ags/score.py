@@ -9,11 +9,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from grader.service.lti import names
 
-OVERWRITING = ("canvas",)
-"""Families whose gradebook takes a score over what a teacher set by hand."""
+OVERWRITING = ("canvas", "sakai", "sakailms.org")
+"""Families whose gradebook takes a score over what a teacher set by hand. Source: Canvas's
+ScoresController, Sakai's SakaiLTIUtil.handleAssignment."""
 
 TOLERANCE = 1e-4
 """Of the maximum: Moodle keeps 5 decimals, others round to 2 of 100."""
+_CUT, _COARSE = 0.0101, 10.0
+"""Points that Sakai cuts off, which keeps hundredths, where there are so many to be had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,8 @@ def body(
 
     Args:
         stamp_s: Unix time, whole seconds: Moodle compares no finer.
-        repeats_attempt: whether an attempt that has a grade gets another, as after a regrade.
+        repeats_attempt: whether the newest attempt that it knows is the score's, or a later one, as
+            after a regrade.
     """
     submitted = moment(score.submitted_at)
     written: dict[str, Any] = {
@@ -70,9 +74,8 @@ def body(
         "activityProgress": "Completed",
         "gradingProgress": "FullyGraded",
         "submission": {"startedAt": submitted, "submittedAt": submitted},
+        "comment": score.comment,  # also "": Open edX goes on showing the last one that it was told
     }
-    if score.comment:
-        written["comment"] = score.comment
     if family == "canvas" and repeats_attempt:  # else it would use up one of the student's
         written[names.CANVAS_SUBMISSION] = {"new_submission": False}
     return written
@@ -112,8 +115,12 @@ class Shown:
     maximum: float = 1.0
 
     def is_grade(self, score: Score) -> bool:
-        """Whether it is this grade."""
-        return self.given is not None and shows(score, self.given, self.maximum)
+        """Whether it is this grade, as far as a gradebook keeps it."""
+        if self.given is None:
+            return False
+        off = abs(self.given - score.given / score.maximum * self.maximum)
+        is_cut = self.maximum >= _COARSE and off <= _CUT
+        return is_cut or shows(score, self.given, self.maximum)
 
     def __str__(self) -> str:
         return "no grade" if self.given is None else f"{self.given:g} of {self.maximum:g}"

@@ -4,6 +4,8 @@ import re
 
 from grader.service.lti.ags import rules
 
+NOT_GRADED_THERE = "incorrect score"
+"""How Moodle refuses whoever it does not grade in the course; our own body follows."""
 _LAST = "Send it again when that is seen to."
 _ADVICE = {
     rules.NO_TOKEN: "The course's platform does not let the grader in ({words}). Ask whoever runs "
@@ -31,6 +33,11 @@ def explained(step: str, problem: str) -> str:
     for beginning, sentence in _ADVICE.items():
         if problem.startswith(beginning):
             return sentence.format(words=_plain(problem.removeprefix(beginning)))
+    if NOT_GRADED_THERE in problem.lower():
+        return (
+            "The course does not grade this person: they may have left it, or have no role that is "
+            f"graded. {_LAST}"
+        )
     if problem.startswith(rules.SILENT):
         return f"{problem[:1].upper()}{_plain(problem[1:])}. Send it again when the platform works."
     return f"The course refused it ({_plain(problem)}). {_LAST}"
