@@ -118,6 +118,24 @@ def test_a_discarded_regrade_has_not_happened(course: Course) -> None:
     assert course.column["u1"].given == 70, "after it, a regrade counts at once"
 
 
+def test_what_counts_goes_on_counting_when_its_version_is_back(course: Course) -> None:
+    first = course.judge("u1", 50)
+    course.record(first, 80, digest="d2")
+    course.send()
+    with course.link() as link:
+        link.held = True
+    course.record(first, 20, digest="d3")
+    course.record(first, 80, digest="d2")
+    with course.link() as link:
+        session = session_of(link)
+        assert [one.given for one in grades.attempts(session, link, "u1")] == [80]
+        assert holding.progress(session, link).held == 0, "of d3 nothing is to be looked at"
+    assert holding.publish(course.service, course.link_id) == 0
+    course.record(first, 90, digest="d4")
+    course.send()
+    assert (course.column["u1"].given, course.column["u1"].writes) == (90, 2)
+
+
 def test_a_regrade_is_held_although_somebody_publishes_while_it_begins(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
