@@ -5,12 +5,14 @@ later. What a level does not name stays away, fields that the report gets in fut
 
 A submission has seen hidden inputs while it ran, and what it does can carry them out: in the text
 of an exception, in the memory it takes, in the time it needs. Below "counterexample" none of these
-is shown.
+is shown. Where nothing was called there is nothing to carry out: why a file cannot be read is said
+at every level, and so is that the grader itself failed.
 """
 
 from grader.errors import UsageError
 from grader.model import Diagnosis, Finding, Report, Shown, SuiteName, Usage
 from grader.model.report import Feedback
+from grader.report.verdicts import is_unread
 
 LEVELS: tuple[Feedback, ...] = ("score", "category", "counterexample", "full")
 """From the least to the most; each shows what those before it show.
@@ -74,9 +76,11 @@ def _refuse_more(report: Report, feedback: Feedback) -> None:
 def _findings(report: Report, feedback: Feedback) -> list[Finding]:
     """Return the findings with as much said as the level allows."""
     ours = report.verdict == "internal_error"  # then the messages are the grader's own
+    unread = is_unread(report)
+    shown = report.findings
     if feedback == "score" and not ours:
-        return []
-    told = feedback in _WITH_MESSAGES
+        shown = [finding for finding in shown if unread and finding.status == "failed"]
+    told = feedback in _WITH_MESSAGES or unread
     return [
         Finding(
             id=finding.id,
@@ -87,7 +91,7 @@ def _findings(report: Report, feedback: Feedback) -> list[Finding]:
             message=finding.message if told or ours else "",
             evidence={k: v for k, v in finding.evidence.items() if told and k in _EVIDENCE},
         )
-        for finding in report.findings
+        for finding in shown
     ]
 
 

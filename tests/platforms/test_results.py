@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -63,6 +64,17 @@ def test_every_sample_is_taken_by_every_platform(name: str, sample: str) -> None
 def test_what_a_student_may_see_is_taken_at_every_level(name: str, level: Any) -> None:
     for report in (accepted(), wrong_answer(), invalid(), internal_error()):
         rendered(as_student(report, level), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_student_is_told_at_every_level_why_a_file_cannot_be_read(name: str, level: Any) -> None:
+    delivery = rendered(as_student(invalid(), level), name)
+    assert delivery.document is not None
+    shown = b"".join([delivery.document, *delivery.beside.values()])
+    if name == "github":
+        shown += b64decode(shown)
+    assert re.search(rb"It is no Python ?: line 3", shown)
 
 
 @pytest.mark.parametrize("name", NAMES)
