@@ -16,6 +16,7 @@ from grader.platforms.gradescope_history import History
 from grader.platforms.gradescope_rules import MOST_BYTES, validate
 from grader.platforms.platform import SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
+from grader.report.verdicts import is_unread
 from grader.text import printable
 
 if TYPE_CHECKING:
@@ -83,14 +84,11 @@ def result(report: "Report", circumstances: Circumstances, room: sizing.Room) ->
     points = clamped(options["points"], 1e9) or worth
     factor = points / worth if worth else 0.0
     # There is nothing to hold back of a file that cannot be read, but a reason to be shown.
-    is_graded = report.verdict != "invalid_submission"
-    held_back = frozenset(options["after_published"]) if is_graded else frozenset[str]()
+    held_back = frozenset(() if is_unread(report) else options["after_published"])
     tests = [
         _test(finding, number, factor, held_back, room)
         for number, finding in enumerate(sizing.first(report, room), 1)
     ]
-    if not is_graded and not any(f.message for f in report.findings):
-        tests.insert(0, _row("The file can be read", "0", "failed", words.headline(report)))
     summary = words.summary(report, room.text)
     if held_back:
         status = "passed" if report.verdict == "accepted" else "failed"

@@ -157,6 +157,24 @@ def test_gradescope_says_why_a_file_cannot_be_read_whatever_is_held_back() -> No
     assert {test["visibility"] for test in found["tests"]} == {"visible"}
 
 
+def claimed_unread() -> Report:
+    """A call that raised what is called MissingFunction: a worker names exceptions as it likes."""
+    return msgspec.structs.replace(invalid(), counterexample=wrong_answer().counterexample)
+
+
+def test_gradescope_holds_back_what_a_call_said_under_the_name_of_an_unread_file() -> None:
+    held = {"after_published": [f.id for f in invalid().findings]}
+    found = document(rendered(claimed_unread(), "gradescope", options=held))
+    assert {test["visibility"] for test in found["tests"]} == {"after_published"}
+    assert "forward" not in found["output"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_prairielearn_takes_an_attempt_for_a_call_that_claims_to_be_unread(level: Any) -> None:
+    found = document(rendered(as_student(claimed_unread(), level), "prairielearn"))
+    assert found["gradable"] is True and found["score"] == 0
+
+
 def test_gradescope_has_a_leaderboard_on_demand() -> None:
     found = document(rendered(wrong_answer(), "gradescope", options={"leaderboard": True}))
     assert [place["name"] for place in found["leaderboard"]] == ["Score", "CPU seconds"]
