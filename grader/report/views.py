@@ -26,6 +26,8 @@ _WITH_MESSAGES = ("counterexample", "full")
 
 _EVIDENCE = ("line", "because", "exception", "reduction")
 """Facts about the student's own file; none says where in the suite a case stands."""
+_ALWAYS = ("because",)
+"""The id of the finding that stood in the way: what holds that one back must know of this one."""
 
 _VERSIONS = ("python", "jax", "flax")
 _NO_USAGE = Usage(wall_s=0.0, worker_cpu_s=0.0, judge_cpu_s=0.0, peak_memory_bytes=0)
@@ -81,6 +83,7 @@ def _findings(report: Report, feedback: Feedback) -> list[Finding]:
     if feedback == "score" and not ours:
         shown = [finding for finding in shown if unread and finding.status == "failed"]
     told = feedback in _WITH_MESSAGES or unread
+    evidence = _EVIDENCE if told else _ALWAYS
     return [
         Finding(
             id=finding.id,
@@ -89,7 +92,7 @@ def _findings(report: Report, feedback: Feedback) -> list[Finding]:
             points=finding.points,
             max_points=finding.max_points,
             message=finding.message if told or ours else "",
-            evidence={k: v for k, v in finding.evidence.items() if told and k in _EVIDENCE},
+            evidence={k: v for k, v in finding.evidence.items() if k in evidence},
         )
         for finding in shown
     ]

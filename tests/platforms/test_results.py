@@ -157,6 +157,51 @@ def test_gradescope_says_why_a_file_cannot_be_read_whatever_is_held_back() -> No
     assert {test["visibility"] for test in found["tests"]} == {"visible"}
 
 
+def told(report: Report, *held: str) -> dict[str, str]:
+    """Return what each visible row says when findings of these ids are held back."""
+    found = document(rendered(report, "gradescope", options={"after_published": list(held)}))
+    return {t["name"]: t["output"] for t in found["tests"] if t["visibility"] == "visible"}
+
+
+def part(name: str, status: Any = "passed", **evidence: str) -> Finding:
+    return Finding(
+        id=name,
+        title=name,
+        status=status,
+        points=0,
+        max_points=5,
+        message="Every result, up to the first wrong one, is finite.",
+        evidence=evidence,
+    )
+
+
+@pytest.mark.parametrize("level", ["category", "counterexample", "full"])
+def test_gradescope_holds_back_what_rests_on_a_finding_that_is_held_back(level: Any) -> None:
+    parts = [
+        part("result"),
+        part("values", "failed"),
+        part("forward", "failed", because="values"),
+        part("order", "skipped", because="forward"),
+        part("flag", "failed", because="class"),
+    ]
+    report = msgspec.structs.replace(wrong_answer(), findings=parts)
+    assert list(told(as_student(report, level), "values")) == ["result", "flag"]
+    # With other weights in its model nothing stands in its way, but values are wrong.
+    parts[2] = part("forward", "passed")
+    report = msgspec.structs.replace(report, findings=parts)
+    assert list(told(as_student(report, level), "values")) == ["result", "flag"]
+
+
+def test_gradescope_says_nothing_of_what_is_right_while_anything_is_held_back() -> None:
+    parts = [part("result"), part("values", "failed"), part("flag", "failed")]
+    report = msgspec.structs.replace(wrong_answer(), findings=parts)
+    assert told(report, "values") == {"result": "", "flag": parts[2].message}
+    assert set(told(report).values()) == {parts[0].message}
+    options = {"after_published": ["values"]}
+    assert "execution_time" not in document(rendered(report, "gradescope", options=options))
+    assert "execution_time" in document(rendered(report, "gradescope"))
+
+
 def claimed_unread() -> Report:
     """A call that raised what is called MissingFunction: a worker names exceptions as it likes."""
     return msgspec.structs.replace(invalid(), counterexample=wrong_answer().counterexample)

@@ -173,6 +173,13 @@ def test_evidence_keeps_what_is_about_the_students_own_file() -> None:
         assert document.findings[1].evidence == {"line": 11, "exception": "EXCEPTION"}
 
 
+def test_a_category_names_the_finding_that_stood_in_the_way() -> None:
+    report = staff_report()
+    resting = msgspec.structs.replace(report.findings[2], evidence={"because": "values", "line": 3})
+    report = msgspec.structs.replace(report, findings=[*report.findings[:2], resting])
+    assert for_student(report, "category").findings[2].evidence == {"because": "values"}
+
+
 @pytest.mark.parametrize("feedback", LEVELS)
 def test_our_own_failure_is_told_at_every_level(feedback: Feedback) -> None:
     document = for_student(internal_error(), feedback)
