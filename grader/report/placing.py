@@ -28,8 +28,11 @@ def place(target: Path, data: bytes) -> None:
 
 
 def is_written_through(target: Path) -> bool:
-    """Whether it is a pipe or a device, or names a stream: renamed over, it would be a file."""
+    """Whether it is a pipe or a device, or names a stream: renamed over, it would be a file.
+
+    Folders within /dev hold no streams of ours; /dev/shm is an ordinary place for files.
+    """
     if target.exists() and not target.is_file():
         return True
-    above = target.parent.resolve()
-    return any(above.is_relative_to(streams) for streams in ("/dev", "/proc"))
+    above = target.parent.resolve()  # /dev/fd leads into /proc
+    return above == Path("/dev") or above.is_relative_to("/proc")

@@ -3,11 +3,15 @@
 import errno
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from grader.errors import UsageError
 from grader.report.output import put, refuse_unwritable
+from grader.report.placing import is_written_through
+
+SHARED = Path("/dev/shm")
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -61,6 +65,23 @@ def test_a_name_of_a_stream_is_written_through(tmp_path: Path) -> None:
     with open(tmp_path / "file", "wb") as stream:
         put("text", Path(f"/proc/self/fd/{stream.fileno()}"))
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "text")]
+
+
+@pytest.mark.skipif(not os.access(SHARED, os.W_OK), reason="there is no such folder here")
+def test_shared_memory_is_a_place_for_files() -> None:
+    with TemporaryDirectory(dir=SHARED) as folder:
+        target = Path(folder) / "report.json"
+        refuse_unwritable(target, SHARED / "report.json")
+        put("old", target)
+        put("new", target)
+        assert [(one.name, one.read_text()) for one in Path(folder).iterdir()] == [
+            ("report.json", "new")
+        ]
+
+
+def test_a_stream_by_its_name_in_dev_is_written_through() -> None:
+    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/new", "/dev/null"):
+        assert is_written_through(Path(name)), name
 
 
 @pytest.mark.parametrize("target", ["/proc/report.json", "/sys/report.json", "missing/a", "."])
