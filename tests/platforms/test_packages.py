@@ -213,6 +213,17 @@ def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path
     assert (done.returncode, "no archive can hold 'b\\udcff.md'" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["notes.md", "examples.json"])
+def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    (own / name).unlink(missing_ok=True)
+    (own / name).symlink_to("/proc/self/mem")  # no permission would stop root
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    (said,) = done.stderr.splitlines()
+    assert (done.returncode, f"cannot read {own / name}: " in said) == (2, True)
+
+
 @pytest.mark.parametrize("problem", ["Part 1: x", ""])
 def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
