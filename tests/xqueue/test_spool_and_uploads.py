@@ -72,6 +72,55 @@ def test_files_of_allowed_hosts_are_fetched(url: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.py").read_bytes() == b"x = 1"
 
 
+def with_host(host: str, server: str = "https://lms.example.org") -> Uploads:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=b"x = 1"))
+    return Uploads(server, [host], 100, transport=transport)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("https://files.example.org", "https://files.example.org/a.py"),
+        ("HTTPS://Files.example.org/", "https://files.example.org/a.py"),
+        ("files.example.org/", "https://files.example.org/a.py"),
+        ("files.example.org:443", "https://files.example.org/a.py"),
+        ("https://files.example.org:8443", "https://files.example.org:8443/a.py"),
+        ("dateien.münchen.example", "https://dateien.münchen.example/a.py"),
+        ("dateien.münchen.example", "https://dateien.xn--mnchen-3ya.example/a.py"),
+        ("[::1]:8080", "https://[::1]:8080/a.py"),
+    ],
+)
+def test_a_host_is_the_same_however_it_is_written(host: str, url: str, tmp_path: Path) -> None:
+    with_host(host).fetch({"a.py": url}, tmp_path)
+    assert (tmp_path / "a.py").read_bytes() == b"x = 1"
+
+
+@pytest.mark.parametrize("host", ["files.example.org:80", "http://files.example.org"])
+def test_a_host_of_http_is_one_where_the_server_has_no_https(host: str, tmp_path: Path) -> None:
+    uploads = with_host(host, "http://lms.example.org")
+    uploads.fetch({"a.py": "http://files.example.org/a.py"}, tmp_path)
+    with pytest.raises(UsageError, match="fetched by https here"):
+        with_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "https://", "*.example.org", "a b", "a@b", "a/media", "a?b", "a:99x", "a.", ".a"),
+        *("ftp://a", "ü..example", "a\\b"),
+    ],
+)
+def test_what_is_no_host_is_refused_at_the_start(host: str) -> None:
+    with pytest.raises(UsageError):
+        with_host(host)
+
+
+@pytest.mark.parametrize("server", ["HTTPS://lms.example.org", "https://lms.example.org"])
+def test_nothing_goes_by_http_where_the_server_has_https(server: str, tmp_path: Path) -> None:
+    with pytest.raises(NotGraded, match="--file-host"):
+        with_host("a.example.org", server).fetch({"a.py": "http://lms.example.org/a"}, tmp_path)
+
+
 @pytest.mark.parametrize(
     "url",
     [
