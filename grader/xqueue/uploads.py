@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import httpx
 
 from grader.apart import NotGraded
-from grader.errors import UsageError
+from grader.errors import InvalidSubmission, UsageError
 from grader.text import printable
 
 _SCHEMES = ("http", "https")
@@ -50,10 +50,13 @@ class Uploads:
         """Write each file into a folder, under a name that is safe there.
 
         Raises:
+            InvalidSubmission: there are too many; nothing is fetched.
             NotGraded: one cannot be had; that is not the student's fault.
         """
         if len(files) > MOST_FILES:
-            raise NotGraded(f"{len(files)} files were uploaded; at most {MOST_FILES} are fetched")
+            raise InvalidSubmission(
+                f"{len(files)} files were uploaded, more than {MOST_FILES}; send only the code."
+            )
         for number, (name, url) in enumerate(files.items()):
             path = folder / _safe(name, number)
             if path.exists():  # it is called as one before it had to be

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from grader.apart import NotGraded
 from grader.errors import UsageError
+from grader.platforms import find
 from grader.xqueue import pace, protocol
 from grader.xqueue.grading import Grading
 from grader.xqueue.protocol import Submission
@@ -176,8 +178,18 @@ def test_names_are_safe_and_stay_apart(tmp_path: Path) -> None:
     assert len(found) == len(names)
     assert all(name.isascii() and not name.startswith(".") and len(name) < 110 for name in found)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-    with pytest.raises(NotGraded, match=str(MOST_FILES)):
-        uploads().fetch({f"{n}.py": "/a.py" for n in range(MOST_FILES + 1)}, folder)
+
+
+def test_too_many_files_are_the_students_to_mend() -> None:
+    grading = Grading(uploads(status=500), {}, "mine", [], timeout_s=1)
+    files = {f"{number}.py": "/a.py" for number in range(MOST_FILES + 1)}
+    body = grading.reply(Submission(header="{}", id="1", files=files)).encode()
+    assert find("openedx").validate(body, {}) == []
+    found = msgspec.json.decode(body)
+    assert (found["correct"], found["score"]) == (False, 0)
+    assert "21 files were uploaded, more than 20; send only the code." in found["msg"]
+    with pytest.raises(NotGraded, match="500"):  # these are fetched
+        grading.reply(Submission(header="{}", id="1", files=dict(list(files.items())[1:])))
 
 
 @pytest.mark.parametrize(
