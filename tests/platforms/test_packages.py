@@ -224,6 +224,30 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
     assert (done.returncode, f"cannot read {own / name}: " in said) == (2, True)
 
 
+def called(name: str, folder: Path) -> Path:
+    """Return the folder of an exercise of this name."""
+    own = folder / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    text = (own / "exercise.py").read_text()
+    (own / "exercise.py").write_text(text.replace('name="basic_block"', f"name={name!r}"))
+    assert text != (own / "exercise.py").read_text()
+    return own
+
+
+@pytest.mark.parametrize(("name", "short"), [("Réseau_2", "reseau2"), ("true", "true")])
+def test_autolab_gets_a_name_that_ruby_and_yaml_read(name: str, short: str, tmp_path: Path) -> None:
+    files = untarred(packed(tmp_path, "autolab", "--exercise", called(name, tmp_path)))
+    assert yaml.safe_load(files[f"{short}/{short}.yml"])["general"]["name"] == short
+    assert f"module {short.capitalize()}\n" in files[f"{short}/{short}.rb"].decode()
+
+
+@pytest.mark.parametrize("name", ["課題", "課題a", "2nd_block", "_", "straße"])
+def test_a_name_of_which_autolab_would_get_too_little_is_refused(name: str, tmp_path: Path) -> None:
+    more = ("--exercise", called(name, tmp_path), "-o", tmp_path)
+    done = grader("package", "--platform", "autolab", *more)
+    assert (done.returncode, f"module of Ruby's of the name {name!r}" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("problem", ["Part 1: x", ""])
 def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
