@@ -58,6 +58,8 @@ def _import_folder(folder: Path) -> ModuleType:
     if not (folder / "exercise.py").is_file():
         raise UsageError(f"{folder} holds no exercise.py")
     where = str(folder.resolve())
+    if where.encode("utf-8", "replace").decode() != where:
+        raise UsageError(f"the path {where!r} is no text, which many files must name: rename it")
     package = f"exercise_{hashlib.sha256(where.encode()).hexdigest()[:12]}"
     if package not in sys.modules:
         parent = ModuleType(package)

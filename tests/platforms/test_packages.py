@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -211,6 +212,42 @@ def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path
     (own / "b\udcff.md").write_text("b")
     done = grader("package", "--platform", "gradescope", "--exercise", own)
     assert (done.returncode, "no archive can hold 'b\\udcff.md'" in done.stderr) == (2, True)
+
+
+def test_a_folder_whose_own_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "b\udcff"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    assert (done.returncode, f"the path {str(own)!r} is no text" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("written", ["own/", "./own", "own/../own", "../own"])
+def test_one_folder_is_one_exercise_however_it_is_written(
+    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["cp", "-r", BLOCK, tmp_path / "own"], check=True)
+    (tmp_path / "grading.toml").write_text('[coursera.parts]\nabc = "./own"\n')
+    monkeypatch.chdir(tmp_path / "own" if written == "../own" else tmp_path)
+    more = ("--settings", tmp_path / "grading.toml", "--exercise", written)
+    assert "source/own/exercise.py" in unzipped(packed(tmp_path, "coursera", *more))
+
+
+@pytest.mark.parametrize("platform", ["autolab", "prairielearn"])
+def test_an_exercise_that_names_no_file_asks_for_the_usual_one(
+    platform: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    text = (own / "exercise.py").read_text()
+    (own / "exercise.py").write_text(re.sub("file_names=.*", "file_names=(),", text))
+    data = packed(tmp_path, platform, "--exercise", own)
+    if platform == "autolab":
+        said = untarred(data)["basicblock/basicblock.yml"].decode()
+        assert yaml.safe_load(said)["general"]["handin_filename"] == "submission.py"
+    else:
+        assert (
+            'file-names="submission.py"' in unzipped(data)["basic_block/question.html"][0].decode()
+        )
 
 
 @pytest.mark.parametrize("name", ["notes.md", "examples.json"])
