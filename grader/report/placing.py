@@ -13,8 +13,8 @@ def place(target: Path, data: bytes) -> None:
     if is_written_through(target):
         target.write_bytes(data)
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    temporary.unlink(missing_ok=True)
+    # Not after the target, whose name may have all the 255 bytes that a name can have.
+    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
         # x: the folder may be a student's, with a link of this name to a file of ours.
         with open(temporary, "xb") as file:

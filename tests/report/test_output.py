@@ -38,14 +38,26 @@ def test_a_link_is_replaced_and_what_it_names_is_left_alone(tmp_path: Path) -> N
     assert (kept.read_text(), link.read_text(), link.is_symlink()) == ("kept", "new", False)
 
 
-@pytest.mark.parametrize("which", ["", "PID."])
-def test_a_link_beside_a_target_is_not_followed(which: str, tmp_path: Path) -> None:
+def test_a_link_beside_a_target_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept, target = tmp_path / "kept", tmp_path / "report.json"
     kept.write_text("kept")
-    name = f".report.json.{which}partial".replace("PID", str(os.getpid()))
-    (tmp_path / name).symlink_to(kept)
+    monkeypatch.setattr(os, "urandom", bytes)  # as if the name could be known
+    (tmp_path / f".{bytes(8).hex()}.partial").symlink_to(kept)
+    with pytest.raises(UsageError, match="File exists"):
+        put("new", target)
+    assert (kept.read_text(), target.exists()) == ("kept", False)
+
+
+def test_a_name_may_have_all_the_bytes_that_one_can_have(tmp_path: Path) -> None:
+    target = tmp_path / f"{'語' * 83}.json"
+    assert len(os.fsencode(target.name)) == 254
+    refuse_unwritable(target)
     put("new", target)
-    assert (kept.read_text(), target.read_text(), target.is_symlink()) == ("kept", "new", False)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["new"]
+    with pytest.raises(UsageError, match="too long"):
+        refuse_unwritable(target.with_name(f"{target.name}xx"))
 
 
 def test_what_could_not_be_written_whole_leaves_nothing(
