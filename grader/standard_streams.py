@@ -1,5 +1,6 @@
-"""Have standard streams that can be used, also in a process that was started with closed ones."""
+"""Have standard streams that can be used, also closed ones, and for any text."""
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -10,7 +11,7 @@ _IN_PLACE = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr
 
 
 def hold() -> None:
-    """Put something in the place of those that are closed.
+    """Put something in the place of those that are closed; let those for output take any text.
 
     Else whatever is opened next would get their numbers, and what is printed. A result that cannot
     be written is still an error, a log that cannot be is none.
@@ -22,6 +23,14 @@ def hold() -> None:
         os.open(os.devnull, flags)  # gets the lowest number that is free, this one
         os.set_inheritable(number, True)
         setattr(sys, name, os.fdopen(number, mode, closefd=False))
+    _take_any_text()
+
+
+def _take_any_text() -> None:
+    r"""Write what an encoding lacks as \uXXXX: names of files and text of others hold anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def lead_nowhere(number: int) -> None:

@@ -28,7 +28,8 @@ def load(name: str) -> Exercise:
             path has a separator in it.
 
     Raises:
-        UsageError: there is no such exercise, or its exercise.py defines none.
+        UsageError: there is no such exercise, its exercise.py defines none, or a file of its folder
+            cannot be read.
     """
     if os.sep in name:
         return _exercise(_import_folder(Path(name)), name)
@@ -42,6 +43,13 @@ def _exercise(module: ModuleType, name: str) -> Exercise:
     exercise = getattr(module, "EXERCISE", None)
     if not isinstance(exercise, Exercise):
         raise UsageError(f"{name}: exercise.py defines no EXERCISE of type Exercise")
+    try:
+        _ = exercise.digest  # taken now, for it names every answer that is kept
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {error.filename}: {error.strerror}; make it readable, or move it out of "
+            "the exercise's folder"
+        ) from error
     return exercise
 
 
@@ -50,6 +58,8 @@ def _import_folder(folder: Path) -> ModuleType:
     if not (folder / "exercise.py").is_file():
         raise UsageError(f"{folder} holds no exercise.py")
     where = str(folder.resolve())
+    if where.encode("utf-8", "replace").decode() != where:
+        raise UsageError(f"the path {where!r} is no text, which many files must name: rename it")
     package = f"exercise_{hashlib.sha256(where.encode()).hexdigest()[:12]}"
     if package not in sys.modules:
         parent = ModuleType(package)

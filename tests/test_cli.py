@@ -238,6 +238,28 @@ def test_a_mistyped_command_exits_2_and_names_what_was_wrong(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("grade", "mine.py", "--output", "./mine.py"),
+        ("grade", "mine.py", "--html", "link.html"),
+        ("grade", "link.html", "--junit", "mine.py"),
+        ("try", "mine.py", "--output", "mine.py"),
+        ("try", "mine.py", "--html", "mine.py"),
+        ("replay", "report.json", "mine.py", "--output", "mine.py"),
+    ],
+)
+def test_a_report_does_not_replace_the_submission(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("mine = (")
+    Path("link.html").symlink_to("mine.py")
+    done = grader(*arguments)
+    assert (done.returncode, "is the submission; write the report to" in done.stderr) == (2, True)
+    assert Path("mine.py").read_text() == "mine = ("
+
+
 def test_a_missing_wall_is_named_and_never_replaced(tmp_path: Path) -> None:
     done = grader("grade", PLAIN, "--sandbox", "bubblewrap", PATH=str(tmp_path))
     assert done.returncode == 3

@@ -115,6 +115,27 @@ def test_an_unusual_name_is_refused_only_as_the_wanted_member(tmp_path: Path, na
     assert read(tmp_path, zipped((name, CODE), ("solution.py", CODE))).source == CODE
 
 
+@pytest.mark.parametrize(
+    "part", ["می\u200cروم", "क्\u200dष", "❤\ufe0f", "été\u00a02", "課題\u3000二"]
+)
+def test_names_are_written_as_their_languages_are(tmp_path: Path, part: str) -> None:
+    assert read(tmp_path, zipped((f"{part}/solution.py", CODE))).source == CODE
+    assert read(tmp_path, zipped((f"{part}.py", CODE))).source == CODE
+
+
+@pytest.mark.parametrize("part", ["\uf8ff", "\u00ad", "\u2009", "\ufeff"])
+def test_a_folder_is_called_what_its_owner_likes(tmp_path: Path, part: str) -> None:
+    assert read(tmp_path, zipped((f"hw{part}/solution.py", CODE))).source == CODE
+    assert "has an unusual name" in refusal(tmp_path, zipped((f"hw{part}.py", CODE)))
+
+
+@pytest.mark.parametrize(
+    "part", ["\x1b[31m", "\x85", "\u202e", "\u2066", "\u200f", "\u200b", "a\\b"]
+)
+def test_a_folder_that_makes_its_path_read_as_another_is_refused(tmp_path: Path, part: str) -> None:
+    assert "has an unusual name" in refusal(tmp_path, zipped((f"{part}/solution.py", CODE)))
+
+
 def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     data = bytearray(zipped(("solution.py", CODE)))
     data[6] |= 1

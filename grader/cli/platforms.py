@@ -107,7 +107,10 @@ def _settings(platform: "Platform", path: Path | None, exercise: str | None) -> 
         found = read(path, platform)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return found if exercise is None else replace(found, exercise=exercise)
+    if exercise is None:
+        return found
+    # As settings name it: one folder is one exercise, however it is written.
+    return replace(found, exercise=str(Path(exercise).resolve()) if "/" in exercise else exercise)
 
 
 def publish(

@@ -24,7 +24,7 @@ from grader.cli.common import (
     reporting_errors,
     shown,
 )
-from grader.cli.grading import PathArgument, grade_by_reference
+from grader.cli.grading import PathArgument, grade_by_reference, refuse_submission
 from grader.cli.platforms import MetadataOption, PlatformOption, SettingsOption
 from grader.errors import UsageError
 from grader.report.format import Format
@@ -55,6 +55,7 @@ def replay(
         from grader.report.document import differences
         from grader.report.output import refuse_unwritable, write
 
+        refuse_submission(path, output)
         refuse_unwritable(output)
         before = _stored(report)
         chosen = _that_made(before, report, exercise)

@@ -19,6 +19,13 @@ _CENTRAL_ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"[A-Za-z]:")
+_MISLEADING = re.compile(
+    r"[\\\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""What makes a path read as another one: backslash, control characters, those of direction, and a
+blank that is none."""
+_OF_WRITING = dict.fromkeys(map(ord, "\u200c\u200d\ufe0e\ufe0f\u00a0\u202f\u3000"))
+"""Joiners (Persian, Hindi), how an emoji is drawn, and the blanks of French and Japanese."""
 # What zipfile lets out on damaged input; ValueError covers names that are not UTF-8, OverflowError
 # an offset beyond every file.
 _DAMAGE = (
@@ -112,11 +119,15 @@ def _refusal(member: zipfile.ZipInfo) -> str:
 
 
 def _refused_if_unusual(found: Found) -> Found:
-    path = found.path
-    is_usual = "\\" not in path and printable(path, len(path) + 3) == path
-    if found.refusal or is_usual:
+    if found.refusal or _is_usual(found.path):
         return found
-    return Found(path, found.read, "has an unusual name")
+    return Found(found.path, found.read, "has an unusual name")
+
+
+def _is_usual(path: str) -> bool:
+    """Whether a name is what it looks like; folders may be called what their owners like."""
+    name = path.rpartition("/")[2].translate(_OF_WRITING)
+    return _MISLEADING.search(path) is None and printable(name, len(name) + 3) == name
 
 
 def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo, shown: str, limit: int) -> bytes:

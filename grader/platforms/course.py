@@ -36,8 +36,8 @@ class Course:
 
     @property
     def file(self) -> str:
-        """The name that a student's file should have."""
-        return self.first.file_names[0]
+        """The name that a student's file should have; an exercise may leave it open."""
+        return next(iter(self.first.file_names), "submission.py")
 
 
 def source_files(course: Course) -> Files:
@@ -67,7 +67,16 @@ def _folder(folder: Path) -> Iterator[tuple[str, File]]:
             name = inside.as_posix()
             if name.encode("utf-8", "replace").decode() != name:
                 raise UsageError(f"no archive can hold {name!r} of {folder}: rename or remove it")
-            yield name, File(path.read_bytes())
+            yield name, File(_read(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}; make it readable, or move it out of the folder"
+        ) from error
 
 
 def _settings(course: Course, renamed: Mapping[str, str]) -> str:

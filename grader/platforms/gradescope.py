@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from grader.platforms import sizing, words
 from grader.platforms.gradescope_history import History
+from grader.platforms.gradescope_holding import held_back
 from grader.platforms.gradescope_rules import MOST_BYTES, validate
 from grader.platforms.platform import SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
@@ -30,7 +31,7 @@ OPTIONS: Mapping[str, Any] = {
     # Points of the whole; 0 takes the report's own, usually 100.
     "points": 0.0,
     # Findings, by id, that students see once grades are published. This hides their total as well,
-    # and whatever else tells of the score or of the mistake.
+    # and whatever else tells of them, of the score or of the mistake.
     "after_published": [],
     "leaderboard": False,
     # At most so many graded submissions in so many hours; 0 for no limit.
@@ -82,17 +83,13 @@ def result(report: "Report", circumstances: Circumstances, room: sizing.Room) ->
     worth = clamped(report.max_score, 1e9)
     points = clamped(options["points"], 1e9) or worth
     factor = points / worth if worth else 0.0
-    # There is nothing to hold back of a file that cannot be read, but a reason to be shown.
-    is_graded = report.verdict != "invalid_submission"
-    held_back = frozenset(options["after_published"]) if is_graded else frozenset[str]()
+    held = held_back(report, options["after_published"])
     tests = [
-        _test(finding, number, factor, held_back, room)
+        _test(finding, number, factor, held, room)
         for number, finding in enumerate(sizing.first(report, room), 1)
     ]
-    if not is_graded and not any(f.message for f in report.findings):
-        tests.insert(0, _row("The file can be read", "0", "failed", words.headline(report)))
     summary = words.summary(report, room.text)
-    if held_back:
+    if held:
         status = "passed" if report.verdict == "accepted" else "failed"
         tests.insert(0, _hidden("Summary", status, summary))
         summary = "The score and what it rests on are shown once grades are published."
@@ -106,9 +103,9 @@ def result(report: "Report", circumstances: Circumstances, room: sizing.Room) ->
         },
     )
     found["tests"] = tests
-    if math.isfinite(report.usage.wall_s) and report.usage.wall_s > 0:
+    if math.isfinite(report.usage.wall_s) and report.usage.wall_s > 0 and not held:
         found["execution_time"] = round(report.usage.wall_s, 3)
-    if options["leaderboard"] and not held_back:
+    if options["leaderboard"] and not held:
         found["leaderboard"] = _leaderboard(found["score"], clamped(report.usage.worker_cpu_s, 1e9))
     return found
 
@@ -153,7 +150,7 @@ def refuse(circumstances: Circumstances) -> Delivery | None:
 
 
 def _test(
-    finding: "Finding", number: int, factor: float, held_back: frozenset[str], room: sizing.Room
+    finding: "Finding", number: int, factor: float, held: frozenset[str], room: sizing.Room
 ) -> Test:
     said = words.message(finding, room.message)
     row = _row(words.title(finding), str(number), _STATUS.get(finding.status, "passed"), said)
@@ -161,8 +158,10 @@ def _test(
     if most > 0:
         row["score"] = clamped(clamped(finding.points, most) * factor, most * factor)
         row["max_score"] = clamped(most * factor, 1e9)
-    if finding.id in held_back:
+    if finding.id in held:
         row["visibility"] = "after_published"
+    elif held and row["status"] == "passed":
+        row["output"] = ""  # how far it was right: "up to the first wrong one"
     return row
 
 

@@ -13,6 +13,8 @@ from grader.platforms import sizing, words
 from grader.platforms.checking import Problems, read_object
 from grader.platforms.platform import NOT_JUDGED, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import fraction
+from grader.report.verdicts import VERDICTS
+from grader.text import printable
 
 if TYPE_CHECKING:
     from grader.model import Report
@@ -50,6 +52,13 @@ def body(report: "Report", room: sizing.Room) -> Body:
         score=fraction(report),
         msg=f"<div><pre>{said}</pre>{listed}</div>",
     )
+
+
+def refusal(why: str) -> bytes:
+    """Return the body for what is not looked at: 0, and what the student is to mend."""
+    said = f"{VERDICTS['invalid_submission']}\n{printable(why)}"
+    found = Body(correct=False, score=0.0, msg=f"<div><pre>{escape(said)}</pre></div>")
+    return sizing.to_json(found)
 
 
 def render(report: "Report", circumstances: Circumstances) -> Delivery:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -165,7 +166,7 @@ def _statement(path: Path) -> str:
 
 def _autolab(course: Course) -> Files:
     exercise, options = course.first, course.settings.options
-    name = re.sub(r"[^a-z0-9]", "", exercise.name.lower())
+    name = _assessment_name(exercise.name)
     if len(course.image) > _LONGEST_AUTOLAB_IMAGE:
         raise UsageError(
             f"Autolab takes names of images of {_LONGEST_AUTOLAB_IMAGE} characters at most, "
@@ -194,6 +195,22 @@ def _autolab(course: Course) -> Files:
         f"{name}/autograde-Makefile": File(_text("autolab_Makefile", **facts).encode()),
         f"{name}/autograde.tar": File(tarred(inner)),
     }
+
+
+def _assessment_name(name: str) -> str:
+    """Return what Autolab calls an exercise, a folder and a module of Ruby's; accents are dropped.
+
+    Raises:
+        UsageError: too little would be left of it, or of two exercises the same.
+    """
+    plain = unicodedata.normalize("NFKD", name).lower()
+    short = re.sub(r"[^a-z0-9]", "", plain)
+    if short[:1].isalpha() and not any(one.isalnum() and not one.isascii() for one in plain):
+        return short
+    raise UsageError(
+        f"Autolab makes a module of Ruby's of the name {name!r}; give the exercise one that begins "
+        "with a letter and has no others than a to z"
+    )
 
 
 def _text(template: str, **facts: str) -> str:

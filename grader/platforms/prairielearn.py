@@ -12,6 +12,7 @@ from grader.platforms import sizing, words
 from grader.platforms.checking import Problems, read_object
 from grader.platforms.platform import NOT_JUDGED, SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
+from grader.report.verdicts import is_unread
 
 if TYPE_CHECKING:
     from grader.model import Finding, Report
@@ -43,7 +44,7 @@ class Result(TypedDict):
 
 def result(report: "Report", room: sizing.Room) -> Result:
     """Return a report in PrairieLearn's form."""
-    if report.verdict == "invalid_submission":
+    if is_unread(report):
         return _not_gradable(report, room)
     found = sizing.first(report, room)
     # A row with max_points 0 is drawn grey, as if it were broken: such findings go into the output.

@@ -184,16 +184,17 @@ def _arguments(options: Any) -> list[str]:
 
 
 def _score(report: "Report") -> "Finding":
-    """Return the one finding of a report that shows none."""
+    """Return the one finding of a report that shows none, but why a file cannot be read."""
     from grader.model import Finding
 
+    said = f"{report.score} of {report.max_score} points: {report.verdict}"
     return Finding(
         id=_SCORE[0],
         title=_SCORE[1],
         status="passed" if report.verdict == "accepted" else "failed",
         points=report.score,
         max_points=report.max_score,
-        message=f"{report.score} of {report.max_score} points: {report.verdict}",
+        message=". ".join([said, *(finding.message for finding in report.findings)]),
     )
 
 

@@ -92,7 +92,7 @@ def _try_to_open(target: Path) -> None:
         if not os.access(target, os.W_OK):  # opened, a pipe would wait for who reads it
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     else:
-        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+        with NamedTemporaryFile(dir=target.parent, prefix="."):
             pass
 
 

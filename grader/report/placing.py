@@ -13,8 +13,8 @@ def place(target: Path, data: bytes) -> None:
     if is_written_through(target):
         target.write_bytes(data)
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    temporary.unlink(missing_ok=True)
+    # Not after the target, whose name may have all the 255 bytes that a name can have.
+    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
         # x: the folder may be a student's, with a link of this name to a file of ours.
         with open(temporary, "xb") as file:
@@ -28,8 +28,11 @@ def place(target: Path, data: bytes) -> None:
 
 
 def is_written_through(target: Path) -> bool:
-    """Whether it is a pipe or a device, or names a stream: renamed over, it would be a file."""
+    """Whether it is a pipe or a device, or names a stream: renamed over, it would be a file.
+
+    Folders within /dev hold no streams of ours; /dev/shm is an ordinary place for files.
+    """
     if target.exists() and not target.is_file():
         return True
-    above = target.parent.resolve()
-    return any(above.is_relative_to(streams) for streams in ("/dev", "/proc"))
+    above = target.parent.resolve()  # /dev/fd leads into /proc
+    return above == Path("/dev") or above.is_relative_to("/proc")

@@ -1,9 +1,9 @@
-"""Say a verdict in a few words."""
+"""Say what a verdict means."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grader.model.report import Verdict
+    from grader.model.report import Report, Verdict
 
 VERDICTS: "dict[Verdict, str]" = {
     "accepted": "accepted",
@@ -17,3 +17,17 @@ VERDICTS: "dict[Verdict, str]" = {
     "invalid_submission": "it cannot be read as a submission",
     "internal_error": "the grader failed: not your fault",
 }
+
+
+def is_unread(report: "Report") -> bool:
+    """Whether nothing was called, so that no hidden input can stand in what is said.
+
+    The verdict alone does not tell: a worker names its exceptions as it likes, and one that was
+    raised by a call may claim it. But a call that failed is the counterexample; where that is not
+    shown, no message is.
+    """
+    return (
+        report.verdict == "invalid_submission"
+        and report.counterexample is None
+        and any(finding.message for finding in report.findings)
+    )

@@ -5,12 +5,14 @@ later. What a level does not name stays away, fields that the report gets in fut
 
 A submission has seen hidden inputs while it ran, and what it does can carry them out: in the text
 of an exception, in the memory it takes, in the time it needs. Below "counterexample" none of these
-is shown.
+is shown. Where nothing was called there is nothing to carry out: why a file cannot be read is said
+at every level, and so is that the grader itself failed.
 """
 
 from grader.errors import UsageError
 from grader.model import Diagnosis, Finding, Report, Shown, SuiteName, Usage
 from grader.model.report import Feedback
+from grader.report.verdicts import is_unread
 
 LEVELS: tuple[Feedback, ...] = ("score", "category", "counterexample", "full")
 """From the least to the most; each shows what those before it show.
@@ -24,6 +26,8 @@ _WITH_MESSAGES = ("counterexample", "full")
 
 _EVIDENCE = ("line", "because", "exception", "reduction")
 """Facts about the student's own file; none says where in the suite a case stands."""
+_ALWAYS = ("because",)
+"""The id of the finding that stood in the way: what holds that one back must know of this one."""
 
 _VERSIONS = ("python", "jax", "flax")
 _NO_USAGE = Usage(wall_s=0.0, worker_cpu_s=0.0, judge_cpu_s=0.0, peak_memory_bytes=0)
@@ -74,9 +78,12 @@ def _refuse_more(report: Report, feedback: Feedback) -> None:
 def _findings(report: Report, feedback: Feedback) -> list[Finding]:
     """Return the findings with as much said as the level allows."""
     ours = report.verdict == "internal_error"  # then the messages are the grader's own
+    unread = is_unread(report)
+    shown = report.findings
     if feedback == "score" and not ours:
-        return []
-    told = feedback in _WITH_MESSAGES
+        shown = [finding for finding in shown if unread and finding.status == "failed"]
+    told = feedback in _WITH_MESSAGES or unread
+    evidence = _EVIDENCE if told else _ALWAYS
     return [
         Finding(
             id=finding.id,
@@ -85,9 +92,9 @@ def _findings(report: Report, feedback: Feedback) -> list[Finding]:
             points=finding.points,
             max_points=finding.max_points,
             message=finding.message if told or ours else "",
-            evidence={k: v for k, v in finding.evidence.items() if told and k in _EVIDENCE},
+            evidence={k: v for k, v in finding.evidence.items() if k in evidence},
         )
-        for finding in report.findings
+        for finding in shown
     ]
 
 

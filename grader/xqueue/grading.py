@@ -6,7 +6,8 @@ from pathlib import Path
 
 from grader import apart
 from grader.apart import NotGraded
-from grader.platforms import find
+from grader.errors import InvalidSubmission
+from grader.platforms import openedx
 from grader.text import printable
 from grader.xqueue import protocol
 from grader.xqueue.protocol import Submission
@@ -47,10 +48,13 @@ class Grading:
             raise NotGraded(submission.problem)
         exercise = self._exercise_of(submission)
         with tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as name:
-            path = self._lay_out(submission, Path(name))
+            try:
+                path = self._lay_out(submission, Path(name))
+            except InvalidSubmission as error:
+                return openedx.refusal(error.message).decode()
             arguments = [str(path), "--exercise", exercise, *self._arguments]
             report = apart.grade(arguments, timeout_s=self._timeout_s)
-        platform = find("openedx")
+        platform = openedx.PLATFORM
         document = platform.render(report, platform.circumstances()).document
         if document is None:
             raise NotGraded("the report tells of an error of ours")

@@ -1,5 +1,6 @@
 """Fetch what a student uploaded, from allowed hosts only, and no more than can be a submission."""
 
+import re
 import time
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
@@ -8,8 +9,11 @@ from urllib.parse import urljoin
 import httpx
 
 from grader.apart import NotGraded
+from grader.errors import InvalidSubmission, UsageError
 from grader.text import printable
 
+_SCHEMES = ("http", "https")
+_HOST = re.compile(r"(([a-z0-9_-]+\.)*[a-z0-9_-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 MOST_FILES = 20
 _MOST_S = 60.0
 
@@ -19,8 +23,12 @@ class Uploads:
 
     Args:
         server: URL that relative addresses are relative to; its host is allowed.
-        hosts: further hosts, such as that of the course's file store.
+        hosts: further hosts, such as that of the course's file store: "host", "host:port" or
+            "https://host".
         most_bytes: of one file; what is longer is cut one byte above, which intake refuses.
+
+    Raises:
+        UsageError: one of them is no host.
     """
 
     def __init__(
@@ -32,8 +40,9 @@ class Uploads:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._server, self._most_bytes = server, most_bytes
-        self._hosts = {_host(httpx.URL(server)), *(host.lower() for host in hosts)}
-        self._schemes = ("https",) if server.startswith("https:") else ("http", "https")
+        known = _named(server, _SCHEMES)
+        self._schemes = ("https",) if known.scheme == "https" else _SCHEMES
+        self._hosts = {_host(known), *(_host(_named(host, self._schemes)) for host in hosts)}
         # A client of its own: no cookie and no password of the queue goes with these requests.
         self._http = httpx.Client(timeout=20.0, follow_redirects=False, transport=transport)
 
@@ -41,10 +50,13 @@ class Uploads:
         """Write each file into a folder, under a name that is safe there.
 
         Raises:
+            InvalidSubmission: there are too many; nothing is fetched.
             NotGraded: one cannot be had; that is not the student's fault.
         """
         if len(files) > MOST_FILES:
-            raise NotGraded(f"{len(files)} files were uploaded; at most {MOST_FILES} are fetched")
+            raise InvalidSubmission(
+                f"{len(files)} files were uploaded, more than {MOST_FILES}; send only the code."
+            )
         for number, (name, url) in enumerate(files.items()):
             path = folder / _safe(name, number)
             if path.exists():  # it is called as one before it had to be
@@ -80,6 +92,21 @@ class Uploads:
             if time.monotonic() - started > _MOST_S:
                 raise NotGraded(f"a file takes more than {_MOST_S:g} s")
         return bytes(data)
+
+
+def _named(given: str, schemes: Collection[str]) -> httpx.URL:
+    """Return the address of a host that an operator named, as the client will read it."""
+    scheme = "http" if given.endswith(":80") else "https"
+    try:
+        url = httpx.URL(given if "://" in given else f"{scheme}://{given}")
+    except (httpx.InvalidURL, ValueError) as error:  # of an international name
+        raise UsageError(f"{given!r} is no host: {error}") from None
+    rest = url.userinfo or url.query or url.fragment or url.path.strip("/")
+    if rest or not _HOST.fullmatch(_host(url)):
+        raise UsageError(f"{given!r} is no host; name one as files.example.org, or host:port")
+    if url.scheme not in schemes:
+        raise UsageError(f"{given!r}: files are fetched by {' or '.join(schemes)} here")
+    return url
 
 
 def _host(url: httpx.URL) -> str:

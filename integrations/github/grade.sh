@@ -14,7 +14,9 @@ token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 echo "::stop-commands::$token"
 result=$("$grader/grader" run "${arguments[@]}")
 code=$?
-printf 'result=%s\n' "$result" >>"$GITHUB_OUTPUT"
-printf '%s' "$result" | "$grader/python" -P "$here/show.py" "${GITHUB_STEP_SUMMARY:-/dev/null}"
+if [ -n "$result" ]; then # none after a wrong option, or a kill: what was said of that stands above
+    printf 'result=%s\n' "$result" >>"$GITHUB_OUTPUT"
+    printf '%s' "$result" | "$grader/python" -P "$here/show.py" "${GITHUB_STEP_SUMMARY:-/dev/null}"
+fi
 echo "::$token::"
 exit "$code"

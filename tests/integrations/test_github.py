@@ -159,6 +159,22 @@ def test_an_error_of_ours_ends_the_job_with_a_result_that_charges_nobody(runner:
     assert (result["status"], result["max_score"]) == ("error", 0)
 
 
+@pytest.mark.parametrize(
+    ("script", "code"), [("echo 'grader: no such wall' >&2; exit 2", 2), ("kill -9 $$", 137)]
+)
+def test_where_the_grader_says_nothing_there_is_no_result(
+    script: str, code: int, runner: Runner
+) -> None:
+    runner.commit("accepted/plain")
+    runner.install("grader", script)
+    done = runner.grade()
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert not runner.output.exists() and not runner.summary.exists()
+    first, last = done.stdout.splitlines()
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+
+
 def test_what_a_student_wrote_gives_the_runner_no_orders(runner: Runner, tmp_path: Path) -> None:
     hostile = "::stop-commands::x ::error::owned \u202e $(id) `id` ${{ secrets.A }} </pre>"
     row = {"name": hostile, "status": "fail", "score": 0, "message": hostile, "test_code": ""}

@@ -52,6 +52,22 @@ def test_a_platform_shows_no_more_than_a_student_may_see(stored: Path) -> None:
     assert refused.returncode == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "latin-1:strict"])
+def test_text_that_standard_output_cannot_hold_is_escaped(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    result = tmp_path / "r"
+    result.write_text('{"_presentation": "semantic", "stages": ["A"], "A": {"\\ud800": 3}}\n{}\n')
+    done = grader("validate", result, "--platform", "autolab")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert r"A.\ud800 must be an object" in done.stdout
+    target = tmp_path / "\udcff語.zip"  # the first is a byte that is no UTF-8
+    done = grader("package", "--platform", "gradescope", "-o", target)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\udcff" in done.stdout and target.is_file()
+
+
 @pytest.mark.parametrize("text", ["-1", "0", "inf", "nan", "1e9", "soon"])
 def test_a_budget_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -211,6 +212,77 @@ def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path
     (own / "b\udcff.md").write_text("b")
     done = grader("package", "--platform", "gradescope", "--exercise", own)
     assert (done.returncode, "no archive can hold 'b\\udcff.md'" in done.stderr) == (2, True)
+
+
+def test_a_folder_whose_own_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "b\udcff"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    assert (done.returncode, f"the path {str(own)!r} is no text" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("written", ["own/", "./own", "own/../own", "../own"])
+def test_one_folder_is_one_exercise_however_it_is_written(
+    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["cp", "-r", BLOCK, tmp_path / "own"], check=True)
+    (tmp_path / "grading.toml").write_text('[coursera.parts]\nabc = "./own"\n')
+    monkeypatch.chdir(tmp_path / "own" if written == "../own" else tmp_path)
+    more = ("--settings", tmp_path / "grading.toml", "--exercise", written)
+    assert "source/own/exercise.py" in unzipped(packed(tmp_path, "coursera", *more))
+
+
+@pytest.mark.parametrize("platform", ["autolab", "prairielearn"])
+def test_an_exercise_that_names_no_file_asks_for_the_usual_one(
+    platform: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    text = (own / "exercise.py").read_text()
+    (own / "exercise.py").write_text(re.sub("file_names=.*", "file_names=(),", text))
+    data = packed(tmp_path, platform, "--exercise", own)
+    if platform == "autolab":
+        said = untarred(data)["basicblock/basicblock.yml"].decode()
+        assert yaml.safe_load(said)["general"]["handin_filename"] == "submission.py"
+    else:
+        assert (
+            'file-names="submission.py"' in unzipped(data)["basic_block/question.html"][0].decode()
+        )
+
+
+@pytest.mark.parametrize("name", ["notes.md", "examples.json"])
+def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    (own / name).unlink(missing_ok=True)
+    (own / name).symlink_to("/proc/self/mem")  # no permission would stop root
+    done = grader("package", "--platform", "gradescope", "--exercise", own)
+    (said,) = done.stderr.splitlines()
+    assert (done.returncode, f"cannot read {own / name}: " in said) == (2, True)
+
+
+def called(name: str, folder: Path) -> Path:
+    """Return the folder of an exercise of this name."""
+    own = folder / "own"
+    subprocess.run(["cp", "-r", BLOCK, own], check=True)
+    text = (own / "exercise.py").read_text()
+    (own / "exercise.py").write_text(text.replace('name="basic_block"', f"name={name!r}"))
+    assert text != (own / "exercise.py").read_text()
+    return own
+
+
+@pytest.mark.parametrize(("name", "short"), [("Réseau_2", "reseau2"), ("true", "true")])
+def test_autolab_gets_a_name_that_ruby_and_yaml_read(name: str, short: str, tmp_path: Path) -> None:
+    files = untarred(packed(tmp_path, "autolab", "--exercise", called(name, tmp_path)))
+    assert yaml.safe_load(files[f"{short}/{short}.yml"])["general"]["name"] == short
+    assert f"module {short.capitalize()}\n" in files[f"{short}/{short}.rb"].decode()
+
+
+@pytest.mark.parametrize("name", ["課題", "課題a", "2nd_block", "_", "straße"])
+def test_a_name_of_which_autolab_would_get_too_little_is_refused(name: str, tmp_path: Path) -> None:
+    more = ("--exercise", called(name, tmp_path), "-o", tmp_path)
+    done = grader("package", "--platform", "autolab", *more)
+    assert (done.returncode, f"module of Ruby's of the name {name!r}" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("problem", ["Part 1: x", ""])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -63,6 +64,17 @@ def test_every_sample_is_taken_by_every_platform(name: str, sample: str) -> None
 def test_what_a_student_may_see_is_taken_at_every_level(name: str, level: Any) -> None:
     for report in (accepted(), wrong_answer(), invalid(), internal_error()):
         rendered(as_student(report, level), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_student_is_told_at_every_level_why_a_file_cannot_be_read(name: str, level: Any) -> None:
+    delivery = rendered(as_student(invalid(), level), name)
+    assert delivery.document is not None
+    shown = b"".join([delivery.document, *delivery.beside.values()])
+    if name == "github":
+        shown += b64decode(shown)
+    assert re.search(rb"It is no Python ?: line 3", shown)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -143,6 +155,69 @@ def test_gradescope_says_why_a_file_cannot_be_read_whatever_is_held_back() -> No
     found = document(rendered(invalid(), "gradescope", options=held))
     assert "It is no Python: line 3." in found["tests"][0]["output"]
     assert {test["visibility"] for test in found["tests"]} == {"visible"}
+
+
+def told(report: Report, *held: str) -> dict[str, str]:
+    """Return what each visible row says when findings of these ids are held back."""
+    found = document(rendered(report, "gradescope", options={"after_published": list(held)}))
+    return {t["name"]: t["output"] for t in found["tests"] if t["visibility"] == "visible"}
+
+
+def part(name: str, status: Any = "passed", **evidence: str) -> Finding:
+    return Finding(
+        id=name,
+        title=name,
+        status=status,
+        points=0,
+        max_points=5,
+        message="Every result, up to the first wrong one, is finite.",
+        evidence=evidence,
+    )
+
+
+@pytest.mark.parametrize("level", ["category", "counterexample", "full"])
+def test_gradescope_holds_back_what_rests_on_a_finding_that_is_held_back(level: Any) -> None:
+    parts = [
+        part("result"),
+        part("values", "failed"),
+        part("forward", "failed", because="values"),
+        part("order", "skipped", because="forward"),
+        part("flag", "failed", because="class"),
+    ]
+    report = msgspec.structs.replace(wrong_answer(), findings=parts)
+    assert list(told(as_student(report, level), "values")) == ["result", "flag"]
+    # With other weights in its model nothing stands in its way, but values are wrong.
+    parts[2] = part("forward", "passed")
+    report = msgspec.structs.replace(report, findings=parts)
+    assert list(told(as_student(report, level), "values")) == ["result", "flag"]
+
+
+def test_gradescope_says_nothing_of_what_is_right_while_anything_is_held_back() -> None:
+    parts = [part("result"), part("values", "failed"), part("flag", "failed")]
+    report = msgspec.structs.replace(wrong_answer(), findings=parts)
+    assert told(report, "values") == {"result": "", "flag": parts[2].message}
+    assert set(told(report).values()) == {parts[0].message}
+    options = {"after_published": ["values"]}
+    assert "execution_time" not in document(rendered(report, "gradescope", options=options))
+    assert "execution_time" in document(rendered(report, "gradescope"))
+
+
+def claimed_unread() -> Report:
+    """A call that raised what is called MissingFunction: a worker names exceptions as it likes."""
+    return msgspec.structs.replace(invalid(), counterexample=wrong_answer().counterexample)
+
+
+def test_gradescope_holds_back_what_a_call_said_under_the_name_of_an_unread_file() -> None:
+    held = {"after_published": [f.id for f in invalid().findings]}
+    found = document(rendered(claimed_unread(), "gradescope", options=held))
+    assert {test["visibility"] for test in found["tests"]} == {"after_published"}
+    assert "forward" not in found["output"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_prairielearn_takes_an_attempt_for_a_call_that_claims_to_be_unread(level: Any) -> None:
+    found = document(rendered(as_student(claimed_unread(), level), "prairielearn"))
+    assert found["gradable"] is True and found["score"] == 0
 
 
 def test_gradescope_has_a_leaderboard_on_demand() -> None:

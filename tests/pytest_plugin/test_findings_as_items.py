@@ -11,6 +11,7 @@ from conftest import CACHE, FIXTURES, submission
 
 import reference
 from grader import apart, result
+from grader.errors import InvalidSubmission
 from grader.model import Diagnosis, Finding, Report, Usage
 from grader.pytest_plugin import FEEDBACK, SANDBOXES
 from grader.report.document import to_json
@@ -182,6 +183,14 @@ def test_score_alone_is_one_item(harness: Harness) -> None:
     (case,) = cases(harness.folder / "out.xml").values()
     assert properties(case)["points"] == str(report.score)
     assert "'--feedback', 'score'" in harness.calls()[0]
+
+
+def test_score_alone_says_why_a_file_cannot_be_read(harness: Harness) -> None:
+    unread = result.refuse(EXERCISE, "alice.py", InvalidSubmission("It is no Python."), NO_USAGE)
+    harness.answers(for_student(unread, "score"))
+    done = harness.run(*GRADE, "--grader-feedback=score")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["0 of * points: invalid_submission. It is no Python."])
 
 
 def test_a_category_fails_with_its_title(harness: Harness) -> None:

@@ -37,6 +37,14 @@ def test_digest_covers_every_file_but_fixtures(tmp_path: Path) -> None:
     assert reference.load(str(tmp_path / "other")).digest != without.digest
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "reference" / "basic_block", tmp_path / "copy")
+    extra = tmp_path / "copy" / "notes.md"
+    extra.symlink_to("/proc/self/mem")  # no permission would stop root
+    with pytest.raises(UsageError, match=f"cannot read {extra}: .*; make it readable, or move it"):
+        reference.load(str(tmp_path / "copy"))
+
+
 def test_fixtures_lie_in_the_folder_or_beside_reference() -> None:
     assert reference.load("resnet_classifier").fixtures == FIXTURES
     inside = ROOT / "reference" / "basic_block" / "fixtures"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import samples
 from conftest import ROOT
-from sample_parts import EXAMPLE, FAMILIES, SOURCE
+from sample_parts import EXAMPLE, FAMILIES, SOURCE, WRONG
 from samples import HOSTILE, SAMPLES
 
 from grader.model import Report
@@ -125,6 +125,17 @@ def test_students_page_holds_no_case_though_the_report_does(name: str, feedback:
     assert "every case</h2>" not in text
     assert "How it was graded" not in text
     assert "Staff view" not in text
+
+
+def test_what_a_student_is_told_of_what_is_not_shown() -> None:
+    told = "This exercise shows the score, not the reasons."
+    assert told in Page(render(samples.score_only())).text
+    reason = msgspec.structs.replace(WRONG[0], status="failed", message="It is no Python.")
+    unread = msgspec.structs.replace(
+        samples.score_only(), verdict="invalid_submission", findings=[reason]
+    )
+    text = Page(render(unread)).text
+    assert "It is no Python." in text and told not in text
 
 
 def test_staff_page_holds_every_case_and_how_it_was_graded() -> None:

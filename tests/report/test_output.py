@@ -3,11 +3,15 @@
 import errno
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from grader.errors import UsageError
 from grader.report.output import put, refuse_unwritable
+from grader.report.placing import is_written_through
+
+SHARED = Path("/dev/shm")
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -34,14 +38,26 @@ def test_a_link_is_replaced_and_what_it_names_is_left_alone(tmp_path: Path) -> N
     assert (kept.read_text(), link.read_text(), link.is_symlink()) == ("kept", "new", False)
 
 
-@pytest.mark.parametrize("which", ["", "PID."])
-def test_a_link_beside_a_target_is_not_followed(which: str, tmp_path: Path) -> None:
+def test_a_link_beside_a_target_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept, target = tmp_path / "kept", tmp_path / "report.json"
     kept.write_text("kept")
-    name = f".report.json.{which}partial".replace("PID", str(os.getpid()))
-    (tmp_path / name).symlink_to(kept)
+    monkeypatch.setattr(os, "urandom", bytes)  # as if the name could be known
+    (tmp_path / f".{bytes(8).hex()}.partial").symlink_to(kept)
+    with pytest.raises(UsageError, match="File exists"):
+        put("new", target)
+    assert (kept.read_text(), target.exists()) == ("kept", False)
+
+
+def test_a_name_may_have_all_the_bytes_that_one_can_have(tmp_path: Path) -> None:
+    target = tmp_path / f"{'語' * 83}.json"
+    assert len(os.fsencode(target.name)) == 254
+    refuse_unwritable(target)
     put("new", target)
-    assert (kept.read_text(), target.read_text(), target.is_symlink()) == ("kept", "new", False)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["new"]
+    with pytest.raises(UsageError, match="too long"):
+        refuse_unwritable(target.with_name(f"{target.name}xx"))
 
 
 def test_what_could_not_be_written_whole_leaves_nothing(
@@ -61,6 +77,23 @@ def test_a_name_of_a_stream_is_written_through(tmp_path: Path) -> None:
     with open(tmp_path / "file", "wb") as stream:
         put("text", Path(f"/proc/self/fd/{stream.fileno()}"))
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "text")]
+
+
+@pytest.mark.skipif(not os.access(SHARED, os.W_OK), reason="there is no such folder here")
+def test_shared_memory_is_a_place_for_files() -> None:
+    with TemporaryDirectory(dir=SHARED) as folder:
+        target = Path(folder) / "report.json"
+        refuse_unwritable(target, SHARED / "report.json")
+        put("old", target)
+        put("new", target)
+        assert [(one.name, one.read_text()) for one in Path(folder).iterdir()] == [
+            ("report.json", "new")
+        ]
+
+
+def test_a_stream_by_its_name_in_dev_is_written_through() -> None:
+    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/new", "/dev/null"):
+        assert is_written_through(Path(name)), name
 
 
 @pytest.mark.parametrize("target", ["/proc/report.json", "/sys/report.json", "missing/a", "."])

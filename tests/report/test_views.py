@@ -173,6 +173,13 @@ def test_evidence_keeps_what_is_about_the_students_own_file() -> None:
         assert document.findings[1].evidence == {"line": 11, "exception": "EXCEPTION"}
 
 
+def test_a_category_names_the_finding_that_stood_in_the_way() -> None:
+    report = staff_report()
+    resting = msgspec.structs.replace(report.findings[2], evidence={"because": "values", "line": 3})
+    report = msgspec.structs.replace(report, findings=[*report.findings[:2], resting])
+    assert for_student(report, "category").findings[2].evidence == {"because": "values"}
+
+
 @pytest.mark.parametrize("feedback", LEVELS)
 def test_our_own_failure_is_told_at_every_level(feedback: Feedback) -> None:
     document = for_student(internal_error(), feedback)
@@ -180,16 +187,46 @@ def test_our_own_failure_is_told_at_every_level(feedback: Feedback) -> None:
     assert b"TRACEBACK" not in to_json(document)
 
 
+def unread(**changes: object) -> Report:
+    """Return a file that defines no function, or, with a counterexample, a call that claims so."""
+    return staff_report(
+        verdict="invalid_submission",
+        score=0,
+        findings=[
+            finding("runs", "failed", 0, 7, "The file defines no function."),
+            finding("values", "skipped", 0, 43, "Not judged: NEVER CALLED."),
+        ],
+        **{"counterexample": None, "cases": [], **changes},
+    )
+
+
+@pytest.mark.parametrize("feedback", LEVELS)
+def test_why_a_file_cannot_be_read_is_told_at_every_level(feedback: Feedback) -> None:
+    found = for_student(unread(), feedback).findings
+    assert [f.message for f in found][:1] == ["The file defines no function."]
+    assert found[0].evidence == {"line": 11, "exception": "EXCEPTION"}
+    assert [f.id for f in found][1:] == ([] if feedback == "score" else ["values"])
+
+
+@pytest.mark.parametrize("feedback", ["score", "category"])
+def test_a_call_that_claims_to_be_unread_carries_nothing_out(feedback: Feedback) -> None:
+    text = to_json(for_student(unread(counterexample=staff_report().counterexample), feedback))
+    assert b"invalid_submission" in text
+    assert b"no function" not in text and b"EXCEPTION" not in text
+
+
 @pytest.mark.parametrize(("held", "wanted"), list(product(LEVELS, LEVELS)))
 def test_a_students_document_can_be_narrowed_and_never_widened(
     held: Feedback, wanted: Feedback
 ) -> None:
-    document = for_student(staff_report(), held)
-    if LEVELS.index(wanted) > LEVELS.index(held):
-        with pytest.raises(UsageError, match=f"with feedback {held}, it cannot show {wanted}"):
-            for_student(document, wanted)
-    else:
-        assert for_student(document, wanted) == for_student(staff_report(), wanted)
+    claimed = unread(counterexample=staff_report().counterexample)
+    for report in (staff_report(), internal_error(), unread(), claimed):
+        document = for_student(report, held)
+        if LEVELS.index(wanted) > LEVELS.index(held):
+            with pytest.raises(UsageError, match=f"with feedback {held}, it cannot show {wanted}"):
+                for_student(document, wanted)
+        else:
+            assert for_student(document, wanted) == for_student(report, wanted)
 
 
 def test_every_field_was_decided_on() -> None:

@@ -31,13 +31,14 @@ NAMES = ("GRADER_XQUEUE_USERNAME", "GRADER_XQUEUE_PASSWORD", "GRADER_XQUEUE_BASI
         ((*HERE, "--credentials", "no/such.toml"), "no/such.toml"),
         ((*HERE, "--exercise", "no_such"), "no_such"),
         ((*HERE, "--jobs", "0"), "--jobs"),
+        ((*HERE, "--file-host", "*.example.org"), "'*.example.org' is no host"),
     ],
 )
 def test_a_mistyped_command_exits_2_and_names_what_was_wrong(
     arguments: tuple[str, ...], said: str
 ) -> None:
     known = {name: value for name, value in os.environ.items() if name not in NAMES}
-    if "--exercise" in arguments:
+    if {"--exercise", "--file-host"} & set(arguments):
         known |= dict.fromkeys(NAMES[:2], "secret")
     command = [sys.executable, "-m", "grader", "xqueue", *arguments]
     done = subprocess.run(command, env=known, capture_output=True, text=True, check=False)

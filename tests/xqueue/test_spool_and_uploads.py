@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from grader.apart import NotGraded
 from grader.errors import UsageError
+from grader.platforms import find
 from grader.xqueue import pace, protocol
 from grader.xqueue.grading import Grading
 from grader.xqueue.protocol import Submission
@@ -72,6 +74,55 @@ def test_files_of_allowed_hosts_are_fetched(url: str, tmp_path: Path) -> None:
     assert (tmp_path / "a.py").read_bytes() == b"x = 1"
 
 
+def with_host(host: str, server: str = "https://lms.example.org") -> Uploads:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=b"x = 1"))
+    return Uploads(server, [host], 100, transport=transport)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("https://files.example.org", "https://files.example.org/a.py"),
+        ("HTTPS://Files.example.org/", "https://files.example.org/a.py"),
+        ("files.example.org/", "https://files.example.org/a.py"),
+        ("files.example.org:443", "https://files.example.org/a.py"),
+        ("https://files.example.org:8443", "https://files.example.org:8443/a.py"),
+        ("dateien.münchen.example", "https://dateien.münchen.example/a.py"),
+        ("dateien.münchen.example", "https://dateien.xn--mnchen-3ya.example/a.py"),
+        ("[::1]:8080", "https://[::1]:8080/a.py"),
+    ],
+)
+def test_a_host_is_the_same_however_it_is_written(host: str, url: str, tmp_path: Path) -> None:
+    with_host(host).fetch({"a.py": url}, tmp_path)
+    assert (tmp_path / "a.py").read_bytes() == b"x = 1"
+
+
+@pytest.mark.parametrize("host", ["files.example.org:80", "http://files.example.org"])
+def test_a_host_of_http_is_one_where_the_server_has_no_https(host: str, tmp_path: Path) -> None:
+    uploads = with_host(host, "http://lms.example.org")
+    uploads.fetch({"a.py": "http://files.example.org/a.py"}, tmp_path)
+    with pytest.raises(UsageError, match="fetched by https here"):
+        with_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "https://", "*.example.org", "a b", "a@b", "a/media", "a?b", "a:99x", "a.", ".a"),
+        *("ftp://a", "ü..example", "a\\b"),
+    ],
+)
+def test_what_is_no_host_is_refused_at_the_start(host: str) -> None:
+    with pytest.raises(UsageError):
+        with_host(host)
+
+
+@pytest.mark.parametrize("server", ["HTTPS://lms.example.org", "https://lms.example.org"])
+def test_nothing_goes_by_http_where_the_server_has_https(server: str, tmp_path: Path) -> None:
+    with pytest.raises(NotGraded, match="--file-host"):
+        with_host("a.example.org", server).fetch({"a.py": "http://lms.example.org/a"}, tmp_path)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -127,8 +178,18 @@ def test_names_are_safe_and_stay_apart(tmp_path: Path) -> None:
     assert len(found) == len(names)
     assert all(name.isascii() and not name.startswith(".") and len(name) < 110 for name in found)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-    with pytest.raises(NotGraded, match=str(MOST_FILES)):
-        uploads().fetch({f"{n}.py": "/a.py" for n in range(MOST_FILES + 1)}, folder)
+
+
+def test_too_many_files_are_the_students_to_mend() -> None:
+    grading = Grading(uploads(status=500), {}, "mine", [], timeout_s=1)
+    files = {f"{number}.py": "/a.py" for number in range(MOST_FILES + 1)}
+    body = grading.reply(Submission(header="{}", id="1", files=files)).encode()
+    assert find("openedx").validate(body, {}) == []
+    found = msgspec.json.decode(body)
+    assert (found["correct"], found["score"]) == (False, 0)
+    assert "21 files were uploaded, more than 20; send only the code." in found["msg"]
+    with pytest.raises(NotGraded, match="500"):  # these are fetched
+        grading.reply(Submission(header="{}", id="1", files=dict(list(files.items())[1:])))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from grader.report.html.network import Step, in_a_sentence, steps
 from grader.report.html.numbers import brief, counted, shaped, written
 from grader.report.html.source import Listing, line_of, listing
 from grader.report.html.words import HELD_BACK, STATUSES, VERDICTS, Mark
+from grader.report.verdicts import is_unread
 
 
 class Item(NamedTuple):
@@ -116,7 +117,7 @@ def _facts(report: Report, source: str | None, drawn: _Drawn) -> dict[str, Any]:
         "listing": lines,
         "versions": ", ".join(f"{name} {what}" for name, what in report.environment.items()),
         "suite_digest": report.suite.digest,
-        "held_back": HELD_BACK[report.shown.feedback],
+        "held_back": "" if is_unread(report) else HELD_BACK[report.shown.feedback],
     }
 
 
