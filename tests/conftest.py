@@ -185,8 +185,14 @@ def bubblewrap() -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def judge(exercise: Exercise, bubblewrap: Sandbox, oracle: Oracle) -> Judge:
-    return Judge(exercise, bubblewrap, oracle)
+def forked() -> Sandbox:
+    """For tests about no wall: a fresh worker spends 1 to 2 CPU s more, on imports."""
+    return sandbox_called("bubblewrap", "forked")
+
+
+@pytest.fixture(scope="session")
+def judge(exercise: Exercise, forked: Sandbox, oracle: Oracle) -> Judge:
+    return Judge(exercise, forked, oracle)
 
 
 @pytest.fixture(scope="session")
@@ -204,11 +210,11 @@ def tiny(tiny_folder: Path) -> Exercise:
 
 @pytest.fixture(scope="session")
 def survey_of() -> Callable[[Exercise], Survey]:  # type: ignore[type-arg]
-    """Make a survey of an exercise: variants in trusted processes, fixtures behind bubblewrap."""
+    """Make a survey of an exercise: variants in trusted processes, fixtures in forked workers."""
 
     def make(exercise: Exercise) -> Survey:  # type: ignore[type-arg]
         trusted = {name: Trusted(CACHE, settings) for name, settings in SETTINGS.items()}
-        return Survey(exercise, trusted, sandbox_called("bubblewrap"), jobs=2)
+        return Survey(exercise, trusted, sandbox_called("bubblewrap", "forked"), jobs=2)
 
     return make
 

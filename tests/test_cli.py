@@ -15,6 +15,9 @@ import pytest
 from conftest import CACHE, FIXTURES
 from tiny_exercise import RIGHT as TINY
 
+from grader.model import Exercise
+from grader.oracle import Oracle
+from grader.questions import pose
 from grader.report.document import from_json
 
 PLAIN = str(FIXTURES / "accepted" / "plain")
@@ -41,12 +44,10 @@ def test_wrong_exits_1_and_shows_the_smallest_input() -> None:
     assert "the max over height and width" in " ".join(done.stdout.split())
 
 
-def test_json_report_has_every_promised_field_and_follows_its_schema(tmp_path: Path) -> None:
-    target = tmp_path / "report.json"
-    done = grader("grade", WRONG, "--cases", "24", "--format", "json", "--output", str(target))
-    assert done.returncode == 1
-    assert done.stdout == ""
-    report = json.loads(target.read_bytes())
+def test_json_report_has_every_promised_field_and_follows_its_schema(
+    stored: dict[str, Path],
+) -> None:
+    report = json.loads(stored["staff"].read_bytes())
     assert set(report) == {
         *("schema_version", "exercise", "submission", "verdict", "score", "max_score"),
         *("findings", "counterexample", "diagnosis", "stages", "cases", "suite"),
@@ -56,7 +57,6 @@ def test_json_report_has_every_promised_field_and_follows_its_schema(tmp_path: P
     assert report["suite"]["cases"] == 24
     assert report["confined_by"][0] == "bubblewrap"
     assert {"python", "jax", "flax"} <= set(report["environment"])
-    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     schema = json.loads(grader("schema").stdout)
     assert set(schema["$defs"]["Report"]["required"]) <= set(report)
 
@@ -141,8 +141,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The staff report of a wrong answer, and what a student sees of it at one level."""
     folder = tmp_path_factory.mktemp("stored")
     paths = {name: folder / f"{name}.json" for name in ("staff", "student")}
-    graded = grader("grade", WRONG, "--cases", "24", "--format", "json", "-o", str(paths["staff"]))
-    assert graded.returncode == 1, graded.stderr
+    into = ("--format", "json", "--output", str(paths["staff"]))
+    graded = grader("grade", WRONG, "--cases", "24", *into)
+    assert (graded.returncode, graded.stdout) == (1, ""), graded.stderr
+    assert [path.name for path in folder.iterdir()] == ["staff.json"], "and nothing beside it"
     more = ("--feedback", "category", "--format", "json", "-o", str(paths["student"]))
     made = grader("render", str(paths["staff"]), *more)
     assert made.returncode == 0, made.stderr
@@ -366,7 +368,9 @@ except SystemExit as end:
     assert loaded & {*heavy, "numpy", "grader.diagnosis", "xml.etree.ElementTree"} == set()
 
 
-def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis() -> None:
+def test_judging_loads_no_jax_and_a_right_submission_no_hypothesis(
+    exercise: Exercise, oracle: Oracle
+) -> None:
     code = """
 import sys
 from grader import cli
@@ -377,7 +381,7 @@ except SystemExit as end:
     assert end.code == 0
     print("LOADED", *sys.modules)
 """
-    grader("grade", PLAIN, "--cases", "24")  # makes the suite, if nobody has
+    pose(exercise, oracle, exercise.default_seed, 24)  # makes the suite, if nobody has
     command = [sys.executable, "-c", code, PLAIN]
     environment = {**os.environ, "GRADER_CACHE": str(CACHE)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)

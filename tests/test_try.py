@@ -35,8 +35,8 @@ SECRET = ("solution.py", "exact.py", "strategy.py", "misconceptions", "right_var
 
 
 @pytest.fixture(scope="module")
-def in_public(exercise: Exercise, bubblewrap: Sandbox) -> Judge:
-    return Judge(exercise, bubblewrap, PublicExaminer(exercise))
+def in_public(exercise: Exercise, forked: Sandbox) -> Judge:
+    return Judge(exercise, forked, PublicExaminer(exercise))
 
 
 @pytest.fixture

@@ -55,11 +55,11 @@ def test_weights_of_another_seed_give_its_answers(
     ids=["no_class", "another_shape"],
 )
 def test_a_model_without_these_places_is_an_error_of_the_submission(
-    exercise: Exercise, bubblewrap: Sandbox, source: bytes
+    exercise: Exercise, forked: Sandbox, source: bytes
 ) -> None:
     assert exercise.structure is not None
     places = [Weight("block2.conv1", "kernel", np.zeros((3, 3, 4, 4), np.float32))]
-    with bubblewrap.open(Deadlines()) as worker:
+    with forked.open(Deadlines()) as worker:
         worker.load(source, exercise.entry)
         with pytest.raises(RunError):
             worker.transplant(list(exercise.watched.values()), exercise.structure, places)

@@ -27,10 +27,10 @@ DTYPES = ["<f4", "<f8", "|b1", "<i8", "|u1", "<c8", "<f2"]
 
 
 @pytest.fixture(scope="module")
-def honest(exercise: Exercise, bubblewrap: Sandbox) -> Observation:
+def honest(exercise: Exercise, forked: Sandbox) -> Observation:
     arguments = list(exercise.watched.values())
     assert exercise.structure is not None
-    with bubblewrap.open(Deadlines()) as worker:
+    with forked.open(Deadlines()) as worker:
         worker.load(RIGHT, exercise.entry)
         return worker.inspect(arguments, exercise.structure)
 

@@ -15,19 +15,19 @@ RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 
 
 def watch(
-    source: bytes, exercise: Exercise, bubblewrap: Sandbox
+    source: bytes, exercise: Exercise, forked: Sandbox
 ) -> tuple[Facts, Observation, np.ndarray | None]:
     arguments = list(exercise.watched.values())
     assert exercise.structure is not None
-    with bubblewrap.open(Deadlines()) as worker:
+    with forked.open(Deadlines()) as worker:
         worker.load(source, exercise.entry)
         logits = worker.call(arguments, first=True).array
         return read_facts(source), worker.inspect(arguments, exercise.structure), logits
 
 
 @pytest.fixture(scope="module")
-def seen(exercise: Exercise, bubblewrap: Sandbox) -> tuple[Facts, Observation, np.ndarray | None]:
-    return watch(RIGHT, exercise, bubblewrap)
+def seen(exercise: Exercise, forked: Sandbox) -> tuple[Facts, Observation, np.ndarray | None]:
+    return watch(RIGHT, exercise, forked)
 
 
 def judge(
@@ -99,7 +99,7 @@ def test_indices_that_point_nowhere_are_no_crash(exercise: Exercise, seen: objec
     ],
 )
 def test_a_changed_structure_fails_where_it_changed(
-    exercise: Exercise, bubblewrap: Sandbox, old: str, new: str, finding: str
+    exercise: Exercise, forked: Sandbox, old: str, new: str, finding: str
 ) -> None:
     text = RIGHT.decode()
     assert old in text
@@ -110,18 +110,18 @@ def test_a_changed_structure_fails_where_it_changed(
         source = source.replace("self.stem_bn(x, use_running_average=use_running_average)",
                                 "self.stem_bn(x)")  # fmt: skip
     try:
-        watched = watch(source.encode(), exercise, bubblewrap)
+        watched = watch(source.encode(), exercise, forked)
     except Exception as error:  # a class that is no module may already fail to run
         pytest.skip(f"does not run: {error}")
     assert finding in failed(judge(exercise, *watched))
 
 
-def test_what_json_cannot_hold_costs_nothing(exercise: Exercise, bubblewrap: Sandbox) -> None:
+def test_what_json_cannot_hold_costs_nothing(exercise: Exercise, forked: Sandbox) -> None:
     odd = """        self.best, self.least = float("inf"), [float("nan")]
         self.name, self.large = "\\ud800", 10**5000
 """
     source = RIGHT.decode().replace("        self.head = ", odd + "        self.head = ", 1)
-    facts, seen, logits = watch(source.encode(), exercise, bubblewrap)
+    facts, seen, logits = watch(source.encode(), exercise, forked)
     root = seen.module("")
     assert root is not None
     assert root.settings["best"] == "inf"
@@ -131,11 +131,11 @@ def test_what_json_cannot_hold_costs_nothing(exercise: Exercise, bubblewrap: San
 
 
 def test_layers_called_without_end_are_told_of_up_to_a_limit(
-    exercise: Exercise, bubblewrap: Sandbox
+    exercise: Exercise, forked: Sandbox
 ) -> None:
     often = "        for _ in range(600):\n            self.head(x)\n        return self.head("
     source = RIGHT.decode().replace("        return self.head(", often, 1)
     assert source.count("range(600)") == 1
-    _, seen, _ = watch(source.encode(), exercise, bubblewrap)
+    _, seen, _ = watch(source.encode(), exercise, forked)
     assert len(seen.training) == LARGEST_LIST
     assert seen.array(seen.result) is not None

@@ -180,7 +180,7 @@ SAID: dict[str, tuple[Edits, dict[str, tuple[bool | None, str]]]] = {
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_what_is_said_is_true(name: str, exercise: Exercise, bubblewrap: Sandbox) -> None:
+def test_what_is_said_is_true(name: str, exercise: Exercise, forked: Sandbox) -> None:
     edits, wanted = SAID[name]
-    found = judged(edits, exercise, bubblewrap)
+    found = judged(edits, exercise, forked)
     assert {key: (found[key].passed, found[key].message) for key in wanted} == wanted

@@ -180,11 +180,11 @@ WRONG: dict[str, tuple[str, Edits]] = {
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_a_right_program_passes(name: str, exercise: Exercise, bubblewrap: Sandbox) -> None:
-    assert failed(RIGHT[name], exercise, bubblewrap) == {}
+def test_a_right_program_passes(name: str, exercise: Exercise, forked: Sandbox) -> None:
+    assert failed(RIGHT[name], exercise, forked) == {}
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_one_near_it_fails(name: str, exercise: Exercise, bubblewrap: Sandbox) -> None:
+def test_a_wrong_one_near_it_fails(name: str, exercise: Exercise, forked: Sandbox) -> None:
     criterion, edits = WRONG[name]
-    assert set(failed(edits, exercise, bubblewrap)) == {criterion}
+    assert set(failed(edits, exercise, forked)) == {criterion}
