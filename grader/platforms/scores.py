@@ -24,9 +24,12 @@ def whole(points: float) -> int:
 def fraction(report: "Report") -> float:
     """Return the score as a fraction of the most that can be reached, 0 to 1.
 
-    It is not rounded: whoever multiplies it by the points of the whole must get whole points.
+    It is not rounded: whoever multiplies it by the points of the whole must get whole points. Where
+    nothing can be reached, what is accepted is right for all that.
     """
     most = report.max_score
-    if not (math.isfinite(report.score) and math.isfinite(most)) or most <= 0:
+    if not (math.isfinite(report.score) and math.isfinite(most)):
         return 0.0
+    if most <= 0:
+        return 1.0 if report.verdict == "accepted" else 0.0
     return min(max(report.score / most, 0.0), 1.0)

@@ -459,6 +459,20 @@ def test_points_that_are_no_part_of_100_come_out_whole() -> None:
     assert json.loads(printed.splitlines()[-1]) == {"scores": {"autograded": 29}}
 
 
+@pytest.mark.parametrize(("report", "share"), [(accepted(), 1), (wrong_answer(), 0)])
+def test_a_rubric_worth_nothing_gives_all_to_what_is_accepted(report: Report, share: int) -> None:
+    worth_nothing = msgspec.structs.replace(report, score=0, max_score=0)
+    for name, key in (
+        ("prairielearn", "score"),
+        ("coursera", "fractionalScore"),
+        ("openedx", "score"),
+    ):
+        assert document(rendered(worth_nothing, name))[key] == share
+    delivery = rendered(worth_nothing, "autolab", options={"points": 10})
+    assert delivery.document is not None
+    assert json.loads(delivery.document.splitlines()[-1]) == {"scores": {"autograded": 10 * share}}
+
+
 def test_openedx_gets_xml_with_one_root() -> None:
     found = document(rendered(wrong_answer(), "openedx"))
     assert (found["correct"], found["score"]) == (False, 0.29)
