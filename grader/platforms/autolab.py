@@ -25,6 +25,12 @@ _REWRITTEN = re.compile(r"([A-Za-z0-9]):")
 _REWRITTEN_AS_JSON = re.compile(r"([A-Za-z0-9\x00-\x1f]|[^\x00-\x7f]):")
 """In JSON a line end is `\\n` and an accented letter `\\u00e9`: both end in what is rewritten."""
 _STAGE = "Findings"
+# Autolab scores every handin, and the latest counts. Source: saveAutograde and latest_submission!.
+_SORRY = (
+    "Not judged, because the grader itself failed. This is not your fault. Autolab shows 0 until "
+    "your instructor regrades this handin; an earlier one does not count in its place. "
+    "You may also hand in again."
+)
 
 OPTIONS: Mapping[str, Any] = {
     # Name of the problem in the assessment, and its points; 0 takes the report's own.
@@ -57,7 +63,10 @@ def render(report: "Report", circumstances: Circumstances) -> Delivery:
 
 
 def not_judged(circumstances: Circumstances) -> Delivery:
-    """Return what an error of ours gives: no grade line, and an exit code that make reports."""
+    """Return what an error of ours gives: no grade line, and an exit code that make reports.
+
+    Autolab then writes 0 for a new handin, released, and leaves the score of one that is regraded.
+    """
     return Delivery(document=None, exit_code=NOT_JUDGED)
 
 
@@ -143,4 +152,5 @@ PLATFORM = Platform(
     render=render,
     not_judged=not_judged,
     validate=validate,
+    sorry=_SORRY,
 )

@@ -85,6 +85,7 @@ class Platform:
         refuse: a result given without grading, such as over a limit of attempts; None to grade.
         exercise: the one that the platform itself names; "" where it names none.
         log_is_staffs: students never see what is printed, so that the log may hold everything.
+        sorry: printed after an error of ours, where the exit code tells of it.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Platform:
     refuse: Callable[[Circumstances], Delivery | None] = _graded
     exercise: Callable[[Mapping[str, Any]], str] = _any_exercise
     log_is_staffs: bool = False
+    sorry: str = SORRY
 
     def circumstances(
         self, options: Mapping[str, Any] | None = None, metadata: Mapping[str, Any] | None = None

@@ -24,7 +24,7 @@ from grader import standard_streams
 from grader.platforms import NAMES, find, log
 from grader.platforms.judging_process import JudgingProcess
 from grader.platforms.order import Order, order_for, read_metadata
-from grader.platforms.platform import NOT_JUDGED, SORRY, Delivery, Platform
+from grader.platforms.platform import NOT_JUDGED, Delivery, Platform
 from grader.platforms.settings import FEEDBACK, read
 from grader.report.placing import is_written_through, place
 from grader.standard_streams import STDOUT, lead_nowhere
@@ -99,7 +99,7 @@ def supervise(
     except Exception as error:  # the one promise of this module: there is a result
         log.problem(f"{type(error).__name__}: {error}")
         delivery = fallback
-    return _finish(order, delivery)
+    return _finish(platform, order, delivery)
 
 
 def _put_ahead(fallback: Delivery, order: Order) -> None:
@@ -122,7 +122,7 @@ def _judged(order: Order, started: float, end: float, asked: int) -> Delivery | 
     return None
 
 
-def _finish(order: Order, delivery: Delivery) -> int:
+def _finish(platform: Platform, order: Order, delivery: Delivery) -> int:
     """Put the result where it belongs; return the exit code."""
     try:
         put(delivery, order.result)
@@ -132,7 +132,7 @@ def _finish(order: Order, delivery: Delivery) -> int:
             lead_nowhere(STDOUT)
         return NOT_JUDGED
     if delivery.exit_code:
-        log.line(SORRY)
+        log.line(platform.sorry)
     return delivery.exit_code
 
 

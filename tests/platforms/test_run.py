@@ -246,6 +246,12 @@ def test_a_missing_submission_or_a_bad_setting_is_ours(name: str, tmp_path: Path
     result(name, tmp_path, done)
 
 
+def test_who_reads_autolab_s_0_is_told_that_it_counts_until_it_is_regraded(tmp_path: Path) -> None:
+    done = run("autolab", tmp_path)
+    assert b"Autolab shows 0 until your instructor regrades this handin" in done.stderr
+    assert b"it does not count" not in done.stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_named_file_that_is_missing_is_the_students_to_mend(name: str, tmp_path: Path) -> None:
     done = run(name, tmp_path, "--submission", str(tmp_path / "mine.py"))
