@@ -20,7 +20,10 @@ from grader.platforms.wheel import wheel
 TEMPLATES = Path(__file__).parent / "templates"
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
-_LONGEST_AUTOLAB_IMAGE = 64
+_AUTOLAB_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,63}")
+"""Tango knows images by what follows the last slash, without a tag, and after a restart cuts its
+containers' names at each `-`; Autolab takes 64 characters. Source: Tango's vmms/localDocker.py
+(getImages, getVMs), Autolab's app/models/autograder.rb (read in 2026)."""
 _AUTOLAB_TIMEOUTS_S = 180, 899
 """What an assessment starts with, and the most. Source: Autolab's app/models/autograder.rb (read in
 2026)."""
@@ -167,10 +170,11 @@ def _statement(path: Path) -> str:
 def _autolab(course: Course) -> Files:
     exercise, options = course.first, course.settings.options
     name = _assessment_name(exercise.name)
-    if len(course.image) > _LONGEST_AUTOLAB_IMAGE:
+    if not _AUTOLAB_IMAGE.fullmatch(course.image):
         raise UsageError(
-            f"Autolab takes names of images of {_LONGEST_AUTOLAB_IMAGE} characters at most, "
-            f"not {course.image}; tag it with a shorter one where Tango runs"
+            f"Tango finds no image {course.image!r}: it takes up to 64 letters, digits, _ and ., "
+            "without registry, tag or hyphen; tag it where Tango runs, and name it here, as in "
+            "--image nnx_autolab"
         )
     if not options["problem"] or unquoted(options["problem"]) != options["problem"]:
         raise UsageError(
