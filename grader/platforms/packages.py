@@ -12,18 +12,13 @@ from shlex import quote
 from string import Template
 
 from grader.errors import UsageError
+from grader.platforms import image_names
 from grader.platforms.archives import File, tarred, zipped
 from grader.platforms.autolab import unquoted
 from grader.platforms.course import Course, Files, name_in_package, quoted, source_files
 from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
-_IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
-"""Wider than what registries take; it is written into scripts."""
-_AUTOLAB_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,63}")
-"""Tango knows images by what follows the last slash, without a tag, and after a restart cuts its
-containers' names at each `-`; Autolab takes 64 characters. Source: Tango's vmms/localDocker.py
-(getImages, getVMs), Autolab's app/models/autograder.rb (read in 2026)."""
 _AUTOLAB_TIMEOUTS_S = 180, 899
 """What an assessment starts with, and the most. Source: Autolab's app/models/autograder.rb (read in
 2026)."""
@@ -53,8 +48,7 @@ def pack(course: Course, form: str) -> tuple[str, bytes]:
     Raises:
         UsageError: this platform is not packed, or not in this form, or the image has no name.
     """
-    if not _IMAGE_NAME.fullmatch(course.image):
-        raise UsageError(f"no image can be called {course.image!r}: REGISTRY/NAME:TAG, say")
+    image_names.refuse_what_is_none(course.image)
     forms = FORMS.get(course.platform.name)
     if forms is None:
         known = ", ".join(FORMS)
@@ -139,6 +133,7 @@ def _timeout_s(course: Course, usual_s: int, most_s: int) -> int:
 
 def _prairielearn(course: Course) -> Files:
     exercise, name = course.first, course.first.name
+    image_names.refuse_for_prairielearn(course.image)
     statement = _statement(exercise.folder / "statement.md")
     info = _text(
         "prairielearn_info.json",
@@ -170,12 +165,7 @@ def _statement(path: Path) -> str:
 def _autolab(course: Course) -> Files:
     exercise, options = course.first, course.settings.options
     name = _assessment_name(exercise.name)
-    if not _AUTOLAB_IMAGE.fullmatch(course.image):
-        raise UsageError(
-            f"Tango finds no image {course.image!r}: it takes up to 64 letters, digits, _ and ., "
-            "without registry, tag or hyphen; tag it where Tango runs, and name it here, as in "
-            "--image nnx_autolab"
-        )
+    image_names.refuse_for_tango(course.image)
     if not options["problem"] or unquoted(options["problem"]) != options["problem"]:
         raise UsageError(
             f"problem cannot be {options['problem']!r}: Autolab rewrites a letter or digit before "

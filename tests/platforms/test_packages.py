@@ -299,6 +299,23 @@ def test_an_image_that_tango_would_not_find_is_refused(image: str, tmp_path: Pat
     assert grader("package", "--platform", "autolab", *grading, *more).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/course/nnx", "course/nnx@sha256:0", "nnx@sha256:0", "localhost:5000/nnx"]
+)
+def test_an_image_that_prairielearn_would_not_find_is_refused(image: str, tmp_path: Path) -> None:
+    more = ("--image", image, "-o", tmp_path)
+    done = grader("package", "--platform", "prairielearn", *more)
+    assert (done.returncode, f"PrairieLearn does not find {image!r}" in done.stderr) == (2, True)
+    base = ("--form", "image")
+    assert grader("package", "--platform", "prairielearn", *base, *more).returncode == 0
+
+
+@pytest.mark.parametrize("image", ["nnx", "nnx:1", "course/nnx", "course/nnx-grading:1.2_x"])
+def test_prairielearn_takes_the_names_of_docker_hub(image: str, tmp_path: Path) -> None:
+    done = grader("package", "--platform", "prairielearn", "--image", image, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("problem", ["Part 1: x", ""])
 def test_a_problem_that_autolab_would_not_find_is_refused(problem: str, tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
