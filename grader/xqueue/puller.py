@@ -5,6 +5,7 @@ One thread talks to the server and owns every job; gradings run in a pool and co
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
@@ -28,6 +29,8 @@ _MOST_UNSURE_PUTS = 5
 """A second put of a result that was taken answers 500: after so many the reply is parked."""
 
 _PARKED_FOR_S = 24 * 3600.0
+_MOST_REMEMBERED = 1000
+"""Submissions whose result was taken, to notice that the server did not keep it."""
 _IDLE_S = 3600.0
 
 Grade = Callable[[Submission], str]
@@ -59,6 +62,7 @@ class Puller:
         self._due_s = dict.fromkeys(self._jobs, 0.0)
         self._underway: dict[str, Future[str]] = {}
         self._events: SimpleQueue[str | None] = SimpleQueue()
+        self._taken: deque[str] = deque(maxlen=_MOST_REMEMBERED)
         self._next_pull_s = 0.0
         self._failures = 0
         self._stopping = self._empty = False
@@ -122,6 +126,8 @@ class Puller:
             self._failures = 0
             if reply == protocol.GIVEN_BACK:
                 self._empty = False  # it is in the queue again
+            else:
+                self._taken.append(job.submission.id)
             self._forget(job)
 
     def _start(self, pool: ThreadPoolExecutor) -> None:
@@ -165,6 +171,11 @@ class Puller:
         if known is None:
             job = Job(submission=pulled, pulled_at_s=time.time())
             _logger.info("submission %s: pulled", _shown(pulled))
+            if pulled.id in self._taken:
+                _logger.warning(
+                    "it is handed out again, though its result was taken: the server did not keep "
+                    'it; see "Points" in docs/platforms/open-edx.md'
+                )
             if pulled.problem:
                 _logger.error("given back: %s", printable(pulled.problem, 300))
                 job = msgspec.structs.replace(job, reply=protocol.GIVEN_BACK)

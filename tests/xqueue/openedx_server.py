@@ -85,7 +85,7 @@ def submit(request: HttpRequest) -> JsonResponse:
         asked["queue"],
         "key of the callback",
         asked.get("grader", ""),
-        asked.get("points", 100),
+        asked.get("points", 100),  # as the problem of open-edx.md has; left out there, it is 1
         files=files,
     )
     return JsonResponse({"id": detail.submission.id})

@@ -139,6 +139,23 @@ def test_many_are_graded_at_once_and_each_once(
     assert points == list(range(12))
 
 
+@pytest.mark.parametrize(
+    ("points", "score", "stored"), [(1, 0.29, 0), (1, 0.75, 1), (20, 0.29, 6), (100, 0.29, 29)]
+)
+def test_the_server_stores_whole_points_of_the_input_field_s(
+    points: int,
+    score: float,
+    stored: int,
+    openedx: OpenEdx,
+    queue: str,
+    tmp_path: Path,
+    no_waiting: None,
+) -> None:
+    openedx.submit(queue, queue=queue, points=points)
+    serve(openedx, queue, tmp_path, lambda submission: body(score))
+    assert openedx.state(queue)["points"] == stored
+
+
 def test_what_was_pulled_is_graded_after_a_kill_9(
     openedx: OpenEdx, queue: str, tmp_path: Path
 ) -> None:
@@ -246,6 +263,21 @@ def test_a_bug_of_ours_neither_ends_the_loop_nor_is_a_grade(
     serve(openedx, queue, tmp_path, grade)
     found = openedx.state("bug")  # the server gives up after five
     assert (found["status"], found["points"], found["failures"]) == ("failed", None, 5)
+
+
+def test_a_result_that_the_server_takes_and_does_not_keep_is_noticed(
+    openedx: OpenEdx,
+    queue: str,
+    tmp_path: Path,
+    no_waiting: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    openedx.submit("lost", "lost", queue=queue)
+    unstorable = json.dumps({"correct": True, "score": "1", "msg": "<div/>"})
+    serve(openedx, queue, tmp_path, lambda submission: unstorable)
+    assert (openedx.state("lost")["status"], openedx.state("lost")["failures"]) == ("failed", 5)
+    warned = [one for one in caplog.messages if "though its result was taken" in one]
+    assert len(warned) == 4
 
 
 def test_a_second_put_of_a_result_that_was_taken_is_survived(
