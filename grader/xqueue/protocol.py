@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 GIVEN_BACK = json.dumps({"problem": "not graded: the grader failed"})
-"""A reply without score. edx-submissions counts it as a failed try and hands the submission out
-again, five times; older servers pass it on, and the page says "Invalid grader reply. Please contact
-the course staff." Neither makes it a grade."""
+"""A reply without score. edx-submissions counts it as a failed try, hands the submission out again,
+five times, and writes no grade. Older servers pass it on, and the page says "Invalid grader reply.
+Please contact the course staff.": a 0 and a used attempt, until staff reset it. Source:
+CodeResponse.update_score of capa (read in 2026)."""
 
 
 class NotUnderstood(Exception):
