@@ -69,8 +69,9 @@ def package(
     settings: SettingsOption = None,
     form: Annotated[str, typer.Option("--form", help="Of the platform's forms, see docs.")] = "",
     image: Annotated[
-        str, typer.Option("--image", help="The grading image, where the platform can pull it.")
-    ] = "nnx-grader-grading",
+        str | None,
+        typer.Option("--image", help="The grading image, where the platform can pull it."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file, or into this folder.")
     ] = None,
@@ -78,15 +79,16 @@ def package(
     """Pack the file that an instructor uploads; the same course gives the same bytes."""
     with reporting_errors():
         from grader.platforms.course import Course
-        from grader.platforms.packages import pack
+        from grader.platforms.packages import form_of, pack
 
         found = find(platform)
+        way = form_of(found, form)
         chosen = _settings(found, settings, exercise)
         named = [chosen.exercise, *chosen.options.get("parts", {}).values()]
         exercises = {name: load_exercise(name or None) for name in named}
-        name, data = pack(
-            Course(platform=found, settings=chosen, exercises=exercises, image=image), form
-        )
+        base = way.image if image is None else image
+        course = Course(platform=found, settings=chosen, exercises=exercises, image=base)
+        name, data = pack(course, way)
         target = Path(name) if output is None else output / name if output.is_dir() else output
         try:
             target.write_bytes(data)

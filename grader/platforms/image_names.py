@@ -6,10 +6,10 @@ from grader.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:/@-]*", re.ASCII)
 """Wider than what registries take; it is written into scripts."""
-_TANGO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,63}")
-"""Tango knows images by what follows the last slash, without a tag, and after a restart cuts its
-containers' names at each `-`; Autolab takes 64 characters. Source: Tango's vmms/localDocker.py
-(getImages, getVMs), Autolab's app/models/autograder.rb (read in 2026)."""
+_TANGO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""Tango knows images by what follows the last slash, without a tag; Autolab takes 64 characters.
+Source: Tango's vmms/localDocker.py (getImages), Autolab's app/models/autograder.rb (read in
+2026)."""
 _PORT = re.compile(":.*/")
 
 
@@ -20,11 +20,11 @@ def refuse_what_is_none(image: str) -> None:
 
 
 def refuse_for_tango(image: str) -> None:
-    """Raise UsageError for a name by which Tango would not find an image, or lose its jobs."""
+    """Raise UsageError for a name by which Tango would not find an image."""
     if not _TANGO.fullmatch(image):
         raise UsageError(
-            f"Tango finds no image {image!r}: it takes up to 64 letters, digits, _ and ., "
-            "without registry, tag or hyphen; tag it where Tango runs, and name it here, as in "
+            f"Tango finds no image {image!r}: it takes up to 64 letters, digits, _, - and ., "
+            "without registry or tag; tag it so where Tango runs, and name it here, as in "
             "--image nnx_autolab"
         )
 

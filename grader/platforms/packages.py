@@ -16,6 +16,7 @@ from grader.platforms import image_names
 from grader.platforms.archives import File, tarred, zipped
 from grader.platforms.autolab import unquoted
 from grader.platforms.course import Course, Files, name_in_package, quoted, source_files
+from grader.platforms.platform import Platform
 from grader.platforms.wheel import wheel
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +34,7 @@ class Form:
 
     Attributes:
         suffix: of the file to upload.
+        image: what the grading image is called where no name is given.
         make: return its files, by name.
         write: turn them into one.
     """
@@ -40,25 +42,34 @@ class Form:
     suffix: str
     make: Callable[[Course], Files]
     write: Callable[[Mapping[str, File]], bytes]
+    image: str = "nnx-grader-grading"
 
 
-def pack(course: Course, form: str) -> tuple[str, bytes]:
+def form_of(platform: Platform, named: str) -> Form:
+    """Return a platform's form by its name; by "" the usual one.
+
+    Raises:
+        UsageError: this platform is not packed, or not in this form.
+    """
+    forms = FORMS.get(platform.name)
+    if forms is None:
+        raise UsageError(f"{platform.title} takes no package; there are: {', '.join(FORMS)}")
+    form = forms.get(named or next(iter(forms)))
+    if form is None:
+        raise UsageError(f"{platform.title} has no form {named!r}: {', '.join(forms)}")
+    return form
+
+
+def pack(course: Course, form: Form) -> tuple[str, bytes]:
     """Return the name and the bytes of the file to upload.
 
     Raises:
-        UsageError: this platform is not packed, or not in this form, or the image has no name.
+        UsageError: the image, the exercise or its settings are none that the platform would take.
     """
     image_names.refuse_what_is_none(course.image)
-    forms = FORMS.get(course.platform.name)
-    if forms is None:
-        known = ", ".join(FORMS)
-        raise UsageError(f"{course.platform.title} takes no package; there are: {known}")
-    chosen = forms.get(form or next(iter(forms)))
-    if chosen is None:
-        raise UsageError(f"{course.platform.title} has no form {form!r}: {', '.join(forms)}")
     _refuse_unknown_findings(course)
-    name = f"{course.first.name}-{course.platform.name}{chosen.suffix}"
-    return name, chosen.write(chosen.make(course))
+    name = f"{course.first.name}-{course.platform.name}{form.suffix}"
+    return name, form.write(form.make(course))
 
 
 def _refuse_unknown_findings(course: Course) -> None:
@@ -226,7 +237,8 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     },
     "coursera": {"image": Form(".zip", _image, zipped)},
     "autolab": {
-        "assessment": Form(".tar", _autolab, tarred),
+        # Tango cuts its containers' names at each hyphen after a restart: none by default.
+        "assessment": Form(".tar", _autolab, tarred, image="nnx_autolab"),
         "image": Form("-image.zip", _image, zipped),
     },
 }
