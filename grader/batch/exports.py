@@ -85,7 +85,8 @@ def all_from_canvas(names: Iterable[str]) -> bool:
 
     One name says too little: "alice_1_2_final.py" may be anybody's, and whoever is taken for the
     same user is graded as one. Nor has a user two files of one attachment's number, which
-    "hw_2026_11_alice.py" and "hw_2026_11_bob.py" would be.
+    "hw_2026_11_alice.py" and "hw_2026_11_bob.py" would be; nor are several files all of one name,
+    which "lab_2_1_alice.py" and "lab_2_2_bob.py" would be.
     """
     users: dict[str, str] = {}
     attachments: set[tuple[str, str]] = set()
@@ -93,10 +94,12 @@ def all_from_canvas(names: Iterable[str]) -> bool:
         found, named = _CANVAS.fullmatch(name), from_canvas(name)
         if found is None or named is None:
             return False
-        if users.setdefault(named.owner, named.student_name) != named.student_name:
+        is_anonymous = named.owner.startswith("anon_")
+        called = named.owner if is_anonymous else named.student_name
+        if users.setdefault(named.owner, called) != called:
             return False
         attachment = (named.owner, found["attachment"] or found["typed"])
         if attachment in attachments:
             return False
         attachments.add(attachment)
-    return bool(users)
+    return len(attachments) == 1 or len(set(users.values())) > 1

@@ -6,6 +6,7 @@ Canvas' gradebook, Gradescope's roster; so is a plain file of ids and names.
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Roster:
 
     def __init__(self, students: Iterable[Student]) -> None:
         self.students = list(students)
-        self._by_id = {one.id: one for one in self.students}
+        self._by_id = {_same(one.id): one for one in self.students}
 
     def name(self, entry: Entry) -> Entry:
         """Return the entry with its students as the roster knows them.
@@ -43,16 +44,17 @@ class Roster:
         file without its suffix; it is one student's.
         """
         given = entry.students or [Student(name) for name in _own_names(entry.id)]
-        known = [self._by_id[one.id] for one in given if one.id and one.id in self._by_id]
+        found = [self._by_id.get(_same(one.id)) for one in given if one.id]
+        known = [one for one in found if one is not None]
         if not entry.students:
             known = known[:1]
-        kept = [one for one in entry.students if one.id not in self._by_id]
+        kept = [one for one in entry.students if _same(one.id) not in self._by_id]
         return Entry(entry.id, entry.pieces, entry.stamp, [*known, *kept], entry.late)
 
     def absent(self, seen: Iterable[Student]) -> list[Student]:
         """Return who is in the roster and handed nothing in."""
-        ids = {one.id for one in seen}
-        return [one for one in self.students if one.id not in ids]
+        ids = {_same(one.id) for one in seen}
+        return [one for one in self.students if _same(one.id) not in ids]
 
 
 def read_roster(path: Path) -> Roster:
@@ -74,10 +76,15 @@ def read_roster(path: Path) -> Roster:
         one = _student(row, columns)
         if not one.id:
             continue  # Canvas puts a row of possible points under the header
-        if students.setdefault(one.id, one) != one:
-            other = students[one.id].name
+        if students.setdefault(_same(one.id), one) != one:
+            other = students[_same(one.id)].name
             raise UsageError(f"{path}, row {number}: id {one.id} is {one.name!r} and {other!r}")
     return Roster(students.values())
+
+
+def _same(id: str) -> str:
+    """Return an id as others are compared with it: a Mac writes the marks of "zoë" apart."""
+    return unicodedata.normalize("NFC", id)
 
 
 def _own_names(name: str) -> list[str]:

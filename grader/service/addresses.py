@@ -6,9 +6,11 @@ second answer of the name server changes nothing.
 
 import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import httpx
@@ -39,7 +41,9 @@ class GuardedTransport(httpx.BaseTransport):
     def __init__(self, allowed: Sequence[Network], total_s: float) -> None:
         self._allowed, self._total_s = tuple(allowed), total_s
         # No connection is kept: it would be found again by its address, whoever's name it had.
-        self._inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.HTTPTransport(
+            verify=authorities(), limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request to the address that was judged; the name stays in Host and in TLS."""
@@ -120,6 +124,12 @@ def client(
         trust_env=False,
         headers={"User-Agent": "nnx-grader"},
     )
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """Return who vouches for names, as the environment says: read once, it takes 0.05 CPU s."""
+    return httpx.create_ssl_context()
 
 
 def public_address(host: str, port: int, allowed: Sequence[Network]) -> str:

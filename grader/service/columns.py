@@ -18,6 +18,9 @@ from sqlalchemy.orm import DeclarativeBase
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself in a column of INTEGER alone."""
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What others name lies between: in the years 1 and 9999 not every zone has every moment."""
+
 
 class Moment(TypeDecorator[datetime]):
     """A point in time, UTC; SQLite stores it without saying so."""

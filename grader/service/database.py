@@ -160,6 +160,7 @@ def _postgresql(url: str, pool_size: int) -> Engine:
         # Not among the options of the connection: poolers between refuse those.
         idle_ms = round(IDLE_S * 1000)
         connection.execute(f"SET idle_in_transaction_session_timeout = {idle_ms}")
+        connection.execute("SET TIME ZONE 'UTC'")  # in others some moments are no datetime
         connection.commit()
 
     return engine

@@ -23,7 +23,7 @@ def record(
     """Insert a result and end the grading's round; return False where it is known already.
 
     One of another version may have come since: then the exercise is again what it was before, and
-    its result is the newest once more.
+    its result is the newest once more; where it still counts, as the others are held, those go.
 
     Args:
         round: of the grading that was begun: a later one, a regrade, is not ended by this.
@@ -42,11 +42,7 @@ def record(
         "recorded_at": now(),
     }
     fresh = insert_once(session, Result, **values)
-    if not fresh and not session.scalar(
-        newest_of(report.exercise.digest).where(Result.submission_id == submission.id)
-    ):
-        older = delete(Result).where(Result.submission_id == submission.id)
-        session.execute(older.where(Result.exercise_digest == report.exercise.digest))
+    if not fresh and _made_way(session, submission.id, report.exercise.digest):
         fresh = insert_once(session, Result, **values)
     if fresh:
         result = latest(session, submission.id)
@@ -58,6 +54,20 @@ def record(
     )
     session.execute(ended.values(state=DONE, problem="", worker=worker))
     return fresh
+
+
+def _made_way(session: Session, submission_id: str, exercise_digest: str) -> bool:
+    """Make way for a result that is known; return False where it is the newest, or counts."""
+    mine = Result.submission_id == submission_id
+    if session.scalar(newest_of(exercise_digest).where(mine)):
+        return False
+    counts = latest(session, submission_id)
+    if counts is not None and counts.exercise_digest == exercise_digest:
+        # Taken anew it would be held, and an older one count; published, what is held would.
+        session.execute(delete(Result).where(mine, Result.held))
+        return False
+    session.execute(delete(Result).where(mine, Result.exercise_digest == exercise_digest))
+    return True
 
 
 def newest_of(exercise_digest: str) -> Select[str]:

@@ -22,6 +22,7 @@ from grader.service.reports import Reports
 from grader.service.tables import DONE, PARKED, Grading, Notice, Result, Submission
 from grader.service.urls import report_url
 from grader.service.webhooks import outbound
+from grader.service.webhooks.planning import REFUSED
 
 _HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """The page has a stricter policy of its own inside: its one style sheet, by digest."""
@@ -145,6 +146,7 @@ def parked(request: Request[Any, Any, Any]) -> list[GivenUp]:
         )
         gradings = session.execute(rows.where(Grading.state == PARKED).limit(1000)).all()
         notices = select(Notice).where(Notice.state == PARKED).limit(1000)
+        notices = notices.order_by(Notice.problem == REFUSED)  # of a source that is gone: last
         held = session.scalars(select(LtiGrade).where(LtiGrade.step == PARKED).limit(1000))
         grades = [GivenUp("grade", str(g.id), source_of(g.platform_id), g.problem) for g in held]
         return [

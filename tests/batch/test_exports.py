@@ -75,6 +75,22 @@ def test_no_user_of_canvas_has_two_files_of_one_number(names: list[str]) -> None
     assert exports.all_from_canvas(of_a_group)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["lab_2_1_alice.py", "lab_2_2_bob.py", "lab_2_3_carol.py"],
+        ["lab_1_1_alice.py", "lab_2_1_bob.py"],
+        ["2026_11_24_alice.py", "2027_1_12_bob.py"],
+        ["doejane_1_10_hw.py", "doejane_1_11_more.py"],
+    ],
+)
+def test_no_class_of_canvas_is_of_one_name(names: list[str]) -> None:
+    assert all(exports.from_canvas(name) for name in names)
+    assert not exports.all_from_canvas(names)
+    assert exports.all_from_canvas(names[:1]) and exports.all_from_canvas([*names[:1], "b_9_9_c"])
+    assert exports.all_from_canvas(["anon_aB3xZ_10_hw.py", "LATE_anon_cD4yW_11_hw.py"])
+
+
 def test_gradescope() -> None:
     found = exports.from_gradescope("submission_123456")
     assert found is not None and found.owner == "submission_123456"

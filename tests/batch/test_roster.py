@@ -1,6 +1,8 @@
 """Rosters are understood by the names of their columns, and a mistake in one is named."""
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ from grader.batch.entry import Entry, Piece, Student
 from grader.batch.roster import Roster, read_roster
 from grader.errors import UsageError
 
+FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 JANE = Student("11", "Jane Doe", "jane@example.org")
 
 
@@ -50,6 +53,18 @@ def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> Non
     (tmp_path / "latin.csv").write_bytes("id,name\n1,Zo\xeb\n".encode("latin1"))
     with pytest.raises(UsageError, match="UTF-8"):
         read_roster(tmp_path / "latin.csv")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_id_is_the_same_however_its_marks_are_written(form: Literal["NFC", "NFD"]) -> None:
+    """A Mac writes the names of files in NFD, a spreadsheet ids in NFC."""
+    known = Student(unicodedata.normalize(form, "zoë"), "Zoë")
+    roster = Roster([known])
+    for other in FORMS:
+        own = unicodedata.normalize(other, "zoë")
+        for entry in (Entry(f"{own}.py", [], "s", []), Entry("x", [], "s", [Student(own)])):
+            assert roster.name(entry).students == [known]
+        assert roster.absent([Student(own)]) == []
 
 
 def test_students_are_named_and_those_without_a_submission_are_told(tmp_path: Path) -> None:

@@ -67,11 +67,14 @@ class Process:
 def answers(url: str, seconds: float = PATIENCE_S) -> None:
     """Wait until a web process answers."""
     end = time.monotonic() + seconds
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < end, f"{url} does not answer"
-        time.sleep(0.1)
+    with httpx.Client(base_url=url, trust_env=False) as client:  # making one takes 0.05 CPU s
+        while not _is_ready(client):
+            assert time.monotonic() < end, f"{url} does not answer"
+            time.sleep(0.1)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -3,6 +3,7 @@
 import http.server
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from grader.service.addresses import AddressRefused, client, is_public, public_address
+from grader.service.addresses import (
+    AddressRefused,
+    authorities,
+    client,
+    is_public,
+    public_address,
+)
+from grader.service.lti import transport
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
@@ -115,6 +123,21 @@ def test_the_connection_goes_to_the_address_that_was_judged(
     assert asked.count("hooks.example.org") == 1
     assert seen[0]["Host"] == f"hooks.example.org:{port}"
     assert answer.status_code == 302  # and it was not followed
+
+
+def test_who_vouches_for_names_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, original = [], ssl.create_default_context
+
+    def count(**how: Any) -> ssl.SSLContext:
+        read.append(original(**how))
+        return read[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", count)
+    authorities.cache_clear()
+    for make in (client, client, transport.client):
+        make(())
+    [context] = read
+    assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
 
 
 def test_an_allowed_network_is_reached_and_no_other(

@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,21 @@ def test_rows_of_a_transaction_whose_process_froze_are_given_back(
         with pytest.raises(DBAPIError) as caught:
             freeze()
         assert is_away(caught.value), "whoever outlasts an outage tries again"
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_no_time_zone_of_postgresqls_own_makes_a_moment_unreadable(
+    kind: str, settings: Settings, database: Database
+) -> None:
+    """In New York the year 1 began in the year before, which Python does not know."""
+    name, first = database.engine.url.database, datetime(1, 1, 1, tzinfo=UTC)
+    zone = text(f"ALTER DATABASE {name} SET TimeZone = 'America/New_York'")
+    database.do(lambda session: session.execute(zone))
+    with closing(Database(settings.url)) as other, other.transaction() as session:
+        session.add(Source(name="one", kind="standard", created_at=first))
+        session.flush()
+        session.expire_all()
+        assert session.scalars(select(Source.created_at)).one() == first
 
 
 def test_a_row_is_inserted_once(database: Database) -> None:

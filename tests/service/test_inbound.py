@@ -188,6 +188,20 @@ def test_a_body_that_cannot_be_read_is_a_bad_request(
     assert rows(service, Submission) == 0
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_that_none_is_is_a_bad_request_that_says_so(
+    client: TestClient[Any], secret: str, moment: str
+) -> None:
+    """Go and .NET write the first one for none."""
+    late = json.loads(body(submitted_at=None)) | {"timestamp": moment}
+    for content in (body(submitted_at=moment), json.dumps(late).encode()):
+        answer = deliver(client, secret, content)
+        assert answer.status_code == 400
+        assert "between the years 2000 and 2100" in answer.json()["error"]
+    fine = json.loads(body()) | {"timestamp": moment}
+    assert deliver(client, secret, json.dumps(fine).encode()).status_code == 202
+
+
 def test_what_cannot_be_true_is_unprocessable(client: TestClient[Any], secret: str) -> None:
     unknown = deliver(client, secret, body(exercise="knitting"))
     assert unknown.status_code == 422

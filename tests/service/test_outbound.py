@@ -165,9 +165,15 @@ def test_gone_means_send_no_more_until_it_is_set_up_again(
     campus.answer = lambda: httpx.Response(410)
     assert outbound.send(sending, first) == "parked"
     assert notice(sending, other).state == "parked"
-    assert graded(b"score=3") == ""
+    later = graded(b"score=3")
+    assert (notice(sending, later).state, notice(sending, later).tries) == ("parked", 0)
+    assert notice(sending, later).problem == planning.REFUSED
     sources.rotate(sending.database, "campus", keep_hours=24)
-    assert graded(b"score=4") != ""
+    assert notice(sending, graded(b"score=4")).state == "waiting"
+    campus.answer = lambda: httpx.Response(204)
+    assert outbound.resend(sending, later)
+    send_due(sending)
+    assert sorted(scores(campus)) == [1, 3, 4]
 
 
 def test_no_answer_is_tried_again(
@@ -451,6 +457,21 @@ def test_what_is_parked_is_shown_and_can_be_sent_again(
     assert client.post(f"/notices/{sent}/resend", headers=headers).status_code == 202
     assert outbound.send(sending, sent) == "sent"
     assert client.post(f"/notices/{sent}/resend", headers=headers).status_code == 404
+
+
+def test_what_a_source_that_is_gone_refuses_is_listed_behind_the_rest(
+    sending: Service, client: TestClient[Any], campus: Campus, graded: Callable[..., str]
+) -> None:
+    """Its results go on: more than are listed would hide what somebody can do something about."""
+    sources.add(sending.database, "slow", callback_url="https://slow.example.org/")
+    campus.answer = lambda: httpx.Response(410)
+    outbound.send(sending, graded(b"score=1"))
+    refused, slow = graded(b"score=2"), graded(b"score=3", source="slow")
+    with sending.database.transaction() as session:
+        session.get_one(Notice, slow).state = "parked"
+    headers = {"authorization": f"Bearer {OPERATOR}"}
+    listed = [one["id"] for one in client.get("/parked", headers=headers).json()]
+    assert listed[0] == slow and refused in listed
 
 
 def test_a_slow_source_delays_no_other(

@@ -9,7 +9,7 @@ student hands in.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from grader.service.lti import policy, roll
@@ -17,8 +17,11 @@ from grader.service.lti.ags import store
 from grader.service.lti.ags.score import Score
 from grader.service.lti.policy import Attempt, Policy
 from grader.service.lti.roll import Tried
-from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
+from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiGradeStep, LtiLink
 from grader.service.tables import Submission
+
+LEFT = "not decided"
+"""What a step is called where a result came of another exercise than the placement has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,24 +100,31 @@ def _changes(
 
 
 def _was_replaced(session: Session, link: LtiLink) -> bool:
-    """Whether attempts at another exercise were made: the course may have grades of those."""
+    """Whether there was another exercise when something was handed in, or judged.
+
+    Then the course may have grades of that one, or none of what was judged meanwhile.
+    """
+    if not link.line_item:
+        return False
     attempts = select(LtiAttempt.link_id).join(
         Submission, Submission.id == LtiAttempt.submission_id
     )
     others = (LtiAttempt.link_id == link.id, Submission.exercise != link.exercise)
-    return bool(link.line_item) and session.scalar(attempts.where(*others).limit(1)) is not None
+    left = select(LtiGradeStep.id).join(LtiGrade, LtiGrade.id == LtiGradeStep.grade_id)
+    left = left.where(*_in_column(link), LtiGradeStep.what == LEFT)
+    return bool(session.scalar(select(attempts.where(*others).exists() | left.exists())))
 
 
 def _told(session: Session, link: LtiLink) -> dict[str, Score] | None:
     """Return by user what the course has, or is to have; None where that is what counts."""
     if not _was_replaced(session, link):
         return None
-    rows = select(LtiGrade).where(
-        LtiGrade.platform_id == link.platform_id,
-        LtiGrade.line_item == link.line_item,
-        LtiGrade.row != "",
-    )
+    rows = select(LtiGrade).where(*_in_column(link), LtiGrade.row != "")
     return {grade.user: store.read(grade).wanted for grade in session.scalars(rows)}
+
+
+def _in_column(link: LtiLink) -> tuple[ColumnElement[bool], ...]:
+    return LtiGrade.platform_id == link.platform_id, LtiGrade.line_item == link.line_item
 
 
 def _has(told: Score | None, counting: Counting | None) -> Counting | None:

@@ -11,7 +11,7 @@ from grader.service.database import insert_once
 from grader.service.lti import changes, policy, roll
 from grader.service.lti.ags import store
 from grader.service.lti.policy import Attempt, Policy
-from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiLink
+from grader.service.lti.tables import LtiAttempt, LtiGrade, LtiGradeStep, LtiLink
 from grader.service.tables import Result, Submission, now
 
 
@@ -39,8 +39,17 @@ def plan(service: Service, session: Session, submission: Submission, result: Res
     if link.held and _was_judged(session, result):
         result.held = True
         return
-    if submission.exercise == link.exercise:  # else it has been replaced: see changes.py
+    if submission.exercise == link.exercise:
         settle(session, link, attempt.user)
+    elif link.line_item:
+        _leave(session, link, attempt.user, result)
+
+
+def _leave(session: Session, link: LtiLink, user: str, result: Result) -> None:
+    """Note that a result decided nothing: it counts once its exercise is back, see changes.py."""
+    words = f"{result.score} of {result.max_score}: the placement has another exercise"
+    grade = _row(session, link, user)
+    session.add(LtiGradeStep(grade_id=grade.id, at=now(), what=changes.LEFT, words=words))
 
 
 def locked(session: Session, link_id: int, *, only_reads: bool = False) -> LtiLink:
@@ -68,13 +77,19 @@ def settle(session: Session, link: LtiLink, user: str) -> bool:
     """
     if not link.line_item:
         return False
+    grade = _row(session, link, user)
+    grade.link_id = link.id
+    score = policy.decide(attempts(session, link, user), policy_of(link))
+    return score is not None and store.offer(session, grade, score)
+
+
+def _row(session: Session, link: LtiLink, user: str) -> LtiGrade:
+    """Insert or find the row of a student in a placement's column, and lock it."""
     key = {"platform_id": link.platform_id, "line_item": link.line_item, "user": user}
     insert_once(session, LtiGrade, **key, link_id=link.id, changed_at=now())
     grade = store.locked(session, *(getattr(LtiGrade, name) == key[name] for name in key))
     assert grade is not None
-    grade.link_id = link.id
-    score = policy.decide(attempts(session, link, user), policy_of(link))
-    return score is not None and store.offer(session, grade, score)
+    return grade
 
 
 def settle_all(session: Session, link: LtiLink) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from grader.service.addresses import AddressRefused, public_address
+from grader.service.addresses import AddressRefused, authorities, public_address
 from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S
 from grader.service.setting_values import Network
 
@@ -16,7 +16,9 @@ class _Guarded(httpx.AsyncBaseTransport):
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = tuple(allowed)
         # No connection is kept: it would be found again by its address, whoever's name it had.
-        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.AsyncHTTPTransport(
+            verify=authorities(), limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host, port = request.url.host, request.url.port or 443

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from grader.service.columns import EARLIEST, LATEST
 from grader.service.lti.policy import Policy
 from grader.service.pages.forms import Form
 
 _FOUR_WEEKS_MINUTES = 28 * 24 * 60.0
-_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _due(utc: str, texts: dict[str, str], problems: dict[str, str]) -> datetime 
         problems["due"] = "Give a day and a time, such as 2026-12-01 23:59."
         return None
     texts["due"] = _shown(moment)
-    if not _FIRST <= moment < _LAST:
+    if not EARLIEST <= moment < LATEST:
         problems["due"] = "Give a time between the years 2000 and 2100."
         return None
     return moment

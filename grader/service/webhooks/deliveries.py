@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from grader.service.columns import EARLIEST, LATEST
 from grader.service.submissions import NAME_BYTES, File, Incoming
 from grader.service.tables import Source
 
@@ -88,7 +89,9 @@ def read(body: bytes, source: Source, arrived: datetime) -> Incoming:
         user=data.user,
         exercise=data.exercise,
         files=tuple(_file(file) for file in data.files),
-        submitted_at=_utc(data.submitted_at) or _utc(delivery.timestamp) or arrived,
+        submitted_at=_utc("submitted_at", data.submitted_at)
+        or _utc("timestamp", delivery.timestamp)
+        or arrived,
         attempt=data.attempt,
     )
 
@@ -131,8 +134,9 @@ def _content(sent: SentFile) -> bytes:
         raise BadDelivery(f"{sent.name}: its content is not {sent.encoding}") from None
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    try:
-        return None if moment is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise BadDelivery(f"{moment} is no point in time that we can store") from None
+def _utc(name: str, moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if not EARLIEST <= moment < LATEST:  # Go and .NET write the year 1 for no moment
+        raise BadDelivery(f"{name}: {moment.isoformat()} is not between the years 2000 and 2100")
+    return moment.astimezone(UTC)

@@ -34,14 +34,15 @@ REFUSED = "the source answered 410: gone"
 
 
 def plan(service: Service, session: Session, submission: Submission, result: Result) -> None:
-    """Insert the notice of a result, where its source wants to know, in place of older ones."""
+    """Insert the notice of a result, where its source wants to know, in place of older ones.
+
+    It is parked where the source has said 410: once that is mended, it can be sent.
+    """
     source = session.get(Source, submission.source)
     if source is None or not source.callback_url:
         return
     older = _supersede(session, submission.id)
     is_refused = source.callback_refused_at is not None
-    if is_refused and not older:
-        return
     leased_until = max((one for one in older if one is not None), default=None)
     kind = "result.graded" if results.count(session, submission.id) == 1 else "result.updated"
     moment = _later_than_all(session, submission.id, result.recorded_at)

@@ -118,6 +118,24 @@ def test_a_discarded_regrade_has_not_happened(course: Course) -> None:
     assert course.column["u1"].given == 70, "after it, a regrade counts at once"
 
 
+def test_what_counts_goes_on_counting_when_its_version_is_back(course: Course) -> None:
+    first = course.judge("u1", 50)
+    course.record(first, 80, digest="d2")
+    course.send()
+    with course.link() as link:
+        link.held = True
+    course.record(first, 20, digest="d3")
+    course.record(first, 80, digest="d2")
+    with course.link() as link:
+        session = session_of(link)
+        assert [one.given for one in grades.attempts(session, link, "u1")] == [80]
+        assert holding.progress(session, link).held == 0, "of d3 nothing is to be looked at"
+    assert holding.publish(course.service, course.link_id) == 0
+    course.record(first, 90, digest="d4")
+    course.send()
+    assert (course.column["u1"].given, course.column["u1"].writes) == (90, 2)
+
+
 def test_a_regrade_is_held_although_somebody_publishes_while_it_begins(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,28 +185,35 @@ def test_another_exercise_counts_alone_and_sends_nothing_before_it_was_seen(
     assert {user: cell.given for user, cell in course.column.items()} == {"u1": 80, "u2": 60}
 
 
-def test_what_was_judged_while_another_exercise_was_there_is_not_lost(course: Course) -> None:
+@pytest.mark.parametrize("other", ["basic_block", ""], ids=["replaced", "by a slip"])
+def test_what_was_judged_while_another_exercise_was_there_is_not_lost(
+    course: Course, other: str
+) -> None:
     course.judge("u1", 50)
     better = course.judge("u1", 0, verdict="internal_error")
     first = course.judge("u2", 0, verdict="internal_error")
     with course.link() as link:
-        old, link.exercise = link.exercise, "basic_block"
-    course.judge("u3", 10)
+        old, link.exercise = link.exercise, other
+    if other:
+        course.judge("u3", 10)
     course.record(better, 70, digest="d2")
     course.record(first, 60, digest="d2")
     with course.link() as link:
         link.exercise = old
     course.send()
-    assert {user: cell.given for user, cell in course.column.items()} == {"u1": 50, "u3": 10}
+    given = {user: cell.given for user, cell in course.column.items()}
+    assert given == {"u1": 50, **({"u3": 10} if other else {})}
     with course.link() as link:
         seen = changes.of_exercise(session_of(link), link, Policy())
         had = [None if one.before is None else one.before.score.given for one in seen]
         assert (had, [one.after.score.given for one in seen]) == ([50, None], [70, 60])
-        assert changes.staying(session_of(link), link) == 1
+        assert changes.staying(session_of(link), link) == (1 if other else 0)
     assert holding.publish(course.service, course.link_id) == 2
     course.send()
     given = {user: cell.given for user, cell in course.column.items()}
-    assert given == {"u1": 70, "u2": 60, "u3": 10}
+    assert given == {"u1": 70, "u2": 60, **({"u3": 10} if other else {})}
+    with course.link() as link:
+        assert changes.of_exercise(session_of(link), link, Policy()) == []
 
 
 def test_a_policy_is_not_changed_while_a_result_is_being_recorded(course: Course) -> None:
@@ -310,7 +335,9 @@ def test_a_grade_stays_known_while_its_student_has_a_later_attempt(course: Cours
     assert upkeep.purge(course.service.database, now() - timedelta(days=180)) == 2
     with course.service.database.reading() as session:
         [kept] = session.scalars(select(LtiGrade.user)).all()
-        where = standing(session, session.get_one(LtiLink, course.link_id), "u1")
+        link = session.get_one(LtiLink, course.link_id)
+        where = standing(session, link, "u1")
+        assert changes.of_exercise(session, link, Policy()) == [], "no exercise was replaced"
     assert (kept, where.sent, where.told and where.told.given) == ("u1", "sent", 90)
     upkeep.purge(course.service.database, now() + timedelta(days=1))
     with course.service.database.reading() as session:
