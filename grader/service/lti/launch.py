@@ -172,22 +172,32 @@ def role(roles: Any) -> Role:
     """Return who somebody is in this course.
 
     Roles of the institution do not count: a teacher elsewhere may be a student here. Only whoever
-    administers the platform and has no role at all in the course is taken for staff.
+    administers the platform and has no role at all in the course is taken for staff. An assistant
+    who is a learner too stays a student: Open edX says both of students who moderate its forum.
     """
     listed = [one for one in roles if isinstance(one, str)] if isinstance(roles, list) else []
     here = [_context_role(one) for one in listed]
-    if any(one in _STAFF for one in here):
+    if any(name in _STAFF and not sub for name, sub in here):
         return "staff"
+    if any(name in _STAFF for name, _ in here):
+        return "student" if any(name == "Learner" for name, _ in here) else "staff"
     administers = any(one in names.ADMINISTRATORS for one in listed)
-    return "staff" if administers and not any(here) else "student"
+    return "staff" if administers and not any(name for name, _ in here) else "student"
 
 
-def _context_role(uri: str) -> str:
-    """Return "Instructor" for membership#Instructor, membership/Instructor#Grader, a bare name."""
+def _context_role(uri: str) -> tuple[str, str]:
+    """Return a role and its sub-role: "Instructor", "Grader" for membership/Instructor#Grader.
+
+    Sakai writes membership#Instructor#TeachingAssistant, and the sub-role alone.
+    """
     if not uri.startswith(names.MEMBERSHIP):
-        return uri if ":" not in uri and "/" not in uri else ""
+        bare = uri if ":" not in uri and "/" not in uri else ""
+        return ("Instructor", bare) if bare == "TeachingAssistant" else (bare, "")
     path, _, name = uri.removeprefix(names.MEMBERSHIP).partition("#")
-    return path.strip("/") or name
+    if path.strip("/"):
+        return path.strip("/"), name
+    role, _, sub = name.partition("#")
+    return role, sub
 
 
 def _grades(endpoint: Mapping[str, Any]) -> Grades:
