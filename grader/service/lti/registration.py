@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from grader.errors import UsageError
 from grader.service.lti import names
-from grader.service.lti.claims import host_of
+from grader.service.lti.claims import host_of, object_of
 from grader.service.lti.platform import Platform
 
 TITLE = "JAX and Flax exercises"
 DESCRIPTION = "Exercises that are graded behind a wall, with a report that says why."
 
-_PLACEMENTS = {"canvas": ["assignment_selection", "link_selection"]}
-"""Where the chooser is offered, by family; Canvas alone asks."""
+_PLACEMENTS = ("assignment_selection", "link_selection")
+"""Where Canvas offers the chooser; it alone asks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +66,15 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
     """Return what an OpenID configuration says.
 
     Raises:
-        UsageError: something is missing, or it registers tools at a host that is not its own.
+        UsageError: something is missing, it registers tools at a host that is not its own, or it
+            is a Canvas.
     """
     if not isinstance(document, dict):
         raise UsageError("the platform's configuration is no JSON object")
-    special = document.get(names.PLATFORM_CONFIGURATION)
-    special = special if isinstance(special, dict) else {}
+    special = object_of(document, names.PLATFORM_CONFIGURATION)
+    family = _text(special, "product_family_code").lower()
+    if family == "canvas":  # before its hosts are compared: it registers tools at another one
+        raise UsageError("register Canvas by its developer key: /lti/canvas.json, see docs/lti.md")
     scopes = document.get("scopes_supported")
     found = Configuration(
         issuer=_address(document, "issuer"),
@@ -80,7 +83,7 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
         token_audience=_text(document, "authorization_server") or _text(document, "token_endpoint"),
         keys_url=_address(document, "jwks_uri"),
         register_url=_address(document, "registration_endpoint"),
-        family=_text(special, "product_family_code").lower(),
+        family=family,
         scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
     )
     # The registration token goes to this address: it must not leave the platform.
@@ -107,13 +110,11 @@ def speaks_for_its_issuer(configuration: Configuration) -> bool:
 
 def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
     """Return the client registration to post: ids only are asked for, no names, no addresses."""
-    chooser: dict[str, Any] = {
+    chooser = {
         "type": names.DEEP_LINKING_REQUEST,
         "target_link_uri": tool.launch,
         "label": TITLE,
     }
-    if configuration.family in _PLACEMENTS:
-        chooser["placements"] = _PLACEMENTS[configuration.family]
     review = {"type": names.REVIEW_REQUEST, "target_link_uri": tool.launch}
     offered = configuration.scopes or names.SCOPES
     return {
@@ -170,7 +171,7 @@ def canvas_configuration(tool: Tool) -> dict[str, Any]:
         "target_link_uri": tool.launch,
         "text": TITLE,
     }
-    placements = [{"placement": name, **chooser} for name in _PLACEMENTS["canvas"]]
+    placements = [{"placement": name, **chooser} for name in _PLACEMENTS]
     return {
         "title": TITLE,
         "description": DESCRIPTION,

@@ -169,6 +169,15 @@ def test_a_configuration_that_lacks_something_is_refused(broken: Any) -> None:
         registration.registered(found, broken, id="1", approved=True)
 
 
+HONEST = {
+    "issuer": "https://lms.example",
+    "authorization_endpoint": "https://lms.example/auth",
+    "token_endpoint": "https://lms.example/token",
+    "jwks_uri": "https://lms.example/keys",
+    "registration_endpoint": "https://lms.example/register",
+}
+
+
 def test_brightspace_names_another_audience_for_tokens() -> None:
     found = {
         "issuer": "https://lms.example",
@@ -182,13 +191,12 @@ def test_brightspace_names_another_audience_for_tokens() -> None:
     assert read.token_audience == "https://api.lms.example/auth"
 
 
-HONEST = {
-    "issuer": "https://lms.example",
-    "authorization_endpoint": "https://lms.example/auth",
-    "token_endpoint": "https://lms.example/token",
-    "jwks_uri": "https://lms.example/keys",
-    "registration_endpoint": "https://lms.example/register",
-}
+def test_a_canvas_is_told_to_register_by_its_developer_key() -> None:
+    special = {"product_family_code": "canvas"}
+    elsewhere = {"registration_endpoint": "https://account.example/api/lti/registrations"}
+    found = {**HONEST, **elsewhere, names.PLATFORM_CONFIGURATION: special}
+    with pytest.raises(UsageError, match=r"by its developer key: /lti/canvas\.json"):
+        registration.read_configuration(found, fetched_from="https://lms.example/config")
 
 
 @pytest.mark.parametrize(

@@ -363,6 +363,16 @@ def test_a_registration_that_cannot_be_says_why(
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
 
 
+@pytest.mark.parametrize("lms", ["canvas"], indirect=True)
+def test_nothing_is_registered_at_a_canvas_that_asks_for_it(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    page = client.get("/lti/register", params=registering(lms))
+    assert page.status_code == 400 and "by its developer key: /lti/canvas.json" in page.text
+    with service.database.reading() as session:
+        assert (lms.registrations, registry.every(session)) == ([], [])
+
+
 def test_strangers_who_have_us_call_slow_hosts_keep_no_launch_waiting(
     app: Litestar, lms: FakePlatform
 ) -> None:
