@@ -80,7 +80,7 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
         issuer=_address(document, "issuer"),
         login_url=_address(document, "authorization_endpoint"),
         token_url=_address(document, "token_endpoint"),
-        token_audience=_text(document, "authorization_server") or _text(document, "token_endpoint"),
+        token_audience=_audience(document),
         keys_url=_address(document, "jwks_uri"),
         register_url=_address(document, "registration_endpoint"),
         family=family,
@@ -187,6 +187,12 @@ def canvas_configuration(tool: Tool) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _audience(document: Mapping[str, Any]) -> str:
+    """Return what is signed to get a token; Canvas and others name a host there, no address."""
+    named = _text(document, "authorization_server")
+    return named if host_of(named) else _text(document, "token_endpoint")
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

@@ -178,17 +178,18 @@ HONEST = {
 }
 
 
-def test_brightspace_names_another_audience_for_tokens() -> None:
-    found = {
-        "issuer": "https://lms.example",
-        "authorization_endpoint": "https://lms.example/auth",
-        "token_endpoint": "https://lms.example/token",
-        "authorization_server": "https://api.lms.example/auth",
-        "jwks_uri": "https://lms.example/keys",
-        "registration_endpoint": "https://lms.example/register",
-    }
+@pytest.mark.parametrize(
+    ("named", "audience"),
+    [
+        ("https://api.lms.example/auth", "https://api.lms.example/auth"),  # Brightspace
+        ("lms.example", "https://lms.example/token"),  # a bare host, as Canvas writes it
+        ("", "https://lms.example/token"),
+    ],
+)
+def test_an_audience_of_its_own_for_tokens_is_an_address(named: str, audience: str) -> None:
+    found = {**HONEST, "authorization_server": named}
     read = registration.read_configuration(found, fetched_from="https://lms.example/config")
-    assert read.token_audience == "https://api.lms.example/auth"
+    assert read.token_audience == audience
 
 
 def test_a_canvas_is_told_to_register_by_its_developer_key() -> None:
