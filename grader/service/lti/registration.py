@@ -50,7 +50,11 @@ class Tool:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What a platform says about itself."""
+    """What a platform says about itself.
+
+    Attributes:
+        messages: what it sends to tools; empty when it does not say.
+    """
 
     issuer: str
     login_url: str
@@ -60,6 +64,7 @@ class Configuration:
     register_url: str
     family: str
     scopes: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
@@ -75,7 +80,7 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
     family = _text(special, "product_family_code").lower()
     if family == "canvas":  # before its hosts are compared: it registers tools at another one
         raise UsageError("register Canvas by its developer key: /lti/canvas.json, see docs/lti.md")
-    scopes = document.get("scopes_supported")
+    sent = _listed(special, "messages_supported")
     found = Configuration(
         issuer=_address(document, "issuer"),
         login_url=_address(document, "authorization_endpoint"),
@@ -84,7 +89,8 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
         keys_url=_address(document, "jwks_uri"),
         register_url=_address(document, "registration_endpoint"),
         family=family,
-        scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
+        scopes=tuple(s for s in _listed(document, "scopes_supported") if s in names.SCOPES),
+        messages=tuple(_text(one, "type") for one in sent if isinstance(one, dict)),
     )
     # The registration token goes to this address: it must not leave the platform.
     if host_of(found.register_url) != host_of(fetched_from):
@@ -116,6 +122,7 @@ def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
         "label": TITLE,
     }
     review = {"type": names.REVIEW_REQUEST, "target_link_uri": tool.launch}
+    sent = configuration.messages or (names.DEEP_LINKING_REQUEST, names.REVIEW_REQUEST)
     offered = configuration.scopes or names.SCOPES
     return {
         "application_type": "web",
@@ -132,7 +139,7 @@ def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
             "description": DESCRIPTION,
             "target_link_uri": tool.launch,
             "claims": ["iss", "sub"],
-            "messages": [chooser, review],
+            "messages": [one for one in (chooser, review) if one["type"] in sent],
         },
     }
 
@@ -193,6 +200,11 @@ def _audience(document: Mapping[str, Any]) -> str:
     """Return what is signed to get a token; Canvas and others name a host there, no address."""
     named = _text(document, "authorization_server")
     return named if host_of(named) else _text(document, "token_endpoint")
+
+
+def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
+    value = document.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

@@ -133,6 +133,9 @@ def test_dynamic_registration_asks_for_ids_alone_and_keeps_what_comes_back() -> 
     assert asked["scope"].split() == [names.SCOPE_RESULT_READ, names.SCOPE_SCORE]
     kinds = [message["type"] for message in asked[TOOL]["messages"]]
     assert kinds == ["LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"]
+    named = replace(found, messages=("LtiResourceLinkRequest", "LtiDeepLinkingRequest"))
+    [chooser] = registration.request(HERE, named)[TOOL]["messages"]
+    assert chooser["type"] == "LtiDeepLinkingRequest"
     answer = {"client_id": "c9", TOOL: {"deployment_id": "5"}}
     platform = registration.registered(found, answer, id="1", approved=False)
     assert (platform.client_id, platform.deployments) == ("c9", frozenset(["5"]))
@@ -190,6 +193,15 @@ def test_an_audience_of_its_own_for_tokens_is_an_address(named: str, audience: s
     found = {**HONEST, "authorization_server": named}
     read = registration.read_configuration(found, fetched_from="https://lms.example/config")
     assert read.token_audience == audience
+
+
+@pytest.mark.parametrize("listed", [None, "x", [None, 5, {}, {"type": 5}, {"type": "LtiX"}]])
+def test_whatever_a_platform_lists_as_its_messages_is_read(listed: Any) -> None:
+    found = {**HONEST, names.PLATFORM_CONFIGURATION: {"messages_supported": listed}}
+    read = registration.read_configuration(found, fetched_from="https://lms.example/config")
+    kept = read.messages
+    asked = registration.request(HERE, read)[TOOL]["messages"]
+    assert len(asked) == (0 if "LtiX" in kept else 2)
 
 
 def test_a_canvas_is_told_to_register_by_its_developer_key() -> None:
