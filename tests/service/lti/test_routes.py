@@ -324,6 +324,7 @@ def test_dynamic_registration_waits_for_the_operator(
 ) -> None:
     page = client.get("/lti/register", params=registering(lms))
     assert page.status_code == 200 and "grader lti approve" in page.text
+    assert 'id="close"' in page.text and "/static/close." in page.text, "the platform waits for it"
     [asked] = lms.registrations
     assert asked["initiate_login_uri"] == f"{service.settings.base_url}/lti/login"
     with service.database.transaction() as session:
@@ -341,6 +342,7 @@ def test_a_trusted_issuer_is_let_in_and_the_window_closes(
     object.__setattr__(service.settings, "lti_issuers", (lms.issuer,))
     page = client.get("/lti/register", params=registering(lms))
     assert re.search(r'<script defer src="/static/close\.[0-9a-f]+\.js">', page.text)
+    assert 'id="close"' not in page.text
     with service.database.reading() as session:
         assert registry.every(session)[0].approved
 
@@ -361,6 +363,7 @@ def test_a_registration_that_cannot_be_says_why(
     assert page.status_code == 400 and words in page.text
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
+    assert 'id="close"' in refused_there.text
 
 
 @pytest.mark.parametrize("lms", ["canvas"], indirect=True)
