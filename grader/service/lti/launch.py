@@ -57,7 +57,8 @@ class Launch:
         exercise: what the link's custom parameter names; "" when it names none.
         for_user: whose submission is to be reviewed; "" for every other message.
         family: "moodle", "canvas", ...; "" when the platform did not say.
-        frames: origins of the platform, which may show our pages inside its own.
+        frames: origins of the platform, and those named for it, which may show our pages inside
+            their own.
     """
 
     message: str
@@ -149,6 +150,7 @@ def _read(claims: Mapping[str, Any], platform: Platform) -> Launch:
         *(platform.issuer, platform.login_url, grades.line_item, grades.line_items),
         address_of(object_of(claims, names.PRESENTATION), "return_url"),
         "" if deep is None else deep.return_url,
+        *platform.frames,
     )
     return Launch(
         message=message,

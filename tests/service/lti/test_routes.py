@@ -57,6 +57,16 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
     assert "scope/score" in link.scopes
 
 
+def test_hosts_that_the_operator_named_may_show_a_launch(
+    tab: Browser, service: Service, platform: Platform
+) -> None:
+    with service.database.transaction() as session:
+        registry.set_frames(session, int(platform.id), ["https://apps.lms.example"])
+    page = tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce)))
+    policy = page.headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors https://apps.lms.example https://lms.example")
+
+
 def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
     tab: Browser, course: Course
 ) -> None:
