@@ -23,14 +23,14 @@ from grader.service.lti.ags import store
 from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
 from grader.service.lti.platform_keys import PlatformKeys
-from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink, LtiPlatform, LtiTicket
 from grader.service.lti.tokens import usable_keys
 from grader.service.lti.web import Lti
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser, describe
 from service.lti.course import Course
-from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
+from service.lti.fake_platform import AGS, DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
 
 EXERCISE = reference.DEFAULT
@@ -81,6 +81,37 @@ def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
         course.judge("u1", points)
     launched(EXERCISE)
     assert store.read(course.row("u1")).wanted.given == 20, "nobody has seen that it would be 80"
+
+
+SIGNED = f"{'a1' * 32}:::algebra:::content:5"
+"""A placement, as Sakai writes it into an address."""
+
+
+@pytest.mark.parametrize(
+    ("now_at", "rows"),
+    [
+        (f"/lti13/lineitems/{SIGNED}/12", 1),
+        (f"/lti13/lineitems/{SIGNED[::-1]}/12", 2),
+        (f"/other/lineitems/{SIGNED}/12", 2),
+    ],
+)
+def test_a_column_that_sakai_made_at_the_first_score_is_the_one_it_was(
+    tab: Browser, course: Course, now_at: str, rows: int
+) -> None:
+    before, after = f"{tab.lms.issuer}/lti13/lineitem/{SIGNED}", f"{tab.lms.issuer}{now_at}"
+    for line_item in (before, after):
+        here = {LTI + "context": {"id": "algebra"}, AGS + "claim/endpoint": {"lineitem": line_item}}
+        tab.launch(lambda nonce, here=here: exercise_of(tab.lms.claims(nonce)) | here)
+        if line_item == before:
+            course.judge("u1", 70)
+    with course.service.database.reading() as session:
+        kept = session.scalars(select(LtiGrade).order_by(LtiGrade.id)).all()
+        assert len(kept) == rows and kept[-1].line_item == after
+        assert len(session.scalars(select(LtiGradeStep)).all()) == rows, "decided once a column"
+    course.judge("u1", 90)
+    with course.service.database.reading() as session:
+        [grade] = session.scalars(select(LtiGrade).where(LtiGrade.line_item == after))
+        assert store.read(grade).wanted.given == 90
 
 
 def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
