@@ -35,12 +35,16 @@ def add_platform(
     deployment: Annotated[
         list[str] | None, typer.Option(help="Deployment id; none: each that launches is kept.")
     ] = None,
+    frame: Annotated[
+        list[str] | None, typer.Option(help="Another host that shows it in a frame: Open edX.")
+    ] = None,
 ) -> None:
     """Register a platform by hand; moodle and canvas need no addresses but --url."""
     with installed():
         from grader.service.lti import registry
         from grader.service.lti.claims import host_of
         from grader.service.lti.platform import Platform
+        from grader.service.lti.platform import frame as origin_of
         from grader.service.lti.presets import FAMILIES, addresses
 
         given = {"issuer": issuer, "login_url": login_url, "token_url": token_url}
@@ -65,6 +69,7 @@ def add_platform(
             family=family,
             deployments=frozenset(deployment or []),
             any_deployment=not deployment,
+            frames=tuple(origin_of(one) for one in frame or []),
         )
         with open_database() as database, database.transaction() as session:
             id = registry.add(session, platform)
@@ -84,6 +89,25 @@ def approve(platform: PlatformArgument) -> None:
         typer.echo(f"platform {platform} is let in: {found.issuer}")
         if found.token_audience != found.token_url:
             typer.echo(f"it is signed for {found.token_audience}: is that its token service?")
+
+
+@platforms.command()
+def frames(
+    platform: PlatformArgument,
+    origins: Annotated[
+        list[str] | None, typer.Argument(help="https://apps.example.org; none: only its own.")
+    ] = None,
+) -> None:
+    """Say which hosts besides the platform's own show it in a frame, from the next launch on."""
+    with installed():
+        from grader.service.lti import registry
+        from grader.service.lti.platform import frame
+
+        chosen = [frame(one) for one in origins or []]
+        with open_database() as database, database.transaction() as session:
+            registry.set_frames(session, platform, chosen)
+        shown_by = ", ".join(["its own hosts", *chosen])
+        typer.echo(f"platform {platform} is shown by {shown_by}")
 
 
 @platforms.command()
@@ -119,6 +143,8 @@ def list_() -> None:
             typer.echo(f"    keys {one.keys_url}  tokens {one.token_url}")
             if one.token_audience != one.token_url:
                 typer.echo(f"    signs for {one.token_audience}")
+            if one.frames:
+                typer.echo(f"    in frames of {', '.join(one.frames)}")
         if not found:
             typer.echo("no platforms yet")
         _echo_tool()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from grader.service.core import Service
@@ -102,6 +102,31 @@ def settle_all(session: Session, link: LtiLink) -> int:
     users = select(LtiAttempt.user).where(mine).distinct()
     in_order = sorted(session.scalars(users))  # of two at once, none waits for the other's lock
     return sum(settle(session, link, user) for user in in_order)
+
+
+def move(session: Session, link: LtiLink, before: str) -> None:
+    """Take the grades of a placement along from another column, or from its address before.
+
+    Args:
+        before: the column that it had; "" for none.
+    """
+    if not _is_made_of(link.line_item, before):
+        settle_all(session, link)  # what was earned before belongs into the new column
+        return
+    here = LtiGrade.platform_id == link.platform_id
+    there = select(LtiGrade.user).where(here, LtiGrade.line_item == link.line_item)
+    rows = update(LtiGrade).where(here, LtiGrade.line_item == before, LtiGrade.user.not_in(there))
+    session.execute(rows.values(line_item=link.line_item))
+
+
+def _is_made_of(line_item: str, before: str) -> bool:
+    """Whether a column is the one that Sakai made of an address, at its first score.
+
+    lineitem/PLACEMENT is lineitems/PLACEMENT/NUMBER then; a placement begins with a SHA-256.
+    """
+    root, _, placement = before.rpartition("/lineitem/")
+    is_placement = len(placement) > 64 and "/" not in placement
+    return is_placement and line_item.startswith(f"{root}/lineitems/{placement}/")
 
 
 def attempts(session: Session, link: LtiLink, user: str) -> Sequence[Attempt]:

@@ -57,7 +57,8 @@ class Launch:
         exercise: what the link's custom parameter names; "" when it names none.
         for_user: whose submission is to be reviewed; "" for every other message.
         family: "moodle", "canvas", ...; "" when the platform did not say.
-        frames: origins of the platform, which may show our pages inside its own.
+        frames: origins of the platform, and those named for it, which may show our pages inside
+            their own.
     """
 
     message: str
@@ -149,6 +150,7 @@ def _read(claims: Mapping[str, Any], platform: Platform) -> Launch:
         *(platform.issuer, platform.login_url, grades.line_item, grades.line_items),
         address_of(object_of(claims, names.PRESENTATION), "return_url"),
         "" if deep is None else deep.return_url,
+        *platform.frames,
     )
     return Launch(
         message=message,
@@ -172,22 +174,32 @@ def role(roles: Any) -> Role:
     """Return who somebody is in this course.
 
     Roles of the institution do not count: a teacher elsewhere may be a student here. Only whoever
-    administers the platform and has no role at all in the course is taken for staff.
+    administers the platform and has no role at all in the course is taken for staff. An assistant
+    who is a learner too stays a student: Open edX says both of students who moderate its forum.
     """
     listed = [one for one in roles if isinstance(one, str)] if isinstance(roles, list) else []
     here = [_context_role(one) for one in listed]
-    if any(one in _STAFF for one in here):
+    if any(name in _STAFF and not sub for name, sub in here):
         return "staff"
+    if any(name in _STAFF for name, _ in here):
+        return "student" if any(name == "Learner" for name, _ in here) else "staff"
     administers = any(one in names.ADMINISTRATORS for one in listed)
-    return "staff" if administers and not any(here) else "student"
+    return "staff" if administers and not any(name for name, _ in here) else "student"
 
 
-def _context_role(uri: str) -> str:
-    """Return "Instructor" for membership#Instructor, membership/Instructor#Grader, a bare name."""
+def _context_role(uri: str) -> tuple[str, str]:
+    """Return a role and its sub-role: "Instructor", "Grader" for membership/Instructor#Grader.
+
+    Sakai writes membership#Instructor#TeachingAssistant, and the sub-role alone.
+    """
     if not uri.startswith(names.MEMBERSHIP):
-        return uri if ":" not in uri and "/" not in uri else ""
+        bare = uri if ":" not in uri and "/" not in uri else ""
+        return ("Instructor", bare) if bare == "TeachingAssistant" else (bare, "")
     path, _, name = uri.removeprefix(names.MEMBERSHIP).partition("#")
-    return path.strip("/") or name
+    if path.strip("/"):
+        return path.strip("/"), name
+    role, _, sub = name.partition("#")
+    return role, sub
 
 
 def _grades(endpoint: Mapping[str, Any]) -> Grades:

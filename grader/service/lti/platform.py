@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from grader.errors import UsageError
+from grader.service.lti.claims import host_of, origin
+
+_LOOPBACK = ("localhost", "127.0.0.1")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
@@ -17,6 +22,7 @@ class Platform:
         deployments: ids that may launch.
         any_deployment: whether ids not seen before may launch too, and are kept.
         approved: whether the operator let it in.
+        frames: origins besides its own whose pages may show ours inside them.
     """
 
     id: str
@@ -30,3 +36,18 @@ class Platform:
     deployments: frozenset[str] = frozenset()
     any_deployment: bool = False
     approved: bool = True
+    frames: tuple[str, ...] = ()
+
+
+def frame(address: str) -> str:
+    """Return the origin of a page that may show ours inside it.
+
+    Raises:
+        UsageError: it is an address of more than that, or anybody on the way could change the page.
+    """
+    found = origin(address)
+    if not found or address.lower().rstrip("/") != found:
+        raise UsageError(f"a frame is https://, a host and perhaps a port, not {address!r}")
+    if found.startswith("http:") and host_of(found) not in _LOOPBACK:
+        raise UsageError(f"a frame is at https, but on this machine: {address!r}")
+    return found

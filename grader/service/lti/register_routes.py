@@ -49,7 +49,7 @@ async def register(request: Request[Any, Any, Any]) -> Response[str]:
     return pages_of(request.app).page(
         "registered",
         frames=ANYWHERE,
-        script="close.js" if platform.approved else "",
+        script="close.js",
         issuer=platform.issuer,
         client_id=platform.client_id,
         approved=platform.approved,
@@ -80,6 +80,7 @@ def _failed(pages: Pages, problem: str) -> Response[str]:
         "refused",
         status=400,
         frames=ANYWHERE,
+        script="close.js",
         title="Registration",
         advice="This tool could not be registered.",
         detail=problem,

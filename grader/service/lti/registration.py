@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from grader.errors import UsageError
 from grader.service.lti import names
-from grader.service.lti.claims import host_of
+from grader.service.lti.claims import host_of, object_of
 from grader.service.lti.platform import Platform
 
 TITLE = "JAX and Flax exercises"
 DESCRIPTION = "Exercises that are graded behind a wall, with a report that says why."
 
-_PLACEMENTS = {"canvas": ["assignment_selection", "link_selection"]}
-"""Where the chooser is offered, by family; Canvas alone asks."""
+_PLACEMENTS = ("assignment_selection", "link_selection")
+"""Where Canvas offers the chooser; it alone asks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,11 @@ class Tool:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What a platform says about itself."""
+    """What a platform says about itself.
+
+    Attributes:
+        messages: what it sends to tools; empty when it does not say.
+    """
 
     issuer: str
     login_url: str
@@ -60,28 +64,33 @@ class Configuration:
     register_url: str
     family: str
     scopes: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
     """Return what an OpenID configuration says.
 
     Raises:
-        UsageError: something is missing, or it registers tools at a host that is not its own.
+        UsageError: something is missing, it registers tools at a host that is not its own, or it
+            is a Canvas.
     """
     if not isinstance(document, dict):
         raise UsageError("the platform's configuration is no JSON object")
-    special = document.get(names.PLATFORM_CONFIGURATION)
-    special = special if isinstance(special, dict) else {}
-    scopes = document.get("scopes_supported")
+    special = object_of(document, names.PLATFORM_CONFIGURATION)
+    family = _text(special, "product_family_code").lower()
+    if family == "canvas":  # before its hosts are compared: it registers tools at another one
+        raise UsageError("register Canvas by its developer key: /lti/canvas.json, see docs/lti.md")
+    sent = _listed(special, "messages_supported")
     found = Configuration(
         issuer=_address(document, "issuer"),
         login_url=_address(document, "authorization_endpoint"),
         token_url=_address(document, "token_endpoint"),
-        token_audience=_text(document, "authorization_server") or _text(document, "token_endpoint"),
+        token_audience=_audience(document),
         keys_url=_address(document, "jwks_uri"),
         register_url=_address(document, "registration_endpoint"),
-        family=_text(special, "product_family_code").lower(),
-        scopes=tuple(s for s in scopes if s in names.SCOPES) if isinstance(scopes, list) else (),
+        family=family,
+        scopes=tuple(s for s in _listed(document, "scopes_supported") if s in names.SCOPES),
+        messages=tuple(_text(one, "type") for one in sent if isinstance(one, dict)),
     )
     # The registration token goes to this address: it must not leave the platform.
     if host_of(found.register_url) != host_of(fetched_from):
@@ -107,14 +116,13 @@ def speaks_for_its_issuer(configuration: Configuration) -> bool:
 
 def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
     """Return the client registration to post: ids only are asked for, no names, no addresses."""
-    chooser: dict[str, Any] = {
+    chooser = {
         "type": names.DEEP_LINKING_REQUEST,
         "target_link_uri": tool.launch,
         "label": TITLE,
     }
-    if configuration.family in _PLACEMENTS:
-        chooser["placements"] = _PLACEMENTS[configuration.family]
     review = {"type": names.REVIEW_REQUEST, "target_link_uri": tool.launch}
+    sent = configuration.messages or (names.DEEP_LINKING_REQUEST, names.REVIEW_REQUEST)
     offered = configuration.scopes or names.SCOPES
     return {
         "application_type": "web",
@@ -131,7 +139,7 @@ def request(tool: Tool, configuration: Configuration) -> dict[str, Any]:
             "description": DESCRIPTION,
             "target_link_uri": tool.launch,
             "claims": ["iss", "sub"],
-            "messages": [chooser, review],
+            "messages": [one for one in (chooser, review) if one["type"] in sent],
         },
     }
 
@@ -170,7 +178,7 @@ def canvas_configuration(tool: Tool) -> dict[str, Any]:
         "target_link_uri": tool.launch,
         "text": TITLE,
     }
-    placements = [{"placement": name, **chooser} for name in _PLACEMENTS["canvas"]]
+    placements = [{"placement": name, **chooser} for name in _PLACEMENTS]
     return {
         "title": TITLE,
         "description": DESCRIPTION,
@@ -186,6 +194,17 @@ def canvas_configuration(tool: Tool) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _audience(document: Mapping[str, Any]) -> str:
+    """Return what is signed to get a token; Canvas and others name a host there, no address."""
+    named = _text(document, "authorization_server")
+    return named if host_of(named) else _text(document, "token_endpoint")
+
+
+def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
+    value = document.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

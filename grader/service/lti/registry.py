@@ -1,5 +1,7 @@
 """Keep the registered platforms."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -48,6 +50,7 @@ def add(session: Session, platform: Platform) -> int:
         keys_url=platform.keys_url,
         family=platform.family,
         any_deployment=platform.any_deployment,
+        frames=" ".join(platform.frames),
         approved_at=now() if platform.approved else None,
         created_at=now(),
     )
@@ -88,12 +91,19 @@ def approve(session: Session, id: int) -> None:
     Raises:
         UsageError: there is no such platform, or it would be signed for as another one.
     """
-    row = session.get(LtiPlatform, id)
-    if row is None:
-        raise UsageError(f"there is no platform {id}; grader lti list shows them")
+    row = _row(session, id)
     if row.approved_at is None:
         _refuse_anothers_audience(session, row)
         row.approved_at = now()
+
+
+def set_frames(session: Session, id: int, frames: Sequence[str]) -> None:
+    """Let pages of these origins, and of none but these and its own, show a platform's launches.
+
+    Raises:
+        UsageError: there is no such platform.
+    """
+    _row(session, id).frames = " ".join(frames)
 
 
 def every(session: Session) -> list[Platform]:
@@ -108,10 +118,7 @@ def get(session: Session, id: int) -> Platform:
     Raises:
         UsageError: there is none with this id.
     """
-    row = session.get(LtiPlatform, id)
-    if row is None:
-        raise UsageError(f"there is no platform {id}; grader lti list shows them")
-    return _platform(session, row)
+    return _platform(session, _row(session, id))
 
 
 def find(session: Session, request: LoginRequest) -> Platform:
@@ -145,6 +152,13 @@ def keep_deployment(session: Session, platform: Platform, deployment: str) -> No
         insert_once(session, LtiDeployment, platform_id=int(platform.id), deployment=deployment)
 
 
+def _row(session: Session, id: int) -> LtiPlatform:
+    row = session.get(LtiPlatform, id)
+    if row is None:
+        raise UsageError(f"there is no platform {id}; grader lti list shows them")
+    return row
+
+
 def _platform(session: Session, row: LtiPlatform) -> Platform:
     deployments = select(LtiDeployment.deployment).where(LtiDeployment.platform_id == row.id)
     return Platform(
@@ -159,4 +173,5 @@ def _platform(session: Session, row: LtiPlatform) -> Platform:
         deployments=frozenset(session.scalars(deployments)),
         any_deployment=row.any_deployment,
         approved=row.approved_at is not None,
+        frames=tuple(row.frames.split()),
     )

@@ -98,8 +98,7 @@ def _update(session: Session, link: LtiLink, launch: Launch) -> None:
     link.title, link.course_title = launch.link_title, launch.course_title
     link.exercise, link.scopes = launch.exercise, " ".join(launch.grades.scopes)
     # Another exercise than before sends nothing: staff see first whose grades it would change.
-    moved = link.line_item != launch.grades.line_item
-    link.line_item = launch.grades.line_item
-    if moved and link.line_item:  # a new column: what was earned before belongs into it
+    before, link.line_item = link.line_item, launch.grades.line_item
+    if link.line_item not in ("", before):
         session.flush()
-        grades.settle_all(session, link)
+        grades.move(session, link, before)

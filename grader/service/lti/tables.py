@@ -16,6 +16,7 @@ class LtiPlatform(Base):
 
     Attributes:
         approved_at: when the operator let it in; None: not yet.
+        frames: origins besides its own that may show our pages in a frame, with spaces.
     """
 
     __tablename__ = "lti_platform"
@@ -28,6 +29,7 @@ class LtiPlatform(Base):
     keys_url: Mapped[str]
     family: Mapped[str] = mapped_column(default="")
     any_deployment: Mapped[bool] = mapped_column(default=False)
+    frames: Mapped[str] = mapped_column(default="")
     approved_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("issuer", "client_id"),)

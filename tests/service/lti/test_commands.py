@@ -13,7 +13,7 @@ from grader.errors import UsageError
 from grader.service.core import Service
 from grader.service.database import Database
 from grader.service.lti import operating, presets
-from grader.service.lti.platform import Platform
+from grader.service.lti.platform import Platform, frame
 from service.lti.course import Course
 from service.lti.fake_platform import FakePlatform
 
@@ -59,6 +59,39 @@ def test_an_address_without_its_scheme_is_refused(name: str, grader: Command) ->
     done = grader("lti", "add-platform", "--client-id", "c1", *options)
     assert done.exit_code == 2
     assert f"--{name} takes an address" in done.output
+
+
+def test_other_hosts_may_show_a_platform_in_a_frame(grader: Command) -> None:
+    arguments = ("lti", "add-platform", "--family", "moodle", "--client-id", "c1")
+    arguments += ("--url", "https://lms.example")
+    named = ("--frame", "https://Apps.lms.example/", "--frame", "http://localhost:2000")
+    assert grader(*arguments, *named).exit_code == 0
+    shown = "in frames of https://apps.lms.example, http://localhost:2000"
+    assert shown in grader("lti", "list").output
+    changed = grader("lti", "frames", "1", "https://learn.example:8443")
+    assert changed.output == "platform 1 is shown by its own hosts, https://learn.example:8443\n"
+    assert "in frames of https://learn.example:8443\n" in grader("lti", "list").output
+    assert grader("lti", "frames", "1").exit_code == 0
+    assert "in frames of" not in grader("lti", "list").output
+    unknown = grader("lti", "frames", "7")
+    assert unknown.exit_code == 2 and "there is no platform 7" in unknown.output
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("apps.example", "*", "https://*.example", "https://apps.example/course", "", "https://"),
+        *("http://apps.example", "https://a.example https://b.example", "https://a.example; x"),
+        *("http://localhost.evil.example", "https://user@apps.example", "ftp://apps.example"),
+    ],
+)
+def test_what_is_no_origin_gets_no_frame(address: str, grader: Command) -> None:
+    with pytest.raises(UsageError, match="a frame is"):
+        frame(address)
+    arguments = ("lti", "add-platform", "--family", "moodle", "--client-id", "c1")
+    added = grader(*arguments, "--url", "https://lms.example", "--frame", address)
+    assert added.exit_code == 2 and "a frame is" in added.output
+    assert "no platforms yet" in grader("lti", "list").output
 
 
 def test_a_sender_may_stand_for_the_courses_of_a_platform(grader: Command) -> None:

@@ -276,6 +276,27 @@ def test_a_new_policy_and_a_new_column_reach_everybody(course: Course) -> None:
     assert {cell.given for cell in course.lms.gradebook.columns["8"].values()} == {80}
 
 
+def test_a_grade_that_the_new_address_has_already_is_not_replaced_by_an_older_one(
+    course: Course,
+) -> None:
+    before, after = (f"{course.lms.issuer}/{one}/{'a1' * 40}" for one in ("lineitem", "lineitems"))
+    for line_item, user, points in (
+        (before, "u1", 70),
+        (before, "u2", 40),
+        (f"{after}/12", "u1", 90),
+    ):
+        with course.link() as link:
+            link.line_item = line_item
+        course.judge(user, points)
+    with course.link() as link:
+        session = object_session(link)
+        assert session is not None
+        grades.move(session, link, before)
+        rows = session.scalars(select(LtiGrade).order_by(LtiGrade.id)).all()
+        at = [(one.user, one.line_item, store.read(one).wanted.given) for one in rows]
+        assert at == [("u1", before, 70), ("u2", f"{after}/12", 40), ("u1", f"{after}/12", 90)]
+
+
 def test_without_a_column_nothing_waits(course: Course) -> None:
     with course.link() as link:
         link.line_item = ""

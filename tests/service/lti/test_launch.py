@@ -37,6 +37,7 @@ PLATFORM = Platform(
     deployments=frozenset(["1"]),
 )
 NOW = 1_790_000_000.0
+SUB_ROLE = MEMBERSHIP.replace("#", "/Instructor#")
 OTHER_KEY = new_key("k1", 1)
 
 
@@ -203,7 +204,13 @@ def modulus(bits: int) -> dict[str, str]:
         ([MEMBERSHIP + "Instructor"], "staff"),
         ([MEMBERSHIP + "Learner"], "student"),
         (["Instructor"], "staff"),
-        ([MEMBERSHIP[:-1] + "/Instructor#TeachingAssistant", MEMBERSHIP + "Learner"], "staff"),
+        ([SUB_ROLE + "TeachingAssistant"], "staff"),
+        ([MEMBERSHIP + "Instructor#TeachingAssistant"], "staff"),  # Sakai, with two of "#"
+        (["TeachingAssistant"], "staff"),
+        ([SUB_ROLE + "TeachingAssistant", MEMBERSHIP + "Learner"], "student"),  # Open edX
+        (["TeachingAssistant", "Learner"], "student"),
+        ([MEMBERSHIP + "Learner", SUB_ROLE + "Grader", MEMBERSHIP + "Instructor"], "staff"),
+        ([MEMBERSHIP + "Learner#Instructor"], "student"),
         (["http://purl.imsglobal.org/vocab/lis/v2/institution/person#Instructor"], "student"),
         (["http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator"], "staff"),
         (

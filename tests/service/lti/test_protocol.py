@@ -133,6 +133,9 @@ def test_dynamic_registration_asks_for_ids_alone_and_keeps_what_comes_back() -> 
     assert asked["scope"].split() == [names.SCOPE_RESULT_READ, names.SCOPE_SCORE]
     kinds = [message["type"] for message in asked[TOOL]["messages"]]
     assert kinds == ["LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"]
+    named = replace(found, messages=("LtiResourceLinkRequest", "LtiDeepLinkingRequest"))
+    [chooser] = registration.request(HERE, named)[TOOL]["messages"]
+    assert chooser["type"] == "LtiDeepLinkingRequest"
     answer = {"client_id": "c9", TOOL: {"deployment_id": "5"}}
     platform = registration.registered(found, answer, id="1", approved=False)
     assert (platform.client_id, platform.deployments) == ("c9", frozenset(["5"]))
@@ -169,19 +172,6 @@ def test_a_configuration_that_lacks_something_is_refused(broken: Any) -> None:
         registration.registered(found, broken, id="1", approved=True)
 
 
-def test_brightspace_names_another_audience_for_tokens() -> None:
-    found = {
-        "issuer": "https://lms.example",
-        "authorization_endpoint": "https://lms.example/auth",
-        "token_endpoint": "https://lms.example/token",
-        "authorization_server": "https://api.lms.example/auth",
-        "jwks_uri": "https://lms.example/keys",
-        "registration_endpoint": "https://lms.example/register",
-    }
-    read = registration.read_configuration(found, fetched_from="https://lms.example/config")
-    assert read.token_audience == "https://api.lms.example/auth"
-
-
 HONEST = {
     "issuer": "https://lms.example",
     "authorization_endpoint": "https://lms.example/auth",
@@ -189,6 +179,37 @@ HONEST = {
     "jwks_uri": "https://lms.example/keys",
     "registration_endpoint": "https://lms.example/register",
 }
+
+
+@pytest.mark.parametrize(
+    ("named", "audience"),
+    [
+        ("https://api.lms.example/auth", "https://api.lms.example/auth"),  # Brightspace
+        ("lms.example", "https://lms.example/token"),  # a bare host, as Canvas writes it
+        ("", "https://lms.example/token"),
+    ],
+)
+def test_an_audience_of_its_own_for_tokens_is_an_address(named: str, audience: str) -> None:
+    found = {**HONEST, "authorization_server": named}
+    read = registration.read_configuration(found, fetched_from="https://lms.example/config")
+    assert read.token_audience == audience
+
+
+@pytest.mark.parametrize("listed", [None, "x", [None, 5, {}, {"type": 5}, {"type": "LtiX"}]])
+def test_whatever_a_platform_lists_as_its_messages_is_read(listed: Any) -> None:
+    found = {**HONEST, names.PLATFORM_CONFIGURATION: {"messages_supported": listed}}
+    read = registration.read_configuration(found, fetched_from="https://lms.example/config")
+    kept = read.messages
+    asked = registration.request(HERE, read)[TOOL]["messages"]
+    assert len(asked) == (0 if "LtiX" in kept else 2)
+
+
+def test_a_canvas_is_told_to_register_by_its_developer_key() -> None:
+    special = {"product_family_code": "canvas"}
+    elsewhere = {"registration_endpoint": "https://account.example/api/lti/registrations"}
+    found = {**HONEST, **elsewhere, names.PLATFORM_CONFIGURATION: special}
+    with pytest.raises(UsageError, match=r"by its developer key: /lti/canvas\.json"):
+        registration.read_configuration(found, fetched_from="https://lms.example/config")
 
 
 @pytest.mark.parametrize(

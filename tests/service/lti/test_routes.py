@@ -23,14 +23,14 @@ from grader.service.lti.ags import store
 from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
 from grader.service.lti.platform_keys import PlatformKeys
-from grader.service.lti.tables import LtiLink, LtiPlatform, LtiTicket
+from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink, LtiPlatform, LtiTicket
 from grader.service.lti.tokens import usable_keys
 from grader.service.lti.web import Lti
 from grader.service.pages.visit import PREFIX
 from grader.service.tables import Login, now
 from service.lti.conftest import Browser, describe
 from service.lti.course import Course
-from service.lti.fake_platform import DEEP, LTI, FakePlatform, new_key, unsigned
+from service.lti.fake_platform import AGS, DEEP, LTI, FakePlatform, new_key, unsigned
 from service.lti.fake_platform import signed_with_public_key as signed_with_public
 
 EXERCISE = reference.DEFAULT
@@ -57,6 +57,16 @@ def test_a_student_is_launched_into_the_exercise_of_the_link(
     assert "scope/score" in link.scopes
 
 
+def test_hosts_that_the_operator_named_may_show_a_launch(
+    tab: Browser, service: Service, platform: Platform
+) -> None:
+    with service.database.transaction() as session:
+        registry.set_frames(session, int(platform.id), ["https://apps.lms.example"])
+    page = tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce)))
+    policy = page.headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors https://apps.lms.example https://lms.example")
+
+
 def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
     tab: Browser, course: Course
 ) -> None:
@@ -71,6 +81,37 @@ def test_another_exercise_of_a_link_replaces_the_one_before_and_sends_nothing(
         course.judge("u1", points)
     launched(EXERCISE)
     assert store.read(course.row("u1")).wanted.given == 20, "nobody has seen that it would be 80"
+
+
+SIGNED = f"{'a1' * 32}:::algebra:::content:5"
+"""A placement, as Sakai writes it into an address."""
+
+
+@pytest.mark.parametrize(
+    ("now_at", "rows"),
+    [
+        (f"/lti13/lineitems/{SIGNED}/12", 1),
+        (f"/lti13/lineitems/{SIGNED[::-1]}/12", 2),
+        (f"/other/lineitems/{SIGNED}/12", 2),
+    ],
+)
+def test_a_column_that_sakai_made_at_the_first_score_is_the_one_it_was(
+    tab: Browser, course: Course, now_at: str, rows: int
+) -> None:
+    before, after = f"{tab.lms.issuer}/lti13/lineitem/{SIGNED}", f"{tab.lms.issuer}{now_at}"
+    for line_item in (before, after):
+        here = {LTI + "context": {"id": "algebra"}, AGS + "claim/endpoint": {"lineitem": line_item}}
+        tab.launch(lambda nonce, here=here: exercise_of(tab.lms.claims(nonce)) | here)
+        if line_item == before:
+            course.judge("u1", 70)
+    with course.service.database.reading() as session:
+        kept = session.scalars(select(LtiGrade).order_by(LtiGrade.id)).all()
+        assert len(kept) == rows and kept[-1].line_item == after
+        assert len(session.scalars(select(LtiGradeStep)).all()) == rows, "decided once a column"
+    course.judge("u1", 90)
+    with course.service.database.reading() as session:
+        [grade] = session.scalars(select(LtiGrade).where(LtiGrade.line_item == after))
+        assert store.read(grade).wanted.given == 90
 
 
 def test_a_teacher_is_staff(tab: Browser, service: Service) -> None:
@@ -324,6 +365,7 @@ def test_dynamic_registration_waits_for_the_operator(
 ) -> None:
     page = client.get("/lti/register", params=registering(lms))
     assert page.status_code == 200 and "grader lti approve" in page.text
+    assert 'id="close"' in page.text and "/static/close." in page.text, "the platform waits for it"
     [asked] = lms.registrations
     assert asked["initiate_login_uri"] == f"{service.settings.base_url}/lti/login"
     with service.database.transaction() as session:
@@ -341,6 +383,7 @@ def test_a_trusted_issuer_is_let_in_and_the_window_closes(
     object.__setattr__(service.settings, "lti_issuers", (lms.issuer,))
     page = client.get("/lti/register", params=registering(lms))
     assert re.search(r'<script defer src="/static/close\.[0-9a-f]+\.js">', page.text)
+    assert 'id="close"' not in page.text
     with service.database.reading() as session:
         assert registry.every(session)[0].approved
 
@@ -361,6 +404,17 @@ def test_a_registration_that_cannot_be_says_why(
     assert page.status_code == 400 and words in page.text
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
+    assert 'id="close"' in refused_there.text
+
+
+@pytest.mark.parametrize("lms", ["canvas"], indirect=True)
+def test_nothing_is_registered_at_a_canvas_that_asks_for_it(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    page = client.get("/lti/register", params=registering(lms))
+    assert page.status_code == 400 and "by its developer key: /lti/canvas.json" in page.text
+    with service.database.reading() as session:
+        assert (lms.registrations, registry.every(session)) == ([], [])
 
 
 def test_strangers_who_have_us_call_slow_hosts_keep_no_launch_waiting(
