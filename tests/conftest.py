@@ -102,6 +102,16 @@ def oracle(exercise: Exercise) -> Iterator[Oracle]:
         yield opened
 
 
+@pytest.fixture
+def fresh_answers(tmp_path: Path) -> Path:
+    """A cache that knows no answer, with the programs that all tests have compiled."""
+    folder, compiled = tmp_path / "answers", compile_cache(CACHE).parent
+    compiled.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
+    (folder / compiled.name).symlink_to(compiled)
+    return folder
+
+
 Kind = tuple[str, str]
 """Launcher, and how workers are started: "fresh" or "forked"."""
 KINDS: list[Kind] = [

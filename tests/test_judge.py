@@ -118,7 +118,7 @@ def test_an_explanation_that_takes_too_long_costs_no_points(
 
 
 def test_time_that_an_explanation_takes_is_not_the_submissions(
-    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Exercise, bubblewrap: Sandbox, fresh_answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
     for module in ("session", "connection"):
@@ -130,7 +130,7 @@ def test_time_that_an_explanation_takes_is_not_the_submissions(
             return super().answer_of(text, case)
 
     wrong = submission(TINY.replace("jnp.maximum(self.linear(x), 0)", "self.linear(x)"))
-    with Slow(tiny, tmp_path) as oracle:
+    with Slow(tiny, fresh_answers) as oracle:
         report = Judge(tiny, bubblewrap, oracle, cases=8).grade(wrong)
     assert clock.ahead_s > 300
     assert report.diagnosis.id == "no_relu"
@@ -138,7 +138,7 @@ def test_time_that_an_explanation_takes_is_not_the_submissions(
 
 
 def test_an_input_of_our_choosing_that_ends_it_costs_no_points(
-    tiny: Exercise, forked: Sandbox, tmp_path: Path
+    tiny: Exercise, forked: Sandbox, fresh_answers: Path
 ) -> None:
     wrong = TINY.replace("jnp.maximum(self.linear(x), 0)", "jnp.sin(self.linear(x)) + x")
     ends = wrong.replace("return Tiny", "TOO_SIMPLE(x)\n    return Tiny") + (
@@ -149,7 +149,7 @@ def TOO_SIMPLE(x):
         os._exit(1)
 """
     )
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         judge = Judge(tiny, forked, oracle, cases=8)
         assert min(np.size(one.case.arguments["x"]) for one in judge._examiner.pose().asked) > 2
         here, there = judge.grade(submission(wrong)), judge.grade(submission(ends))
@@ -259,7 +259,7 @@ class Noting(Broken):
 
 
 def test_who_is_left_less_than_half_of_the_time_by_our_first_attempt_is_not_charged(
-    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Exercise, bubblewrap: Sandbox, fresh_answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
 
@@ -272,7 +272,7 @@ def test_who_is_left_less_than_half_of_the_time_by_our_first_attempt_is_not_char
         monkeypatch.setattr(f"{module}.time", clock)
     monkeypatch.setattr(Questions, "deadlines", Deadlines(total_s=1e6))
     sandbox = Late(bubblewrap)
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         Judge(tiny, sandbox, oracle, cases=4, end=clock.monotonic() + 10_000).grade(
             submission(TINY)
         )
@@ -280,12 +280,12 @@ def test_who_is_left_less_than_half_of_the_time_by_our_first_attempt_is_not_char
 
 
 def test_who_has_all_of_the_time_is_charged_however_long_our_preparing_took(
-    tiny: Exercise, bubblewrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Exercise, bubblewrap: Sandbox, fresh_answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, sandbox = Clock(), Noting(bubblewrap)
     for module in ("grader.judge", "grader.meter"):
         monkeypatch.setattr(f"{module}.time", clock)
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         examiner = Unprepared(tiny, oracle, tiny.default_seed, 4)
         examiner.clock, examiner.takes_s = clock, 6000.0
         Judge(tiny, sandbox, examiner).grade(submission(TINY))
@@ -296,7 +296,7 @@ def test_who_has_all_of_the_time_is_charged_however_long_our_preparing_took(
 def test_who_is_left_less_than_half_of_the_time_by_our_preparing_is_not_charged(
     tiny: Exercise,
     bubblewrap: Sandbox,
-    tmp_path: Path,
+    fresh_answers: Path,
     monkeypatch: pytest.MonkeyPatch,
     takes_s: float,
     fair: bool,
@@ -305,7 +305,7 @@ def test_who_is_left_less_than_half_of_the_time_by_our_preparing_is_not_charged(
     for module in ("grader.judge", "grader.meter"):
         monkeypatch.setattr(f"{module}.time", clock)
     monkeypatch.setattr(Questions, "deadlines", Deadlines(total_s=1e6))
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         examiner = Unprepared(tiny, oracle, tiny.default_seed, 4)
         examiner.clock, examiner.takes_s = clock, takes_s
         judge = Judge(tiny, sandbox, examiner, end=clock.monotonic() + 10_000)

@@ -36,33 +36,35 @@ def test_every_case_of_the_default_suite_can_be_judged_by(
 
 
 def test_answers_are_remembered_across_oracles(
-    exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exercise: Exercise, fresh_answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case(dict(exercise.watched))
-    with Oracle(exercise, tmp_path) as first:
+    with Oracle(exercise, fresh_answers) as first:
         answer = first.expect([case])[0]
     monkeypatch.setattr("grader.reference_process.sys.executable", "/nonexistent")
-    with Oracle(exercise, tmp_path) as second:
+    with Oracle(exercise, fresh_answers) as second:
         again = second.expect([case])[0]
     assert np.array_equal(answer.exact, again.exact)
     assert np.array_equal(answer.reference, again.reference)
 
 
-def test_a_truth_in_float32_is_remembered_as_float64(tiny: Exercise, tmp_path: Path) -> None:
+def test_a_truth_in_float32_is_remembered_as_float64(
+    tiny: Exercise, tmp_path: Path, fresh_answers: Path
+) -> None:
     single = with_exact(tiny, tmp_path, "output.astype(np.float32)")
     case = Case(dict(tiny.watched))
-    with Oracle(single, tmp_path) as opened:
+    with Oracle(single, fresh_answers) as opened:
         computed, recalled = (opened.expect([case])[0] for _ in range(2))
     assert computed.exact.dtype == recalled.exact.dtype == np.float64
     assert np.array_equal(computed.exact, recalled.exact)
 
 
 def test_a_truth_of_another_shape_is_refused_with_both_shapes(
-    tiny: Exercise, tmp_path: Path
+    tiny: Exercise, tmp_path: Path, fresh_answers: Path
 ) -> None:
     flat = with_exact(tiny, tmp_path, "output.reshape(-1)")
     both = r"exact\.py's output has shape \(105,\), .* has shape \(7, 5, 3\)"
-    with Oracle(flat, tmp_path) as opened, pytest.raises(ExerciseError, match=both):
+    with Oracle(flat, fresh_answers) as opened, pytest.raises(ExerciseError, match=both):
         opened.expect([Case(dict(tiny.watched))])
 
 
@@ -98,16 +100,16 @@ def changed(tiny: Exercise, tmp_path: Path, name: str, old: str, new: str) -> Ex
     ],
 )
 def test_a_mistake_in_the_exercises_files_is_told_with_its_line(
-    tiny: Exercise, tmp_path: Path, name: str, old: str, new: str, said: str
+    tiny: Exercise, tmp_path: Path, fresh_answers: Path, name: str, old: str, new: str, said: str
 ) -> None:
     mistaken = changed(tiny, tmp_path, name, old, new)
-    with Oracle(mistaken, tmp_path) as opened, pytest.raises(ExerciseError, match=said):
+    with Oracle(mistaken, fresh_answers) as opened, pytest.raises(ExerciseError, match=said):
         opened.expect([Case(dict(tiny.watched))])
 
 
-def test_a_scale_of_numpys_is_a_number(tiny: Exercise, tmp_path: Path) -> None:
+def test_a_scale_of_numpys_is_a_number(tiny: Exercise, tmp_path: Path, fresh_answers: Path) -> None:
     other = changed(tiny, tmp_path, "exact.py", "scale=float(", "scale=np.float32(")
-    with Oracle(other, tmp_path) as opened:
+    with Oracle(other, fresh_answers) as opened:
         assert opened.expect([Case(dict(tiny.watched))])[0].scale > 0
 
 
@@ -125,15 +127,15 @@ def test_a_remembered_suite_is_the_generated_one(exercise: Exercise, tmp_path: P
     assert [case.family for case in fresh.cases] == [case.family for case in stored.cases]
 
 
-def test_a_reference_that_raises_is_our_error(exercise: Exercise, tmp_path: Path) -> None:
+def test_a_reference_that_raises_is_our_error(exercise: Exercise, fresh_answers: Path) -> None:
     impossible = Case({**exercise.watched, "num_classes": -1.0})
-    with Oracle(exercise, tmp_path) as opened, pytest.raises(OracleError):
+    with Oracle(exercise, fresh_answers) as opened, pytest.raises(OracleError):
         opened.expect([impossible])
 
 
-def test_a_process_that_is_gone_is_replaced(exercise: Exercise, tmp_path: Path) -> None:
+def test_a_process_that_is_gone_is_replaced(exercise: Exercise, fresh_answers: Path) -> None:
     case = Case({**exercise.watched, "seed": 0.0})
-    with Oracle(exercise, tmp_path) as opened:
+    with Oracle(exercise, fresh_answers) as opened:
         with pytest.raises(OracleError):
             opened.expect([Case({**exercise.watched, "num_classes": -1.0})])
         spent = opened.cpu_s
@@ -237,11 +239,11 @@ def test_programs_are_forgotten_only_where_forgetting_their_modules_is_not_enoug
 
 
 def test_the_callers_settings_of_jax_do_not_change_the_reference(
-    exercise: Exercise, oracle: Oracle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exercise: Exercise, oracle: Oracle, fresh_answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case(dict(exercise.watched))
     monkeypatch.setenv("JAX_DEFAULT_PRNG_IMPL", "rbg")
-    with Oracle(exercise, tmp_path) as opened:
+    with Oracle(exercise, fresh_answers) as opened:
         answer = opened.expect([case])[0]
     assert np.array_equal(answer.reference, oracle.expect([case])[0].reference)
 
@@ -267,24 +269,28 @@ def test_files_that_change_while_they_are_in_use_are_refused(
         assert np.array_equal(fresh.expect([case])[0].reference, truth.reference)
 
 
-def test_inputs_and_answers_may_be_as_large_as_a_workers(tiny: Exercise, tmp_path: Path) -> None:
+def test_inputs_and_answers_may_be_as_large_as_a_workers(
+    tiny: Exercise, fresh_answers: Path
+) -> None:
     large = {**tiny.watched, "x": np.ones((300, 300, 3), np.float32)}
     huge = {**tiny.watched, "x": np.ones((2400, 2400, 3), np.float32)}
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         assert oracle.expect([Case(large)])[0].exact.shape == (300, 300, 3)
         with pytest.raises(ExerciseError, match=r"\(2400, 2400, 3\) takes more than 64 MiB"):
             oracle.expect([Case(huge)])
         assert oracle.expect([Case(large)])[0].exact.shape == (300, 300, 3)
 
 
-def test_an_answer_that_is_too_large_is_told(tiny: Exercise, tmp_path: Path) -> None:
+def test_an_answer_that_is_too_large_is_told(
+    tiny: Exercise, tmp_path: Path, fresh_answers: Path
+) -> None:
     many = with_exact(tiny, tmp_path, "np.zeros((9, 1 << 20))")
-    with Oracle(many, tmp_path) as oracle, pytest.raises(ExerciseError, match="TooLarge"):
+    with Oracle(many, fresh_answers) as oracle, pytest.raises(ExerciseError, match="TooLarge"):
         oracle.expect([Case(dict(tiny.watched))])
 
 
 def test_a_variant_whose_answer_is_too_large_failed_by_itself(
-    tiny: Exercise, tmp_path: Path
+    tiny: Exercise, fresh_answers: Path
 ) -> None:
     solution = (tiny.folder / "solution.py").read_text()
     large = "import numpy\n" + solution.replace(
@@ -292,7 +298,7 @@ def test_a_variant_whose_answer_is_too_large_failed_by_itself(
     )
     assert "1 << 20" in large
     case = Case(dict(tiny.watched))
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         answer = oracle.answer_of(large, case)
         assert (answer.array, answer.raised is not None) == (None, True)
         assert "TooLarge" in str(answer.raised)

@@ -17,9 +17,9 @@ from grader.oracle import Oracle
 
 
 def test_what_an_exercise_draws_as_its_contract_says_is_fine(
-    tiny: Exercise, tmp_path: Path
+    tiny: Exercise, fresh_answers: Path
 ) -> None:
-    with Oracle(tiny, tmp_path) as oracle:
+    with Oracle(tiny, fresh_answers) as oracle:
         refuse_other_inputs(tiny, oracle)
 
 
@@ -47,10 +47,10 @@ def scalar(failing: Arguments) -> Any:
     ],
 )
 def test_what_is_not_the_contracts_is_named(
-    tiny: Exercise, tmp_path: Path, changes: dict[str, Any], said: str
+    tiny: Exercise, fresh_answers: Path, changes: dict[str, Any], said: str
 ) -> None:
     mistaken = dataclasses.replace(tiny, **changes)
-    with Oracle(mistaken, tmp_path) as oracle, pytest.raises(ExerciseError, match=said):
+    with Oracle(mistaken, fresh_answers) as oracle, pytest.raises(ExerciseError, match=said):
         refuse_other_inputs(mistaken, oracle)
 
 

@@ -8,7 +8,13 @@ import pytest
 from conftest import KINDS, sandbox_called
 from processes import is_alive, until, youngest
 
-from grader.errors import MemoryLimitExceeded, SandboxError, SubmissionError
+from grader.errors import (
+    MemoryLimitExceeded,
+    RunError,
+    SandboxError,
+    SubmissionError,
+    TimeLimitExceeded,
+)
 from grader.model import Deadlines, Sandbox
 from grader.sandbox.channel import MEMORY_BYTES, Use
 from grader.sandbox.choice import FORKING
@@ -53,18 +59,22 @@ def test_memory_is_watched_while_nobody_waits(kind: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("code", [3, 128 + 6, 128 + 9, 128 + 24, 200])
 def test_an_exit_code_is_told_alike_behind_every_wall(sandbox: Sandbox, code: int) -> None:
-    expected = {
-        3: "It ended its own process (exit code 3).",
-        128 + 6: "It crashed its process (SIGABRT).",
-        128 + 9: "It crashed its process (SIGKILL).",
-        128 + 24: "the file may use 300 s of processor time in all. It used up its",
-        200: "It ended its own process (exit code 200).",
+    expected: dict[int, tuple[type[SubmissionError], str]] = {
+        3: (RunError, "It ended its own process (exit code 3)."),
+        128 + 6: (RunError, "It crashed its process (SIGABRT)."),
+        128 + 9: (RunError, "It crashed its process (SIGKILL)."),
+        128 + 24: (
+            TimeLimitExceeded,
+            "the file may use 300 s of processor time in all. It used up its",
+        ),
+        200: (RunError, "It ended its own process (exit code 200)."),
     }
+    error, said = expected[code]
     with sandbox.open(Deadlines()) as worker:
         worker.load(ENDS_WITH, "f")
-        with pytest.raises(SubmissionError) as caught:
+        with pytest.raises(error) as caught:
             worker.call([float(code)], first=True)
-        assert expected[code] in caught.value.message
+        assert said in caught.value.message
 
 
 class Unseen:
