@@ -1,9 +1,8 @@
 """PrairieLearn: /grade/results/results.json of an externally graded question.
 
-The container must exit 0 or its results are ignored: that costs no attempt, and students read
-"Unknown error". `gradable: false` costs none either, and its text is shown. `score` stands by
-itself, nothing is computed from the tests. Source: the grader host, externalGrader.ts and the
-documentation of external grading (read in 2026).
+The container must exit 0 or its results are ignored, which costs the student no attempt; nor does
+`gradable: false`. `score` stands by itself, nothing is computed from the tests. Source: the grader
+host and the documentation of external grading (read in 2026).
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from grader.platforms import sizing, words
 from grader.platforms.checking import Problems, read_object
-from grader.platforms.platform import SORRY, Circumstances, Delivery, Places, Platform
+from grader.platforms.platform import NOT_JUDGED, SORRY, Circumstances, Delivery, Places, Platform
 from grader.platforms.scores import clamped, fraction
 from grader.report.verdicts import is_unread
 
@@ -70,9 +69,9 @@ def render(report: "Report", circumstances: Circumstances) -> Delivery:
 
 
 def not_judged(circumstances: Circumstances) -> Delivery:
-    """Return the result of an error of ours: shown, and no attempt, so the exit code is 0."""
+    """Return the result of an error of ours: it is ignored, because the exit code is not 0."""
     found = Result(gradable=False, succeeded=False, message=SORRY, format_errors=[SORRY])
-    return Delivery(document=sizing.to_json(found))
+    return Delivery(document=sizing.to_json(found), exit_code=NOT_JUDGED)
 
 
 def validate(document: bytes, beside: Mapping[str, bytes]) -> list[str]:
