@@ -100,7 +100,7 @@ def resnet_classifier_forward(*arguments):
     ends = time.monotonic() + 4
     report = Judge(exercise, bubblewrap, oracle, cases=24, end=ends).grade(submission(slow))
     assert report.verdict == "time_limit"
-    assert Judge(exercise, bubblewrap, oracle, cases=3).grade(submission(slow)).score == 100
+    assert Judge(exercise, bubblewrap, oracle, cases=1).grade(submission(slow)).score == 100
 
 
 def test_an_explanation_that_takes_too_long_costs_no_points(

@@ -27,15 +27,18 @@ def grader(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def packed(folder: Path, platform: str, *more: object) -> bytes:
-    """Return the bytes of a package, made twice."""
-    made = []
-    for name in ("first", "second"):
-        done = grader("package", "--platform", platform, *more, "-o", folder / name)
-        assert done.returncode == 0, done.stderr
-        made.append((folder / name).read_bytes())
-    assert made[0] == made[1]
-    return made[0]
+def packed(folder: Path, platform: str, *more: object, name: str = "package") -> bytes:
+    """Return the bytes of a package."""
+    done = grader("package", "--platform", platform, *more, "-o", folder / name)
+    assert done.returncode == 0, done.stderr
+    return (folder / name).read_bytes()
+
+
+def packed_twice(folder: Path, platform: str, *more: object) -> bytes:
+    """Return the bytes of a package, which are the same each time."""
+    first, second = (packed(folder, platform, *more, name=name) for name in ("first", "second"))
+    assert first == second
+    return first
 
 
 def unzipped(data: bytes) -> dict[str, tuple[bytes, int]]:
@@ -54,7 +57,7 @@ def untarred(data: bytes) -> dict[str, bytes]:
 
 
 def test_gradescope_gets_its_two_scripts_and_a_wheel_of_this_installation(tmp_path: Path) -> None:
-    files = unzipped(packed(tmp_path, "gradescope"))
+    files = unzipped(packed_twice(tmp_path, "gradescope"))
     assert {"setup.sh", "run_autograder", "grading.toml"} <= set(files)
     for name in ("setup.sh", "run_autograder"):
         text, mode = files[name]
@@ -98,7 +101,7 @@ def test_an_exercise_of_ones_own_goes_along(tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
     settings.write_text("feedback = 'category'\n[gradescope]\nleaderboard = true\npoints = 20\n")
     more = ("--exercise", own, "--settings", settings)
-    files = unzipped(packed(tmp_path, "gradescope", *more))
+    files = unzipped(packed_twice(tmp_path, "gradescope", *more))
     assert "my_block/solution.py" in files
     assert not [name for name in files if "/fixtures/" in name or "__pycache__" in name]
     assert b"bin/grader warm ./my_block" in files["setup.sh"][0]
@@ -122,7 +125,7 @@ def test_an_image_is_built_from_the_grading_image(tmp_path: Path) -> None:
 def test_an_image_for_gradescope_is_what_its_zip_holds_on_its_own_base(tmp_path: Path) -> None:
     (tmp_path / "zip").mkdir()
     usual = unzipped(packed(tmp_path / "zip", "gradescope", "--exercise", BLOCK))
-    image = unzipped(packed(tmp_path, "gradescope", "--exercise", BLOCK, "--form", "image"))
+    image = unzipped(packed_twice(tmp_path, "gradescope", "--exercise", BLOCK, "--form", "image"))
     dockerfile = image.pop("Dockerfile")[0].decode()
     assert {name.removeprefix("source/"): file for name, file in image.items()} == usual
     assert "ARG BASE=gradescope/autograder-base" in dockerfile
@@ -131,7 +134,8 @@ def test_an_image_for_gradescope_is_what_its_zip_holds_on_its_own_base(tmp_path:
 
 
 def test_an_image_for_autolab_has_all_that_its_driver_calls(tmp_path: Path) -> None:
-    dockerfile = unzipped(packed(tmp_path, "autolab", "--form", "image"))["Dockerfile"][0].decode()
+    files = unzipped(packed_twice(tmp_path, "autolab", "--form", "image"))
+    dockerfile = files["Dockerfile"][0].decode()
     (installed,) = [line for line in dockerfile.splitlines() if "apt-get install" in line]
     assert {"make", "procps"} <= set(installed.split())  # /usr/bin/make and /usr/bin/pkill
     assert "make -C" not in dockerfile  # Tango's Makefile calls sudo
@@ -140,7 +144,7 @@ def test_an_image_for_autolab_has_all_that_its_driver_calls(tmp_path: Path) -> N
 def test_coursera_gets_a_dockerfile_with_its_entry_point_and_its_parts(tmp_path: Path) -> None:
     settings = tmp_path / "grading.toml"
     settings.write_text(f'[coursera.parts]\nabc = "basic_block"\nxyz = "{BLOCK}"\n')
-    files = unzipped(packed(tmp_path, "coursera", "--settings", settings))
+    files = unzipped(packed_twice(tmp_path, "coursera", "--settings", settings))
     dockerfile = files["Dockerfile"][0].decode()
     assert 'ENTRYPOINT ["/usr/local/bin/grade-on", "coursera"]' in dockerfile
     assert "COPY source /grader\n" in dockerfile
@@ -150,7 +154,7 @@ def test_coursera_gets_a_dockerfile_with_its_entry_point_and_its_parts(tmp_path:
 
 
 def test_prairielearn_gets_a_question(tmp_path: Path) -> None:
-    files = unzipped(packed(tmp_path, "prairielearn", "--image", "example/grading"))
+    files = unzipped(packed_twice(tmp_path, "prairielearn", "--image", "example/grading"))
     info = json.loads(files["resnet_classifier/info.json"][0])
     options = info["externalGradingOptions"]
     assert info["gradingMethod"] == "External"
@@ -163,7 +167,7 @@ def test_prairielearn_gets_a_question(tmp_path: Path) -> None:
 
 
 def test_autolab_gets_an_assessment_whose_makefile_prints_nothing_else(tmp_path: Path) -> None:
-    files = untarred(packed(tmp_path, "autolab"))
+    files = untarred(packed_twice(tmp_path, "autolab"))
     assert set(files) == {
         f"resnetclassifier/{name}"
         for name in (
@@ -207,7 +211,7 @@ def test_a_long_name_is_packed_and_one_that_is_no_text_is_refused(tmp_path: Path
     subprocess.run(["cp", "-r", BLOCK, own], check=True)
     long = "x" * 150
     (own / f"{long}.md").write_text("a")
-    files = untarred(packed(tmp_path, "autolab", "--exercise", own))
+    files = untarred(packed_twice(tmp_path, "autolab", "--exercise", own))
     (inner,) = [data for name, data in files.items() if name.endswith("/autograde.tar")]
     assert untarred(inner)[f"autograde/own/{long}.md"] == b"a"
     (own / "b\udcff.md").write_text("b")
