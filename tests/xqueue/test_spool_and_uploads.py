@@ -82,11 +82,11 @@ def with_host(host: str, server: str = "https://lms.example.org") -> Uploads:
 @pytest.mark.parametrize(
     ("host", "url"),
     [
-        ("https://files.example.org", "https://files.example.org/a.py"),
-        ("HTTPS://Files.example.org/", "https://files.example.org/a.py"),
-        ("files.example.org/", "https://files.example.org/a.py"),
-        ("files.example.org:443", "https://files.example.org/a.py"),
-        ("https://files.example.org:8443", "https://files.example.org:8443/a.py"),
+        ("https://uploads.example.org", "https://uploads.example.org/a.py"),
+        ("HTTPS://Uploads.example.org/", "https://uploads.example.org/a.py"),
+        ("uploads.example.org/", "https://uploads.example.org/a.py"),
+        ("uploads.example.org:443", "https://uploads.example.org/a.py"),
+        ("https://uploads.example.org:8443", "https://uploads.example.org:8443/a.py"),
         ("dateien.münchen.example", "https://dateien.münchen.example/a.py"),
         ("dateien.münchen.example", "https://dateien.xn--mnchen-3ya.example/a.py"),
         ("[::1]:8080", "https://[::1]:8080/a.py"),
@@ -97,10 +97,10 @@ def test_a_host_is_the_same_however_it_is_written(host: str, url: str, tmp_path:
     assert (tmp_path / "a.py").read_bytes() == b"x = 1"
 
 
-@pytest.mark.parametrize("host", ["files.example.org:80", "http://files.example.org"])
+@pytest.mark.parametrize("host", ["uploads.example.org:80", "http://uploads.example.org"])
 def test_a_host_of_http_is_one_where_the_server_has_no_https(host: str, tmp_path: Path) -> None:
     uploads = with_host(host, "http://lms.example.org")
-    uploads.fetch({"a.py": "http://files.example.org/a.py"}, tmp_path)
+    uploads.fetch({"a.py": "http://uploads.example.org/a.py"}, tmp_path)
     with pytest.raises(UsageError, match="fetched by https here"):
         with_host(host)
 
