@@ -68,7 +68,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     """What happened when the function ran once under watch.
 
     Attributes:
-        root: name of the class looked for; found tells whether the file defines it.
+        root: name of the class looked for; found tells whether the file has it at its top level.
         created: how many roots the function created; called: how often a root was called.
         parameters: names of the root's __call__ parameters.
         training: visits of the submission's own forward, evaluation: of a second call with

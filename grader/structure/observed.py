@@ -46,7 +46,7 @@ def judge_structure(
 
 
 def _usable(seen: Observation) -> bool:
-    return seen.found and seen.called > 0 and bool(seen.modules)
+    return seen.called > 0 and bool(seen.modules)
 
 
 def _not_judged(structure: Structure) -> Judgement:

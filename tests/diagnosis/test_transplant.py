@@ -11,6 +11,7 @@ from grader.oracle import Oracle
 
 RIGHT = (FIXTURES / "accepted" / "plain" / "submission.py").read_bytes()
 OTHER_NAMES = (FIXTURES / "accepted" / "block_names_conv_a" / "submission.py").read_bytes()
+WITHIN = (FIXTURES / "rejected" / "class_inside_function" / "submission.py").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,9 @@ def observe(oracle: Oracle, text: str, exercise: Exercise, seed: float) -> Obser
     return seen
 
 
-@pytest.mark.parametrize("source", [RIGHT, OTHER_NAMES], ids=["same_names", "other_names"])
+@pytest.mark.parametrize(
+    "source", [RIGHT, OTHER_NAMES, WITHIN], ids=["same_names", "other_names", "in_the_function"]
+)
 def test_weights_of_another_seed_give_its_answers(
     exercise: Exercise, oracle: Oracle, sandbox: Sandbox, solution: str, source: bytes
 ) -> None:

@@ -184,3 +184,11 @@ def test_what_is_said_is_true(name: str, exercise: Exercise, forked: Sandbox) ->
     edits, wanted = SAID[name]
     found = judged(edits, exercise, forked)
     assert {key: (found[key].passed, found[key].message) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", ["classes_inside_the_function", "class_bound_to_something_else"])
+def test_a_class_that_is_not_at_the_top_level_costs_its_own_points_only(
+    name: str, exercise: Exercise, forked: Sandbox
+) -> None:
+    found = judged(SAID[name][0], exercise, forked)
+    assert [key for key, one in found.items() if one.passed is not True] == ["class"]

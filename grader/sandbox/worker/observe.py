@@ -29,15 +29,15 @@ def observe(
     Returns:
         Facts that decode as an Observation, and the arrays that they name by index.
     """
-    kind = program.namespace.get(root)
-    if not isinstance(kind, type) or not issubclass(kind, nnx.Module):
-        return {"root": root, "found": isinstance(kind, type)}, ()
+    kind = _to_watch(program, root)
+    if kind is None:
+        return {"root": root, "found": True}, ()
     watch = Watch(kind, flag)
     with watch:
         result, error = _run_visibly(program, arguments, watch)
         facts = {
             "root": root,
-            "found": True,
+            "found": not isinstance(kind, str),
             "created": watch.created,
             "called": watch.called,
             "parameters": watch.parameters(),
@@ -70,9 +70,9 @@ def transplant(
         NothingToTransplant: no model was built, or it lacks one of the places.
         BaseException: whatever the submission raises.
     """
-    kind = program.namespace.get(root)
-    if not isinstance(kind, type) or not issubclass(kind, nnx.Module):
-        raise NothingToTransplant(f"there is no class {root}")
+    kind = _to_watch(program, root)
+    if kind is None:
+        raise NothingToTransplant(f"{root} is not an nnx.Module")
     count = len(arrays) - len(places)
     watch = Watch(kind, "", list(zip(places, arrays[count:], strict=True)))
     with watch:
@@ -80,6 +80,14 @@ def transplant(
     if not watch.transplanted:
         raise NothingToTransplant(f"no {root} was built, or it has other weights")
     return result
+
+
+def _to_watch(program: Program, root: str) -> type[nnx.Module] | str | None:
+    """Return the class, its name where only a function knows it, None where it is no module."""
+    kind = program.namespace.get(root)
+    if not isinstance(kind, type):
+        return root
+    return kind if issubclass(kind, nnx.Module) else None
 
 
 def _run_visibly(

@@ -28,28 +28,32 @@ Call = Callable[..., Any]
 class Watch:
     """Watch the instances of one class while the context is open.
 
+    A class that only a function of the submission knows is watched from its first instance on: what
+    it is made into after its definition, by a decorator or a factory, is then done.
+
     Attributes:
         created, called: number of roots constructed, number of calls of a root.
         visits: one record per call of a submodule, in order of their starts.
         transplanted: whether every weight found its place in a model.
 
     Args:
+        root: the class, or the name that it will have.
         weights: what to put into each model that is built: (path, variable) and array.
     """
 
     def __init__(
         self,
-        root: type[nnx.Module],
+        root: type[nnx.Module] | str,
         flag: str,
         weights: Sequence[tuple[Sequence[str], np.ndarray]] = (),
     ) -> None:
-        self._root, self._flag, self._weights = root, flag, weights
+        self._wanted, self._flag, self._weights = root, flag, weights
+        self._root: type[nnx.Module] | None = None
         self.transplanted = False
         self._undo: list[Callable[[], None]] = []
         self._wrapped: set[type] = set()
         self._model: nnx.Module | None = None
         self._arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self._signature = inspect.signature(root.__call__)
         self.needed_eager = False
         self.restart(Recorder())
 
@@ -61,8 +65,10 @@ class Watch:
         self._active: list[str] = []
 
     def __enter__(self) -> "Watch":
-        self._wrap(self._root, "__init__", self._on_init)
-        self._wrap_call(self._root)
+        if isinstance(self._wanted, str):
+            self._wrap(type(nnx.Module), "__call__", self._on_construction)
+        else:
+            self._watch(self._wanted)
         return self
 
     def __exit__(
@@ -83,7 +89,7 @@ class Watch:
 
     def parameters(self) -> list[str]:
         """Names of the parameters of the root's __call__, without self."""
-        return list(self._signature.parameters)[1:]
+        return [] if self._root is None else list(self._signature.parameters)[1:]
 
     def call_reversed(self, image: jax.Array) -> None:
         """Call the model as the submission did, with the flag reversed."""
@@ -129,6 +135,17 @@ class Watch:
         chain = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__]
         return {"path": path, "types": chain, "settings": settings, "arrays": arrays}
 
+    def _watch(self, root: type[nnx.Module]) -> None:
+        self._root, self._signature = root, inspect.signature(root.__call__)
+        self._wrap(root, "__init__", self._on_init)
+        self._wrap_call(root)
+
+    def _on_construction(self, original: Call, kind: Any, args: Any, kwargs: Any) -> Any:
+        """Watch a class before its first instance is made; each call may define it anew."""
+        if kind.__name__ == self._wanted and kind not in self._wrapped:
+            self._watch(kind)
+        return original(kind, *args, **kwargs)
+
     def _on_init(self, original: Call, model: nnx.Module, args: Any, kwargs: Any) -> None:
         original(model, *args, **kwargs)
         if type(model) is self._root or self._model is None:
@@ -154,7 +171,8 @@ class Watch:
         return True
 
     def _on_call(self, original: Call, module: nnx.Module, args: Any, kwargs: Any) -> Any:
-        if isinstance(module, self._root) and not hasattr(module, _TAG):
+        root = self._root
+        if root is not None and isinstance(module, root) and not hasattr(module, _TAG):
             self._adopt(module)  # a model that an earlier call cached
         path = getattr(module, _TAG, None)
         if path is None or path in self._active:  # not of the root, or its own super().__call__
