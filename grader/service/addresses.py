@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from grader.service.packing import UNPACKED
 from grader.service.setting_values import Network
 
 TOTAL_S = 90.0
@@ -122,7 +123,7 @@ def client(
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": "nnx-grader"},
+        headers={"User-Agent": "nnx-grader", **UNPACKED},
     )
 
 

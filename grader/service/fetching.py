@@ -12,6 +12,7 @@ from grader.service.addresses import AddressRefused
 from grader.service.core import Service
 from grader.service.submissions import File
 from grader.service.tables import Source
+from grader.service.packing import is_packed
 
 _MOST_BYTES = IntakeLimits().archive_bytes
 _MOST_REDIRECTS = 3
@@ -84,6 +85,8 @@ def _bounded(response: httpx.Response) -> bytes:
     for chunk in response.iter_bytes():
         total += len(chunk)
         if total > _MOST_BYTES:
+            if is_packed(response):
+                raise FetchFailed("the server packed it, though it was asked for as it is")
             raise FetchFailed(f"it has more than {_MOST_BYTES} bytes")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -126,6 +126,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(
 
 
 def test_who_vouches_for_names_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen[0]["Accept-Encoding"] == "identity"
     read, original = [], ssl.create_default_context
 
     def count(**how: Any) -> ssl.SSLContext:

@@ -1,10 +1,11 @@
 """A file that was sent as an address is fetched within bounds, and is what it was said to be."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
@@ -168,6 +169,20 @@ def test_the_token_goes_to_its_host_alone(service: Service) -> None:
     archive = zipped()
 
     def answer(request: httpx.Request) -> httpx.Response:
+def test_what_comes_packed_is_not_unpacked(service: Service) -> None:
+    """Each coding within another makes a thousand of a byte, before any length is counted."""
+
+    def packed() -> Iterator[bytes]:
+        yield gzip.compress(gzip.compress(b"score=5"))
+
+    coded = {"content-encoding": "gzip, gzip"}
+    packing = answering(
+        service, lambda request: httpx.Response(200, headers=coded, content=packed())
+    )
+    with pytest.raises(FetchFailed, match="packed"):
+        fetch(packing, "campus", file())
+
+
         seen.append((request.url.host, request.headers.get("authorization")))
         if request.url.host == "api.github.com":
             return httpx.Response(302, headers={"location": "https://codeload.github.com/x"})
