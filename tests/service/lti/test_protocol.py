@@ -157,6 +157,9 @@ def test_a_registration_token_goes_to_the_platform_alone() -> None:
     }
     with pytest.raises(UsageError, match="another host"):
         registration.read_configuration(found, fetched_from="https://lms.example/config")
+    found["registration_endpoint"] = "http://lms.example:8080/register"
+    with pytest.raises(UsageError, match="by http"):
+        registration.read_configuration(found, fetched_from="https://lms.example/config")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import re
+import socket
 from collections.abc import Callable
 from html import unescape
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy import select, update
 import reference
 from grader.errors import UsageError
 from grader.service.core import Service
-from grader.service.lti import registry
+from grader.service.lti import registry, transport
 from grader.service.lti.ags import store
 from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
@@ -405,6 +406,46 @@ def test_a_registration_that_cannot_be_says_why(
     refused_there = client.get("/lti/register", params=registering(lms, "wrong"))
     assert refused_there.status_code == 400 and "invalid_token" in refused_there.text
     assert 'id="close"' in refused_there.text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda request: httpx.Response(200, text="<h1>Salaries of 2026</h1>"),
+        lambda request: httpx.Response(403, text="Salaries are for the dean alone"),
+    ],
+    ids=["page", "refusal"],
+)
+def test_a_stranger_reads_nothing_through_us(
+    app: Litestar, client: TestClient[Any], answer: Callable[[httpx.Request], httpx.Response]
+) -> None:
+    called = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    app.state.lti = Lti(called, PlatformKeys(called))
+    page = client.get("/lti/register", params={"openid_configuration": "https://in.example/"})
+    assert page.status_code == 400 and "cannot be had" in page.text
+    assert "alaries" not in page.text
+
+
+def test_a_stranger_learns_no_address_of_a_host_inside(
+    app: Litestar, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.3.2.1", 443))]
+    called = transport.client(())
+    app.state.lti = Lti(called, PlatformKeys(called))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
+    page = client.get("/lti/register", params={"openid_configuration": "https://in.example/"})
+    assert page.status_code == 400 and "no answer" in page.text
+    assert "10.3.2.1" not in page.text
+
+
+def test_a_stranger_has_us_ask_by_https_alone(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    object.__setattr__(service.settings, "base_url", "https://testserver.local")
+    lms.issuer = "http://lms.example"
+    page = client.get("/lti/register", params=registering(lms))
+    assert page.status_code == 400 and "by https alone" in page.text
+    assert lms.registrations == []
 
 
 @pytest.mark.parametrize("lms", ["canvas"], indirect=True)
