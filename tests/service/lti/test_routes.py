@@ -5,6 +5,7 @@ import dataclasses
 import re
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -221,6 +222,17 @@ def test_an_unknown_or_expired_state_is_refused(tab: Browser, service: Service) 
     with service.database.transaction() as session:
         session.execute(update(LtiTicket).values(expires_at=now()))
     refused(tab.post(asked["state"], token), "state_expired")
+
+
+def test_a_login_that_ended_is_forgotten_after_an_hour(tab: Browser, service: Service) -> None:
+    """Anybody can begin logins, 1200 a minute and address."""
+    old = tab.begin()
+    with service.database.transaction() as session:
+        session.execute(update(LtiTicket).values(expires_at=now() - timedelta(minutes=61)))
+    tab.begin()
+    with service.database.reading() as session:
+        assert len(session.scalars(select(LtiTicket)).all()) == 1
+    refused(tab.post(old["state"], tab.lms.sign(tab.lms.claims(old["nonce"]))), "state_unknown")
 
 
 def test_two_tabs_log_in_side_by_side(tab: Browser) -> None:
@@ -526,6 +538,19 @@ def test_a_registration_that_waits_may_be_repeated_and_an_operators_replaces_it(
             registry.add(session, one)
         [found] = registry.every(session)
         assert (found.approved, found.keys_url) == (True, moved.keys_url)
+
+
+def test_strangers_fill_no_table_with_platforms(
+    service: Service, lms: FakePlatform, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_MOST_WAITING", 3)
+    told = []
+    for number in range(5):
+        stranger = describe(lms, client_id=f"stranger-{number}", approved=False)
+        with service.database.transaction() as session:
+            told.append(registry.add(session, stranger))
+    with service.database.reading() as session:
+        assert [int(one.id) for one in registry.every(session)] == [int(platform.id), *told[-3:]]
 
 
 @pytest.mark.parametrize("aimed_at", ["audience", "issuer"])
