@@ -1,7 +1,12 @@
 """Share a process's descriptors out between its streams."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+
+EACH = 10
+"""Of one user at once, as many tabs: each looks into the database every second, and a script could
+open thousands before the first one ends."""
 
 
 class Streams:
@@ -12,14 +17,16 @@ class Streams:
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._open = most, 0
+        self._most, self._open = most, Counter[Hashable]()
 
     @contextmanager
-    def room(self) -> Iterator[bool]:
-        """Hold a stream's place while the block runs; give False where there is none."""
-        has_room = self._open < self._most
-        self._open += has_room
+    def room(self, user: Hashable) -> Iterator[bool]:
+        """Hold a stream's place while the block runs; give False where there is none for a user."""
+        has_room = self._open.total() < self._most and self._open[user] < EACH
+        self._open[user] += has_room
         try:
             yield has_room
         finally:
-            self._open -= has_room
+            self._open[user] -= has_room
+            if not self._open[user]:
+                del self._open[user]
