@@ -84,6 +84,7 @@ def _parts(service: Service) -> dict[str, Any]:
         "summaries": Summaries(),
         "draining": threading.Event(),
         "streams": Streams(allowance() // 2),
+        "bodies": Streams(webhook_routes.MOST_BODIES, each=webhook_routes.BODIES_EACH),
         "uploads": Streams(forms.MOST_UPLOADS, each=forms.UPLOADS_EACH),
     }
 
