@@ -24,7 +24,7 @@ from grader.service.limits import RequestLimit
 from grader.service.log import AccessLog
 from grader.service.lti.handlers import LTI_HANDLERS
 from grader.service.lti.web import close_lti, open_lti
-from grader.service.pages import visits
+from grader.service.pages import forms, visits
 from grader.service.pages.handlers import PAGE_HANDLERS
 from grader.service.pages.rendering import Pages
 from grader.service.pages.summaries import Summaries
@@ -84,6 +84,8 @@ def _parts(service: Service) -> dict[str, Any]:
         "summaries": Summaries(),
         "draining": threading.Event(),
         "streams": Streams(allowance() // 2),
+        "bodies": Streams(webhook_routes.MOST_BODIES, each=webhook_routes.BODIES_EACH),
+        "uploads": Streams(forms.MOST_UPLOADS, each=forms.UPLOADS_EACH),
     }
 
 

@@ -25,7 +25,7 @@ from grader.report.document import from_json
 from grader.service import results
 from grader.service.core import Service
 from grader.service.database import outlasting
-from grader.service.fetching import FetchFailed, fetch
+from grader.service.fetching import FETCHING_S, FetchFailed, fetch
 from grader.service.judging.work import Grader, GraderDied, Work
 from grader.service.submissions import File, files_of
 from grader.service.tables import DONE, PARKED, WAITING, Grading, Submission, now
@@ -173,8 +173,9 @@ def _judged(service: Service, grader: Grader, begun: _Begun) -> Report:
 
 def _contents(service: Service, begun: _Begun) -> tuple[tuple[str, bytes], ...]:
     """Return the bytes of every file, fetching those that were sent as addresses."""
+    end_s = time.monotonic() + FETCHING_S
     return tuple(
-        (file.name, fetch(service, begun.submission.source, file))
+        (file.name, fetch(service, begun.submission.source, file, end_s=end_s))
         if file.content is None
         else (file.name, file.content)
         for file in begun.files

@@ -6,6 +6,7 @@ to wait in threads, all of them, nothing else would be answered.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 
 import anyio
@@ -19,7 +20,8 @@ from grader.report.views import for_student
 from grader.service.tables import Result
 
 _MOST = 64
-"""Parts of pages that are kept, of some 100 KiB each: whoever reads theirs reads it again."""
+"""Drawn ones that are kept, of some 100 KiB each: whoever reads theirs reads it again."""
+_Key = tuple[str, str, datetime, bool]
 
 
 class Reports:
@@ -32,17 +34,16 @@ class Reports:
     def __init__(self, feedback: Feedback) -> None:
         self._feedback: Feedback = feedback
         self._drawing = anyio.Lock()
-        self._kept: OrderedDict[tuple[str, datetime, bool], Markup] = OrderedDict()
+        self._kept: OrderedDict[_Key, str] = OrderedDict()
 
     def of(self, result: Result, *, staff: bool) -> Report:
         """Return a report as its reader may see it."""
         report = from_json(result.report)
         return report if staff else for_student(report, self._feedback)
 
-    async def page(self, report: Report) -> str:
+    async def page(self, result: Result, *, staff: bool) -> str:
         """Return a report as a page that needs nothing else."""
-        async with self._drawing:
-            return await run_sync(_page, report)
+        return await self._once(_key("page", result, staff), lambda: self._page(result, staff))
 
     async def part(self, result: Result, source: str | None, *, staff: bool) -> Markup:
         """Return a report as a part of one of our pages.
@@ -50,12 +51,14 @@ class Reports:
         Args:
             source: what was submitted; None leaves it out.
         """
-        # Not by its id: SQLite gives that of a deleted result to the next one, maybe another's.
-        key = (result.submission_id, result.recorded_at, staff)
+        key = _key("part", result, staff)
+        return Markup(await self._once(key, lambda: self._part(result, source, staff)))
+
+    async def _once(self, key: _Key, draw: Callable[[], str]) -> str:
         if key not in self._kept:
             async with self._drawing:
                 if key not in self._kept:
-                    self._kept[key] = await run_sync(self._part, result, source, staff)
+                    self._kept[key] = await run_sync(draw)
         found = self._kept[key]
         self._kept.move_to_end(key)
         if len(self._kept) > _MOST:
@@ -67,8 +70,12 @@ class Reports:
 
         return html.render_part(self.of(result, staff=staff), source)
 
+    def _page(self, result: Result, staff: bool) -> str:
+        from grader.report import html
 
-def _page(report: Report) -> str:
-    from grader.report import html
+        return html.render(self.of(result, staff=staff))
 
-    return html.render(report)
+
+def _key(form: str, result: Result, staff: bool) -> _Key:
+    # Not by its id: SQLite gives that of a deleted result to the next one, maybe another's.
+    return form, result.submission_id, result.recorded_at, staff

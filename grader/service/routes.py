@@ -1,5 +1,6 @@
 """Answer what is no webhook and no page: health, metrics, the state and report of a submission."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from grader.model import Report
 from grader.report.document import to_json
 from grader.report.format import Format
 from grader.service import regrading, results
@@ -107,20 +107,22 @@ async def submission_report(
 ) -> Response[bytes]:
     """Return the newest report as JSON or HTML: the staff's for staff, else the student's."""
     reports: Reports = request.app.state.reports
-    report = await run_sync(_report, service_of(request), _reader(request), reports, submission_id)
+    staff = _reader(request).is_staff
+    result = await run_sync(_result, service_of(request), submission_id)
     if format != Format.html:
+        report = await run_sync(partial(reports.of, result, staff=staff))
         return Response(to_json(report), media_type=MediaType.JSON)
-    page = await reports.page(report)
+    page = await reports.page(result, staff=staff)
     headers = {"Content-Security-Policy": _HTML_POLICY}
     return Response(page.encode(), media_type=MediaType.HTML, headers=headers)
 
 
-def _report(service: Service, reader: Reader, reports: Reports, submission_id: str) -> Report:
+def _result(service: Service, submission_id: str) -> Result:
     with service.database.reading() as session:
         _, _, result = _found(session, submission_id)
     if result is None:
         raise NotFoundException("there is no report yet")
-    return reports.of(result, staff=reader.is_staff)
+    return result
 
 
 @post(

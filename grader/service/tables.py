@@ -84,7 +84,11 @@ class Submission(Base):
 
 
 class Delivery(Base):
-    """One id that a source gave to a delivery, and what it was answered."""
+    """One id that a source gave to a delivery, and what it was answered.
+
+    Attributes:
+        webhook_id: the body's digest where the source does not sign its ids.
+    """
 
     __tablename__ = "delivery"
     source: Mapped[str] = mapped_column(String(100), primary_key=True)

@@ -127,13 +127,16 @@ class Client:
 
     def _send(self, method: str, action: str, **content: Any) -> tuple[int, bytes]:
         """Return status and body of one request; never more of it than any answer can have."""
-        headers = {"Referer": str(self._http.base_url)}  # Django wants it of every POST by https
+        # Django wants the first of every POST by https; what is packed has no bound, see below.
+        headers = {"Referer": str(self._http.base_url), "Accept-Encoding": "identity"}
         if token := self._token():
             headers["X-CSRFToken"] = token
         started, data = time.monotonic(), bytearray()
         try:
             path = f"/xqueue/{action}/"
             with self._http.stream(method, path, headers=headers, **content) as answer:
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise Unanswered(f"{action}: the answer is packed: 2 KB may be a gigabyte")
                 for piece in answer.iter_bytes():
                     data += piece
                     if len(data) > _MOST_BYTES or time.monotonic() - started > _MOST_S:

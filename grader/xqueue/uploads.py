@@ -71,6 +71,8 @@ class Uploads:
             with self._http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
                 if answer.status_code != httpx.codes.OK:
                     raise NotGraded(f"{_host(url)} answers {answer.status_code} for a file")
+                if "," in answer.headers.get("content-encoding", ""):
+                    raise NotGraded("a file is packed more than once: 2 KB may be a gigabyte")
                 return self._bounded(answer)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             what = f"{type(error).__name__}: {error}"

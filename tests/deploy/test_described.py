@@ -8,7 +8,7 @@ import pytest
 import typer
 import uvicorn
 from conftest import ROOT
-from described import DEPLOY, OURS, Process, compose, manifests, pods, processes
+from described import DEPLOY, OURS, UNITS, Process, compose, manifests, pods, processes
 
 from grader.cli import app
 from grader.environment import cache_folder
@@ -152,6 +152,17 @@ def test_no_file_names_a_registry_or_holds_a_secret() -> None:
             )
             assert not re.search(r"whsec_|://\w+:\w", text), path
             assert "kind: Secret" not in text, f"{path}: secrets go by reference"
+
+
+def test_the_operators_token_is_given_to_the_web_side_alone() -> None:
+    """In a container of the wall `confined` submissions run beside whatever is mounted."""
+    name, found = "GRADER_OPERATOR_TOKEN_FILE", processes()
+    told = {one.where for one in found if name in one.environment}
+    assert told == {one.where for one in found if one.command[1] == "serve"}
+    given = {name for name, one in compose()["services"].items() if "operator" in str(one)}
+    given |= {name for name, one in pods().items() if "operator" in str(one)}
+    given |= {path.stem for path in UNITS if "operator" in path.read_text()}
+    assert given == {"web", "nnx-grader-web", "nnx-grader"}
 
 
 def test_ports_and_paths_are_those_of_the_web_side() -> None:

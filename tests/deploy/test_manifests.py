@@ -34,7 +34,8 @@ def test_secrets_are_mounted_where_the_settings_look(name: str) -> None:
     for mount in container["volumeMounts"]:
         for item in volumes[mount["name"]].get("secret", {}).get("items", []):
             mounted.add(f"{mount['mountPath']}/{item['path']}")
-    assert mounted == {value for key, value in shared.items() if key.endswith("_FILE")}
+    told = shared | {one["name"]: one["value"] for one in container.get("env", [])}
+    assert mounted == {value for key, value in told.items() if key.endswith("_FILE")}
 
 
 def test_selectors_and_names_lead_to_what_is_there() -> None:

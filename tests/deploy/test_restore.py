@@ -2,11 +2,13 @@
 
 import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from service import postgresql
 
 from grader.service import migrations
@@ -30,6 +32,16 @@ def names(url: str) -> list[str]:
         return [one.name for one in sources.listed(database)]
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("command", ["sqlite3 ", "pg_dump "])
+def test_no_other_user_may_read_a_backup(command: str, tmp_path: Path) -> None:
+    lines = (ROOT / "docs/operations.md").read_text().splitlines()
+    [line] = [one.strip() for one in lines if one.startswith("    ") and command in one]
+    before, _, _ = line.partition(command)
+    # As each of the two makes its file; their own commands are not everywhere.
+    subprocess.run(f"{before} cat > backup)", shell=True, check=True, cwd=tmp_path, input=b"")
+    assert stat.S_IMODE((tmp_path / "backup").stat().st_mode) == 0o600
 
 
 def test_sqlite_is_copied_while_it_serves(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
         # IPv4 inside IPv6: mapped, NAT64, 6to4, Teredo.
         *("::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::"),
         *("2002:a9fe:a9fe::", "2001:0:4136:e378:8000:63bf:80ff:fffe"),
+        # A network's own NAT64, site-local, IPv4 in forms out of use; what clouds tell secrets at.
+        *("64:ff9b:1::a9fe:a9fe", "fec0::1", "::7f00:1", "::ffff:0:7f00:1"),
+        *("168.63.129.16", "::ffff:168.63.129.16", "192.0.0.192"),
     ],
 )
 def test_what_is_not_everybodys_is_refused(address: str) -> None:
@@ -123,6 +126,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(
     assert asked.count("hooks.example.org") == 1
     assert seen[0]["Host"] == f"hooks.example.org:{port}"
     assert answer.status_code == 302  # and it was not followed
+    assert seen[0]["Accept-Encoding"] == "identity"
 
 
 def test_who_vouches_for_names_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

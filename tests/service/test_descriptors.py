@@ -2,12 +2,13 @@
 
 import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from grader import descriptors
-from grader.service.streams import Streams
+from grader.service.streams import EACH, Streams
 from service.ports import free_port
 from service.processes import Process, answers
 
@@ -39,12 +40,22 @@ def test_the_web_side_has_them(usual: int, tmp_path: Path) -> None:
 
 def test_streams_have_their_share_and_give_it_back() -> None:
     streams = Streams(2)
-    with streams.room() as first, streams.room() as second:
+    with streams.room("a") as first, streams.room("b") as second:
         assert first and second
         for _ in range(2):
-            with streams.room() as third:
+            with streams.room("c") as third:
                 assert not third
-    with pytest.raises(OSError, match="gone"), streams.room():
+    with pytest.raises(OSError, match="gone"), streams.room("a"):
         raise OSError("the browser has gone")
-    with streams.room() as one, streams.room() as two, streams.room() as three:
+    with streams.room("a") as one, streams.room("a") as two, streams.room("b") as three:
         assert (one, two, three) == (True, True, False)
+
+
+def test_one_user_has_few_streams_and_takes_no_others_room() -> None:
+    streams = Streams(1000)
+    with ExitStack() as held:
+        opened = [held.enter_context(streams.room("mallory")) for _ in range(1000)]
+        assert sum(opened) == EACH
+        assert held.enter_context(streams.room("alice"))
+    with streams.room("mallory") as again:
+        assert again

@@ -1,10 +1,12 @@
 """A file that was sent as an address is fetched within bounds, and is what it was said to be."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import httpx
 import msgspec
@@ -13,7 +15,7 @@ from sqlalchemy import select
 
 import reference
 from grader.errors import UsageError
-from grader.service import addresses, grading, submissions
+from grader.service import addresses, fetching, grading, submissions
 from grader.service.core import Service
 from grader.service.dispatch import NoDispatch
 from grader.service.fetching import FetchFailed, fetch
@@ -73,6 +75,30 @@ def test_one_that_cannot_be_fetched_is_tried_again(
     grader = FakeGrader()
     assert grading.grade(service, grader, submission.id, worker="w") == "again"
     assert grader.seen == []
+
+
+def test_slow_files_do_not_keep_the_slot_from_others_for_long(
+    service: Service, incoming: Callable[..., Incoming], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of 20 files may trickle for as long as a request may take, and so may each redirect."""
+    passed_s, asked = [0.0], 0
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        passed_s[0] += addresses.TOTAL_S
+        asked += 1
+        return httpx.Response(200, content=b"score=5")
+
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: passed_s[0]))
+    monkeypatch.setattr(grading, "time", SimpleNamespace(monotonic=lambda: passed_s[0]))
+    service = answering(service, slow)
+    files = tuple(msgspec.structs.replace(file(), name=f"{number}.py") for number in range(20))
+    with service.database.transaction() as session:
+        submission = submissions.accept(session, incoming(files=files), NoDispatch())
+    assert grading.grade(service, FakeGrader(), submission.id, worker="w") == "again"
+    assert asked <= 3
+    with service.database.reading() as session:
+        assert "take more than 180 s" in session.scalars(select(Grading)).one().problem
 
 
 def test_other_bytes_than_were_promised_are_refused(service: Service) -> None:
@@ -142,6 +168,20 @@ def test_too_many_bytes_are_not_read(service: Service) -> None:
     with pytest.raises(FetchFailed, match="more than"):
         fetch(large, "campus", file())
     assert sent < 20 << 20
+
+
+def test_what_comes_packed_is_not_unpacked(service: Service) -> None:
+    """Each coding within another makes a thousand of a byte, before any length is counted."""
+
+    def packed() -> Iterator[bytes]:
+        yield gzip.compress(gzip.compress(b"score=5"))
+
+    coded = {"content-encoding": "gzip, gzip"}
+    packing = answering(
+        service, lambda request: httpx.Response(200, headers=coded, content=packed())
+    )
+    with pytest.raises(FetchFailed, match="packed"):
+        fetch(packing, "campus", file())
 
 
 def test_redirects_are_few_and_each_is_judged(service: Service) -> None:

@@ -1,14 +1,19 @@
 """A delivery is answered with exactly the status that it deserves, and taken once."""
 
+import asyncio
 import dataclasses
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
+from litestar import Litestar
 from litestar.testing import TestClient
+from processes import PATIENCE_S
 from sqlalchemy import func, select
 
 import reference
@@ -17,7 +22,8 @@ from grader.service.core import Service
 from grader.service.settings import Settings
 from grader.service.submissions import files_of
 from grader.service.tables import DONE, Delivery, Grading, Submission
-from grader.service.webhooks import inbound, sources
+from grader.service.webhooks import inbound, routes, sources
+from grader.service.webhooks.routes import BODIES_EACH
 from service import senders
 from service.senders import body, deliver, hexed, push, signed
 
@@ -104,6 +110,39 @@ def test_a_large_body_is_refused_before_its_signature_is_looked_at(
     # Without a Content-Length the bytes that really come are counted.
     assert client.post(url, content=iter([at_most, b"x"])).status_code == 413
     assert client.post(url, content=b"", headers={"content-length": "9" * 30}).status_code == 413
+
+
+def test_slow_strangers_take_neither_the_memory_nor_the_room_of_deliveries(
+    app: Litestar, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may hold 1 MiB for as long as it takes to come; small deliveries need no room."""
+    go, url = asyncio.Event(), "/hooks/submissions/campus"
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x"
+        await go.wait()
+
+    async def main() -> None:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://testserver.local"
+        ) as sender:
+            flood = [asyncio.create_task(sender.post(url, content=slow())) for _ in range(80)]
+            async with asyncio.timeout(PATIENCE_S):
+                while sum(one.done() for one in flood) < 80 - BODIES_EACH:
+                    await asyncio.sleep(0.05)
+            assert {one.result().status_code for one in flood if one.done()} == {503}
+            content = body()
+            headers = {**signed(secret, content), "content-length": str(len(content))}
+            assert (await sender.post(url, content=content, headers=headers)).status_code == 202
+            go.set()
+            ended = [(await one).status_code for one in flood]
+            assert ended.count(401) == BODIES_EACH
+            go.clear()
+            monkeypatch.setattr(routes, "_BODY_S", 0.2)
+            answer = await sender.post(url, content=slow())
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+    asyncio.run(main())
 
 
 def test_an_unknown_source_is_not_found(client: TestClient[Any], secret: str) -> None:
@@ -276,10 +315,10 @@ def test_a_push_is_a_submission(
         }
         return client.post("/hooks/submissions/forge", content=content, headers=headers)
 
-    first, again = send(push()), send(push())
+    first, again, replayed = send(push()), send(push()), send(push(), delivery="d-2")
     assert first.status_code == 202, first.text
-    assert first.json() == again.json()
-    assert send(push(after="6" * 40)).status_code == 409
+    # They sign no id: who has seen a push, as its student may, could send it under any number.
+    assert first.json() == again.json() == replayed.json()
     with service.database.reading() as session:
         submission = session.get_one(Submission, first.json()["id"])
     assert (submission.user, submission.course) == ("course/hw1-alice", "forge")
@@ -295,7 +334,7 @@ def test_a_push_is_a_submission(
     assert send(push(), delivery="").status_code == 400
     unsigned = client.post("/hooks/submissions/forge", content=push())
     assert unsigned.status_code == 401
-    assert rows(service, Submission) == 1
+    assert rows(service, Submission) == rows(service, Delivery) == 1
 
 
 def test_github_may_send_a_form(client: TestClient[Any], service: Service) -> None:

@@ -58,6 +58,25 @@ def test_each_reader_gets_theirs_drawn_once_and_never_two_at_a_time(drawing: Dra
     assert sorted(drawing.drawn) == ["1 staff x", "1 student x", "2 staff x", "2 student x"]
 
 
+def test_a_page_is_drawn_once_for_each_reader_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for theirs again and again has nobody else wait for what is drawn."""
+    drawn: list[str] = []
+
+    def draw(report: Report) -> str:
+        drawn.append(report.shown.view)
+        return f"page {report.score}"
+
+    monkeypatch.setattr(html, "render", draw)
+
+    async def main() -> None:
+        kept = Reports("full")
+        for staff in (True, False, True, False):
+            assert await kept.page(result(1), staff=staff) == "page 1"
+
+    anyio.run(main)
+    assert drawn == ["staff", "student"]
+
+
 def test_what_was_not_read_for_long_is_drawn_again(
     drawing: Drawing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Against a server that breaks every rule: no result is lost, no loop ends, nothing is misread."""
 
+import gzip
 import json
 import socket
 import threading
@@ -239,6 +240,18 @@ def test_a_key_that_is_old_waits_for_the_next_pull_and_is_graded_once(
     assert len(graded) == 1
     assert put[-1] == new
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_packed_answer_is_not_unpacked() -> None:
+    """Each coding within another makes a thousand of a byte, before any length is counted."""
+
+    def packed(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Accept-Encoding"] == "identity"
+        data = iter([gzip.compress(gzip.compress(handed_out(1)))])
+        return httpx.Response(200, headers={"Content-Encoding": "gzip, gzip"}, content=data)
+
+    with pytest.raises(ServerTrouble, match="packed"):
+        client({"get_submission": packed}).pull()
 
 
 class Breaking:

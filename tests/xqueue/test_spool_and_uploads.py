@@ -1,5 +1,6 @@
 """What is kept survives; what is fetched comes from allowed hosts and is bounded."""
 
+import gzip
 from pathlib import Path
 
 import httpx
@@ -155,6 +156,16 @@ def test_a_file_that_cannot_be_had_is_not_the_student_s_fault(status: int, tmp_p
 def test_a_file_is_cut_one_byte_above_what_intake_takes(tmp_path: Path) -> None:
     uploads(b"a" * 1_000_000).fetch({"a.py": "/a.py"}, tmp_path)
     assert (tmp_path / "a.py").stat().st_size == 101
+
+
+def test_a_file_that_is_packed_more_than_once_is_not_unpacked(tmp_path: Path) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        data = iter([gzip.compress(gzip.compress(b"x = 1"))])
+        return httpx.Response(200, headers={"Content-Encoding": "gzip, gzip"}, content=data)
+
+    fetched = Uploads("https://lms.example.org", [], 100, transport=httpx.MockTransport(answer))
+    with pytest.raises(NotGraded, match="packed more than once"):
+        fetched.fetch({"a.py": "/a.py"}, tmp_path)
 
 
 def test_names_are_safe_and_stay_apart(tmp_path: Path) -> None:

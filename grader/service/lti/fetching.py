@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from grader.service.lti.refusals import LaunchRefused
+from grader.service.packing import is_packed
 
 MOST_BYTES = 1024 * 1024
 WHOLE_S = 60.0
@@ -14,6 +15,8 @@ WHOLE_S = 60.0
 TEXT = 500
 """How much of a platform's own words is kept."""
 _DECODED = ("content-encoding", "content-length")
+_PACKED = b"(packed, though it was asked for as it is)"
+"""Stands for what is not read: of a score that was posted the status says enough."""
 
 
 class Unanswered(Exception):
@@ -40,7 +43,7 @@ async def exchange(
     most_bytes: int = MOST_BYTES,
     **options: Any,
 ) -> httpx.Response:
-    """Send a request and read the answer, no more of it than most_bytes.
+    """Send a request and read the answer, no more of it than most_bytes, and nothing packed.
 
     Raises:
         Unanswered: there was no whole answer; `reached` is False when none of it was sent.
@@ -68,16 +71,21 @@ async def _whole(
     client: httpx.AsyncClient, method: str, url: str, most_bytes: int, options: dict[str, Any]
 ) -> httpx.Response:
     async with client.stream(method, url, follow_redirects=False, **options) as response:
-        body = bytearray()
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > most_bytes:
-                text = f"the answer is longer than {most_bytes >> 20} MiB"
-                raise Unanswered(text, status=response.status_code)
+        body = _PACKED if is_packed(response) else await _body(response, most_bytes)
         headers = [h for h in response.headers.multi_items() if h[0] not in _DECODED]
         return httpx.Response(
-            response.status_code, headers=headers, content=bytes(body), request=response.request
+            response.status_code, headers=headers, content=body, request=response.request
         )
+
+
+async def _body(response: httpx.Response, most_bytes: int) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > most_bytes:
+            text = f"the answer is longer than {most_bytes >> 20} MiB"
+            raise Unanswered(text, status=response.status_code)
+    return bytes(body)
 
 
 def json_of(response: httpx.Response) -> Any:

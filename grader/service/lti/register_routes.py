@@ -24,8 +24,8 @@ _log = structlog.get_logger()
 async def register(request: Request[Any, Any, Any]) -> Response[str]:
     """Read the platform's configuration, register there, and keep what comes back.
 
-    Whoever calls this can make us ask one public address, and gains a platform that nobody can
-    launch from until the operator approves it.
+    Whoever calls this can make us ask one public address, by https, and gains a platform that
+    nobody can launch from until the operator approves it.
     """
     service, lti = service_of(request.app), lti_of(request.app)
     try:
@@ -38,7 +38,7 @@ async def register(request: Request[Any, Any, Any]) -> Response[str]:
         if lti.registrations.locked():
             raise UsageError("other registrations are under way: try again in a minute")
         async with lti.registrations:
-            document = await get_json(lti.client, url)
+            document = await _configuration(service, lti, url)
             found = registration.read_configuration(document, fetched_from=url)
             answer = await _post(service, lti, found, token)
         platform = await run_sync(_keep, service, found, answer)
@@ -55,6 +55,24 @@ async def register(request: Request[Any, Any, Any]) -> Response[str]:
         approved=platform.approved,
         id=platform.id,
     )
+
+
+async def _configuration(service: Service, lti: Lti, url: str) -> Any:
+    """Fetch a platform's configuration.
+
+    The address is a stranger's: what lies there, and where, is for the log alone. By http it could
+    be anything in the networks around us; by https it is a host that somebody vouches for.
+    """
+    if service.settings.base_url.startswith("https://") and not url.startswith("https://"):
+        raise UsageError("a platform registers this tool by https alone")
+    try:
+        return await get_json(lti.client, url)
+    except Unanswered as problem:
+        _log.info("no_configuration", problem=problem.text)
+        said = "no answer" if problem.status is None else f"HTTP {problem.status}"
+        raise UsageError(
+            f"the platform's configuration cannot be had ({said}); the grader's log says more"
+        ) from None
 
 
 async def _post(service: Service, lti: Lti, found: Configuration, token: str) -> Any:

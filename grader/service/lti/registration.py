@@ -95,6 +95,8 @@ def read_configuration(document: Any, *, fetched_from: str) -> Configuration:
     # The registration token goes to this address: it must not leave the platform.
     if host_of(found.register_url) != host_of(fetched_from):
         raise UsageError("the platform's configuration registers tools at another host")
+    if fetched_from.startswith("https://") and not found.register_url.startswith("https://"):
+        raise UsageError("the platform's configuration registers tools by http")
     return found
 
 

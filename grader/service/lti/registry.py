@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from grader.errors import UsageError
@@ -13,6 +13,9 @@ from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.tables import LtiDeployment, LtiPlatform
 from grader.service.tables import now
+
+_MOST_WAITING = 100
+"""Registrations that wait for approval: anybody can register, again and again."""
 
 
 def add(session: Session, platform: Platform) -> int:
@@ -41,6 +44,8 @@ def add(session: Session, platform: Platform) -> int:
         session.flush()
     if platform.approved:
         _refuse_anothers_audience(session, platform)
+    else:
+        _make_room(session)
     row = LtiPlatform(
         issuer=platform.issuer,
         client_id=platform.client_id,
@@ -63,6 +68,13 @@ def add(session: Session, platform: Platform) -> int:
 
 def _addresses(platform: Platform | LtiPlatform) -> tuple[str, ...]:
     return platform.login_url, platform.token_url, platform.token_audience, platform.keys_url
+
+
+def _make_room(session: Session) -> None:
+    """Drop the registrations that have waited longest: the newest keeps its number from another."""
+    waiting = select(LtiPlatform.id).where(LtiPlatform.approved_at.is_(None))
+    oldest = waiting.order_by(LtiPlatform.id.desc()).offset(_MOST_WAITING - 1)
+    session.execute(delete(LtiPlatform).where(LtiPlatform.id.in_(oldest)))
 
 
 def _refuse_anothers_audience(session: Session, platform: Platform | LtiPlatform) -> None:

@@ -13,8 +13,9 @@ from grader.service.lti.tables import LtiTicket
 from grader.service.tables import now
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_REMEMBER = timedelta(days=1)
-"""How long a used one is known, so that whoever goes back reads why it does not open."""
+_REMEMBER = timedelta(hours=1)
+"""How long one that has ended is known, so that whoever goes back reads why it does not open: not
+longer, for anybody can begin one, 1200 a minute from each address."""
 
 
 def keep(session: Session, ticket: Ticket) -> None:

@@ -7,6 +7,7 @@ import httpx
 
 from grader.service.addresses import AddressRefused, authorities, public_address
 from grader.service.lti.ags.gateway import LEAST_TIMEOUT_S
+from grader.service.packing import UNPACKED
 from grader.service.setting_values import Network
 
 
@@ -45,5 +46,5 @@ def client(allowed: Sequence[Network]) -> httpx.AsyncClient:
         timeout=httpx.Timeout(LEAST_TIMEOUT_S, connect=10.0),
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": "nnx-grader"},
+        headers={"User-Agent": "nnx-grader", **UNPACKED},
     )

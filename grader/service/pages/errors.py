@@ -27,6 +27,7 @@ _SAID = {
     401: Said("Please open this again", AGAIN + FRAME),
     403: Said("Not from here"),
     404: Said("Nothing is here", "It may have been deleted, or it is not yours to see."),
+    408: Said("That took too long", "Go back, and send it again."),
     413: Said("That is too much", "What you sent is larger than a submission may be."),
     429: Said("Too many at once"),
     503: Said("Try again in a minute", "Too much is going on. Nothing that you handed in is lost."),

@@ -1,5 +1,6 @@
 """Read what is posted: bounded before anything is parsed, hostile in every part."""
 
+import asyncio
 import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,17 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
+from grader.service.streams import Streams
+
 MOST_BYTES = 64 * 1024
 """Of a form that carries no file; a route with files says `most_bytes` in its opt.
 
 That goes for multipart alone: 8 MiB of %41 took 4 s to decode, in which nothing else is answered.
 """
+MOST_UPLOADS, UPLOADS_EACH = 20, 3
+"""Forms above MOST_BYTES that one process reads at once, and of one user: each is in memory two or
+three times, and may come as slowly as whoever sends it likes."""
+_UPLOAD_S = 120
 _MOST_PARTS = 20
 _WITH_FILES = "multipart/form-data"
 
@@ -28,6 +35,18 @@ class TooLong(HTTPException):
     """More was posted than the route takes."""
 
     status_code = 413
+
+
+class TooSlow(HTTPException):
+    """What was posted did not arrive in time."""
+
+    status_code = 408
+
+
+class TooMany(HTTPException):
+    """Too much is being posted at once, by all or by one."""
+
+    status_code = 503
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ async def read_form(connection: ASGIConnection[Any, Any, Any, Any], most_bytes: 
     """Read the body of a request, once; later calls return the same.
 
     Raises:
-        TooLong: it is longer than that.
+        TooLong: it is longer than that; TooSlow: it does not end; TooMany: others are read.
         ClientException: it cannot be read.
     """
     if not isinstance(connection, Request):
@@ -62,7 +81,7 @@ async def read_form(connection: ASGIConnection[Any, Any, Any, Any], most_bytes: 
     if not hasattr(connection.state, "form"):
         content_type = connection.headers.get("content-type", "")
         has_files = parse_options_header(content_type)[0] == _WITH_FILES
-        body = await _bounded(connection, most_bytes if has_files else MOST_BYTES)
+        body = await _in_turn(connection, most_bytes if has_files else MOST_BYTES)
         try:
             connection.state.form = parse(content_type, body)
         except ValueError as error:  # MultipartError is one
@@ -109,6 +128,27 @@ def _multipart(boundary: str, body: bytes) -> Form:
                 elif segment.filename or content:  # a file input that was left empty has neither
                     files[segment.name] = Upload(segment.filename, bytes(content))
     return Form(fields, files)
+
+
+async def _in_turn(request: Request[Any, Any, Any], most_bytes: int) -> bytes:
+    """Read the body, a large one only while there is room for it."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) <= MOST_BYTES:
+        return await _timely(request, MOST_BYTES)
+    uploads: Streams = request.app.state.uploads
+    visit = request.state.visit
+    with uploads.room((visit.source, visit.user)) as has_room:
+        if not has_room:
+            raise TooMany("too much is being handed in at once")
+        return await _timely(request, most_bytes)
+
+
+async def _timely(request: Request[Any, Any, Any], most_bytes: int) -> bytes:
+    try:
+        async with asyncio.timeout(_UPLOAD_S):
+            return await _bounded(request, most_bytes)
+    except TimeoutError:
+        raise TooSlow("this took too long to arrive") from None
 
 
 async def _bounded(request: Request[Any, Any, Any], most_bytes: int) -> bytes:

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +25,8 @@ MOST_BYTES = LIMITS.archive_bytes + 512 * 1024
 """Of a form with a file: the largest file, and whatever was pasted beside it."""
 MOST_WAITING = 3
 """Of one student's at one placement: more would only make their class wait."""
+MOST_A_DAY = 200
+"""Of the same: each is kept, of as many bytes as an archive may have."""
 
 _SUFFIXES = (".py", ".ipynb", ".zip")
 _NAME = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\]{1,100}")
@@ -67,10 +71,7 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
     earlier = attempts(session, link, visit.user)
     if earlier and _is_same(earlier[-1], file, service.exercises.get(link.exercise)):
         return earlier[-1].id
-    if sum(not one.is_final for one in earlier) >= MOST_WAITING:
-        raise NotTaken(
-            f"{MOST_WAITING} of your attempts wait to be graded: wait for one of them.", 429
-        )
+    _refuse_too_many(earlier)
     if submissions.waiting(session, at_most=settings.queue_depth) >= settings.queue_depth:
         raise NotTaken("Too many wait to be graded just now: try again in a minute.", 503)
     incoming = Incoming(
@@ -86,6 +87,16 @@ def hand_in(service: Service, session: Session, visit: Visit, file: File) -> str
     session.flush()
     grades.count_for(session, submission, link)
     return submission.id
+
+
+def _refuse_too_many(earlier: Sequence[Attempt]) -> None:
+    if sum(not one.is_final for one in earlier) >= MOST_WAITING:
+        raise NotTaken(
+            f"{MOST_WAITING} of your attempts wait to be graded: wait for one of them.", 429
+        )
+    yesterday = now() - timedelta(days=1)
+    if sum(one.submitted_at > yesterday for one in earlier) >= MOST_A_DAY:
+        raise NotTaken(f"You handed in {MOST_A_DAY} times within a day: go on tomorrow.", 429)
 
 
 def _is_same(latest: Attempt, file: File, exercise: Exercise | None) -> bool:

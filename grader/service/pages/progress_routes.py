@@ -8,6 +8,7 @@ one event of another has the page ask as well.
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,6 @@ from grader.service.pages.attempts import FINAL, Place, of_its_user, one_of, pla
 from grader.service.pages.rendering import pages_of, policy
 from grader.service.pages.standing import standing
 from grader.service.pages.visit import Visit
-from grader.service.streams import Streams
 
 Asked = Request[Any, Any, Any]
 EVERY_S = 1.0
@@ -72,15 +72,18 @@ async def events(
 
     headers = {"Content-Security-Policy": policy(visit.frames)}
     state = request.app.state
-    stream = _if_room(state.streams, look, state.draining.is_set)
+    room = state.streams.room((visit.source, visit.user))
+    stream = _if_room(room, look, state.draining.is_set)
     return ServerSentEvent(stream, headers=headers)
 
 
 async def _if_room(
-    streams: Streams, look: Callable[..., tuple[Place, str]], is_draining: Callable[[], bool]
+    room: AbstractContextManager[bool],
+    look: Callable[..., tuple[Place, str]],
+    is_draining: Callable[[], bool],
 ) -> AsyncIterator[ServerSentEventMessage]:
     """Yield a stream's events; without room for it, one that has the page ask, and the end."""
-    with streams.room() as has_room:
+    with room as has_room:
         if has_room:
             async for message in _stream(look, is_draining):
                 yield message

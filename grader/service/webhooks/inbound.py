@@ -84,18 +84,19 @@ def _accept(service: Service, source: Source, kind: Kind, webhook_id: str, body:
     """Insert what a genuine delivery brings, unless it is known."""
 
     def work(session: Session) -> Receipt:
-        known = session.get(Delivery, (source.name, webhook_id))
+        known = session.get(Delivery, (source.name, key))
         if known is not None:
             return _repeated(session, known, body_sha256)
         incoming = _read(service, source, kind, body)
         _refuse_when_full(service, session)
         submission = submissions.accept(session, incoming, service.dispatch)
-        delivery = Delivery(source=source.name, webhook_id=webhook_id, body_sha256=body_sha256)
+        delivery = Delivery(source=source.name, webhook_id=key, body_sha256=body_sha256)
         delivery.submission_id, delivery.received_at = submission.id, submission.received_at
         insert(session, delivery)
         return Receipt(submission)
 
     body_sha256 = hashlib.sha256(body).hexdigest()
+    key = webhook_id if kind.signs_id else f"sha256:{body_sha256}"
     for _ in range(_RACES):
         try:
             return service.database.do(work)

@@ -18,6 +18,8 @@ class Kind:
         verify: raises SignatureRefused unless one of the live secrets signed.
         read: from body, source and time of arrival to the submission.
         event_header: names the event; events: those that bring a submission; any where empty.
+        signs_id: whether the id is signed too. Where it is not, whoever has seen one delivery can
+            send it under as many ids as they like, so what keeps it single is its body.
     """
 
     id_header: str
@@ -25,6 +27,7 @@ class Kind:
     read: Callable[[bytes, Source, datetime], Incoming]
     event_header: str = ""
     events: tuple[str, ...] = ()
+    signs_id: bool = True
 
 
 def _standard(live: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
@@ -41,13 +44,13 @@ def _by_header(name: str) -> Callable[[Sequence[str], Mapping[str, str], bytes, 
 
 
 def _forge(prefix: str, signature: str) -> Kind:
-    # They sign the body only, so a delivery can be replayed: its id is what keeps it single.
     return Kind(
         id_header=f"{prefix}-delivery",
         verify=_by_header(signature),
         read=pushes.read,
         event_header=f"{prefix}-event",
         events=("push",),
+        signs_id=False,
     )
 
 

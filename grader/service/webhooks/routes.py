@@ -1,5 +1,6 @@
 """Answer deliveries over HTTP."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar.params import PathParameter
 
 from grader.service.access import Access
 from grader.service.core import Service
+from grader.service.streams import Streams
 from grader.service.urls import status_url
 from grader.service.webhooks.inbound import (
     BODY_BYTES,
@@ -17,6 +19,12 @@ from grader.service.webhooks.inbound import (
     Refused,
     deliver,
 )
+
+MOST_BODIES, BODIES_EACH = 200, 50
+"""Of more than _SMALL_BYTES that one process reads at once, and from one address: nobody knows who
+sends a body before all of it has been signed for, and it may come as slowly as they like."""
+_SMALL_BYTES = 64 * 1024
+_BODY_S = 60
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -47,7 +55,7 @@ async def receive(
     """Take a delivery in; the body is a signed `submission.created`, or a forge's push."""
     service: Service = request.app.state.service
     try:
-        body = await _body(request)
+        body = await _in_turn(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         receipt = await run_sync(deliver, service, source, headers, body)
     except Refused as refusal:
@@ -59,11 +67,31 @@ async def receive(
     return Response(_told(service, receipt), status_code=202)
 
 
+async def _in_turn(request: Request[Any, Any, Any]) -> bytes:
+    """Read the raw body, a large one only while there is room for it: it may be a stranger's."""
+    announced = request.headers.get("content-length", "")
+    length = int(announced[:20]) if announced.isdecimal() else BODY_BYTES
+    if length > BODY_BYTES:
+        raise Refused(413, f"a body has at most {BODY_BYTES} bytes")
+    if length <= _SMALL_BYTES:
+        return await _timely(request)
+    bodies: Streams = request.app.state.bodies
+    with bodies.room(request.client.host if request.client else "") as has_room:
+        if not has_room:
+            raise Refused(503, "too many long deliveries are on their way; send this again later")
+        return await _timely(request)
+
+
+async def _timely(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await _body(request)
+    except TimeoutError:
+        raise Refused(503, f"it has not come within {_BODY_S} s; send this again later") from None
+
+
 async def _body(request: Request[Any, Any, Any]) -> bytes:
     """Read the raw body, and no more of it than may be there."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > BODY_BYTES:
-        raise Refused(413, f"a body has at most {BODY_BYTES} bytes")
     chunks, total = [], 0
     async for chunk in request.stream():
         total += len(chunk)

@@ -147,19 +147,40 @@ def test_what_is_no_token_is_refused(lms: FakePlatform, text: str) -> None:
 
 
 def test_a_new_key_of_the_platform_is_fetched_at_once() -> None:
-    lms = FakePlatform(Gradebook("canvas"), clock=lambda: NOW, says_alg=True)
+    lms, now_s = FakePlatform(Gradebook("canvas"), clock=lambda: NOW, says_alg=True), [0.0]
 
     async def main() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(lms.respond)) as client:
-            keys = PlatformKeys(client)
+            keys = PlatformKeys(client, clock=lambda: now_s[0])
             await keys.verified(lms.sign(lms.claims("n")), PLATFORM)
             await keys.verified(lms.sign(lms.claims("n")), PLATFORM)
             assert lms.fetched == 1
-            lms.key = new_key("k2")
+            lms.key, now_s[0] = new_key("k2"), 60.0
             await keys.verified(lms.sign(lms.claims("n")), PLATFORM)
             assert lms.fetched == 2
 
     asyncio.run(main())
+
+
+def test_tokens_that_name_keys_which_nobody_has_do_not_flood_the_platform() -> None:
+    lms, now_s = FakePlatform(Gradebook("moodle"), clock=lambda: NOW), [0.0]
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(lms.respond)) as client:
+            keys = PlatformKeys(client, clock=lambda: now_s[0])
+            right, no_key = lms.sign(lms.claims("n")), new_key("k9")
+            made_up = [lms.sign(lms.claims("n"), no_key) for _ in range(20)]
+            for now_s[0] in (0.0, 60.0):  # a class that launches at once, and a minute later
+                together = [keys.verified(one, PLATFORM) for one in (right, right, *made_up)]
+                first, second, *others = await asyncio.gather(*together, return_exceptions=True)
+                assert first == second == lms.claims("n")
+                assert {getattr(one, "reason", None) for one in others} == {"key_unknown"}
+            now_s[0] = 65.0
+            with pytest.raises(LaunchRefused, match="key_unknown"):
+                await keys.verified(made_up[0], PLATFORM)
+
+    asyncio.run(main())
+    assert lms.fetched == 2
 
 
 def test_a_key_that_was_withdrawn_stops_counting_after_an_hour() -> None:

@@ -1,7 +1,9 @@
 """Keys, login, registration, deep linking and tokens, each as a platform sees them."""
 
 import asyncio
+import gzip
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from joserfc.jwk import RSAKey
 
 from grader.errors import UsageError
 from grader.service.lti import deep_linking, keys, login, names, registration
-from grader.service.lti.fetching import Unanswered
+from grader.service.lti.fetching import Unanswered, exchange, json_of
 from grader.service.lti.launch import DeepLinking
 from grader.service.lti.refusals import LaunchRefused
 from grader.service.lti.registration import Tool
@@ -155,6 +157,9 @@ def test_a_registration_token_goes_to_the_platform_alone() -> None:
     }
     with pytest.raises(UsageError, match="another host"):
         registration.read_configuration(found, fetched_from="https://lms.example/config")
+    found["registration_endpoint"] = "http://lms.example:8080/register"
+    with pytest.raises(UsageError, match="by http"):
+        registration.read_configuration(found, fetched_from="https://lms.example/config")
 
 
 @pytest.mark.parametrize(
@@ -289,3 +294,27 @@ def test_a_wrong_audience_or_an_unknown_key_gets_no_token() -> None:
 
     asyncio.run(main(NEW, "https://elsewhere.example"))
     asyncio.run(main(OLD, PLATFORM.token_audience))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "br"])
+def test_an_answer_that_comes_packed_is_not_unpacked(coding: str) -> None:
+    """2 KB that a stranger has us fetch are a gigabyte, and nothing else is answered meanwhile."""
+    read = 0
+
+    async def packed() -> AsyncIterator[bytes]:
+        nonlocal read
+        read += 1
+        yield gzip.compress(gzip.compress(b"{}"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(201, headers={"content-encoding": coding}, content=packed())
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            found = await exchange(client, "POST", "https://lms.example/scores")
+            assert found.status_code == 201  # a score was taken, whatever was said of it
+            with pytest.raises(Unanswered, match="packed"):
+                json_of(found)
+
+    asyncio.run(main())
+    assert read == 0

@@ -3,7 +3,9 @@
 import asyncio
 import dataclasses
 import re
+import socket
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +20,7 @@ from sqlalchemy import select, update
 import reference
 from grader.errors import UsageError
 from grader.service.core import Service
-from grader.service.lti import registry
+from grader.service.lti import registry, transport
 from grader.service.lti.ags import store
 from grader.service.lti.fetching import get_json
 from grader.service.lti.platform import Platform
@@ -222,6 +224,17 @@ def test_an_unknown_or_expired_state_is_refused(tab: Browser, service: Service) 
     refused(tab.post(asked["state"], token), "state_expired")
 
 
+def test_a_login_that_ended_is_forgotten_after_an_hour(tab: Browser, service: Service) -> None:
+    """Anybody can begin logins, 1200 a minute and address."""
+    old = tab.begin()
+    with service.database.transaction() as session:
+        session.execute(update(LtiTicket).values(expires_at=now() - timedelta(minutes=61)))
+    tab.begin()
+    with service.database.reading() as session:
+        assert len(session.scalars(select(LtiTicket)).all()) == 1
+    refused(tab.post(old["state"], tab.lms.sign(tab.lms.claims(old["nonce"]))), "state_unknown")
+
+
 def test_two_tabs_log_in_side_by_side(tab: Browser) -> None:
     first, second = tab.begin(), tab.begin()
     for asked in (first, second):
@@ -407,6 +420,46 @@ def test_a_registration_that_cannot_be_says_why(
     assert 'id="close"' in refused_there.text
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda request: httpx.Response(200, text="<h1>Salaries of 2026</h1>"),
+        lambda request: httpx.Response(403, text="Salaries are for the dean alone"),
+    ],
+    ids=["page", "refusal"],
+)
+def test_a_stranger_reads_nothing_through_us(
+    app: Litestar, client: TestClient[Any], answer: Callable[[httpx.Request], httpx.Response]
+) -> None:
+    called = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    app.state.lti = Lti(called, PlatformKeys(called))
+    page = client.get("/lti/register", params={"openid_configuration": "https://in.example/"})
+    assert page.status_code == 400 and "cannot be had" in page.text
+    assert "alaries" not in page.text
+
+
+def test_a_stranger_learns_no_address_of_a_host_inside(
+    app: Litestar, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.3.2.1", 443))]
+    called = transport.client(())
+    app.state.lti = Lti(called, PlatformKeys(called))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
+    page = client.get("/lti/register", params={"openid_configuration": "https://in.example/"})
+    assert page.status_code == 400 and "no answer" in page.text
+    assert "10.3.2.1" not in page.text
+
+
+def test_a_stranger_has_us_ask_by_https_alone(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    object.__setattr__(service.settings, "base_url", "https://testserver.local")
+    lms.issuer = "http://lms.example"
+    page = client.get("/lti/register", params=registering(lms))
+    assert page.status_code == 400 and "by https alone" in page.text
+    assert lms.registrations == []
+
+
 @pytest.mark.parametrize("lms", ["canvas"], indirect=True)
 def test_nothing_is_registered_at_a_canvas_that_asks_for_it(
     client: TestClient[Any], lms: FakePlatform, service: Service
@@ -485,6 +538,19 @@ def test_a_registration_that_waits_may_be_repeated_and_an_operators_replaces_it(
             registry.add(session, one)
         [found] = registry.every(session)
         assert (found.approved, found.keys_url) == (True, moved.keys_url)
+
+
+def test_strangers_fill_no_table_with_platforms(
+    service: Service, lms: FakePlatform, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_MOST_WAITING", 3)
+    told = []
+    for number in range(5):
+        stranger = describe(lms, client_id=f"stranger-{number}", approved=False)
+        with service.database.transaction() as session:
+            told.append(registry.add(session, stranger))
+    with service.database.reading() as session:
+        assert [int(one.id) for one in registry.every(session)] == [int(platform.id), *told[-3:]]
 
 
 @pytest.mark.parametrize("aimed_at", ["audience", "issuer"])

@@ -3,22 +3,24 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from litestar.testing import TestClient
 from processes import PATIENCE_S
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 import reference
 from grader.service import grading
 from grader.service.core import Service
 from grader.service.lti.tables import LtiAttempt, LtiLink
+from grader.service.pages import handing_in
 from grader.service.pages.handing_in import LIMITS, MOST_BYTES, MOST_WAITING
 from grader.service.submissions import files_of
-from grader.service.tables import Submission
+from grader.service.tables import Submission, now
 from service.fakes import FakeGrader
 from service.pages.conftest import Person, Place
 
@@ -186,6 +188,22 @@ def test_nobody_fills_the_queue(hand: Hand, service: Service) -> None:
         session.execute(LtiAttempt.__table__.delete())
     answer = hand(b"one more")
     assert answer.status_code == 503 and "try again in a minute" in answer.text
+
+
+def test_nobody_fills_the_database(
+    hand: Hand, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handing_in, "MOST_A_DAY", 5)
+    for number in range(5):
+        assert hand(b"score=%d" % number).status_code == 303
+        grading.grade(service, FakeGrader(), stored(service)[-1].id, worker="w")
+    again = hand(b"score=4")
+    assert again.status_code == 303 and again.headers["location"].endswith(stored(service)[-1].id)
+    answer = hand(b"score=5")
+    assert answer.status_code == 429 and "go on tomorrow" in answer.text
+    with service.database.transaction() as session:
+        session.execute(update(Submission).values(submitted_at=now() - timedelta(hours=25)))
+    assert hand(b"score=5").status_code == 303
 
 
 def test_what_an_outage_kept_from_being_stored_is_not_called_safe(
