@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from grader import __version__
 from grader.descriptors import allowance
 from grader.service import access, routes
+from grader.service.capacity import STREAMS_EACH, Capacity
 from grader.service.core import Service
 from grader.service.database import is_away
 from grader.service.limits import RequestLimit
@@ -29,7 +30,6 @@ from grader.service.pages.handlers import PAGE_HANDLERS
 from grader.service.pages.rendering import Pages
 from grader.service.pages.summaries import Summaries
 from grader.service.reports import Reports
-from grader.service.streams import Streams
 from grader.service.webhooks import routes as webhook_routes
 
 _HEADERS = {
@@ -83,9 +83,9 @@ def _parts(service: Service) -> dict[str, Any]:
         "reports": Reports(settings.feedback),
         "summaries": Summaries(),
         "draining": threading.Event(),
-        "streams": Streams(allowance() // 2),
-        "bodies": Streams(webhook_routes.MOST_BODIES, each=webhook_routes.BODIES_EACH),
-        "uploads": Streams(forms.MOST_UPLOADS, each=forms.UPLOADS_EACH),
+        "streams": Capacity(allowance() // 2, each=STREAMS_EACH),
+        "bodies": Capacity(webhook_routes.MOST_BODIES, each=webhook_routes.BODIES_EACH),
+        "uploads": Capacity(forms.UPLOADS_BYTES, each=forms.UPLOADS_EACH),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader import descriptors
-from grader.service.streams import EACH, Streams
+from grader.service.capacity import STREAMS_EACH, Capacity
 from service.ports import free_port
 from service.processes import Process, answers
 
@@ -39,7 +39,7 @@ def test_the_web_side_has_them(usual: int, tmp_path: Path) -> None:
 
 
 def test_streams_have_their_share_and_give_it_back() -> None:
-    streams = Streams(2)
+    streams = Capacity(2, each=2)
     with streams.room("a") as first, streams.room("b") as second:
         assert first and second
         for _ in range(2):
@@ -52,10 +52,21 @@ def test_streams_have_their_share_and_give_it_back() -> None:
 
 
 def test_one_user_has_few_streams_and_takes_no_others_room() -> None:
-    streams = Streams(1000)
+    streams = Capacity(1000, each=STREAMS_EACH)
     with ExitStack() as held:
         opened = [held.enter_context(streams.room("mallory")) for _ in range(1000)]
-        assert sum(opened) == EACH
+        assert sum(opened) == STREAMS_EACH
         assert held.enter_context(streams.room("alice"))
     with streams.room("mallory") as again:
         assert again
+
+
+def test_what_is_small_takes_little_room() -> None:
+    memory = Capacity(100, each=3)
+    with ExitStack() as held:
+        assert all(held.enter_context(memory.room(user, 5)) for user in range(19))
+        assert not held.enter_context(memory.room("large", 6))
+        assert held.enter_context(memory.room("small", 5))
+        assert not held.enter_context(memory.room("late", 1))
+    with memory.room("large", 100) as has_room:
+        assert has_room

@@ -16,16 +16,16 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from grader.service.streams import Streams
+from grader.service.capacity import Capacity
 
 MOST_BYTES = 64 * 1024
 """Of a form that carries no file; a route with files says `most_bytes` in its opt.
 
 That goes for multipart alone: 8 MiB of %41 took 4 s to decode, in which nothing else is answered.
 """
-MOST_UPLOADS, UPLOADS_EACH = 20, 3
-"""Forms above MOST_BYTES that one process reads at once, and of one user: each is in memory two or
-three times, and may come as slowly as whoever sends it likes."""
+UPLOADS_BYTES, UPLOADS_EACH = 160 * 1024 * 1024, 3
+"""Of forms above MOST_BYTES that one process reads at once, as long as they say they are, and how
+many of one user: each is in memory two or three times, and comes as slowly as its sender likes."""
 _UPLOAD_S = 120
 _MOST_PARTS = 20
 _WITH_FILES = "multipart/form-data"
@@ -133,11 +133,12 @@ def _multipart(boundary: str, body: bytes) -> Form:
 async def _in_turn(request: Request[Any, Any, Any], most_bytes: int) -> bytes:
     """Read the body, a large one only while there is room for it."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) <= MOST_BYTES:
+    length = int(announced[:20]) if announced.isdecimal() else most_bytes
+    if length <= MOST_BYTES:
         return await _timely(request, MOST_BYTES)
-    uploads: Streams = request.app.state.uploads
+    uploads: Capacity = request.app.state.uploads
     visit = request.state.visit
-    with uploads.room((visit.source, visit.user)) as has_room:
+    with uploads.room((visit.source, visit.user), min(length, most_bytes)) as has_room:
         if not has_room:
             raise TooMany("too much is being handed in at once")
         return await _timely(request, most_bytes)

@@ -9,8 +9,8 @@ from litestar import Request, Response, post
 from litestar.params import PathParameter
 
 from grader.service.access import Access
+from grader.service.capacity import Capacity
 from grader.service.core import Service
-from grader.service.streams import Streams
 from grader.service.urls import status_url
 from grader.service.webhooks.inbound import (
     BODY_BYTES,
@@ -75,7 +75,7 @@ async def _in_turn(request: Request[Any, Any, Any]) -> bytes:
         raise Refused(413, f"a body has at most {BODY_BYTES} bytes")
     if length <= _SMALL_BYTES:
         return await _timely(request)
-    bodies: Streams = request.app.state.bodies
+    bodies: Capacity = request.app.state.bodies
     with bodies.room(request.client.host if request.client else "") as has_room:
         if not has_room:
             raise Refused(503, "too many long deliveries are on their way; send this again later")

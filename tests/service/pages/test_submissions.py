@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select, update
 
 from grader.service import grading
+from grader.service.capacity import Capacity
 from grader.service.core import Service
 from grader.service.lti import grades
 from grader.service.lti.ags import outbox, store
@@ -20,7 +21,6 @@ from grader.service.lti.policy import Policy
 from grader.service.lti.tables import LtiGrade, LtiLink
 from grader.service.pages import progress_routes
 from grader.service.pages.standing import rules
-from grader.service.streams import Streams
 from grader.service.submissions import File
 from grader.service.tables import Grading, Result, Submission, now
 from service.fakes import FakeGrader
@@ -137,7 +137,7 @@ def test_who_finds_no_room_for_a_stream_is_told_once_and_asks_from_then_on(
 ) -> None:
     mine = sent(b"score=70")
     monkeypatch.setattr(progress_routes, "LONGEST_S", 1.0)
-    client.app.state.streams = Streams(0)
+    client.app.state.streams = Capacity(0, each=1)
     url = f"/links/{place.link_id}/submissions/{mine.id}/events"
     text = client.get(url, headers=alice.headers).text
     assert [line for line in text.splitlines() if line.startswith("event")] == [
@@ -151,7 +151,7 @@ def test_a_stream_that_ended_leaves_its_room(
 ) -> None:
     mine = sent(b"score=70")
     judge(place, mine)
-    client.app.state.streams = Streams(1)
+    client.app.state.streams = Capacity(1, each=1)
     url = f"/links/{place.link_id}/submissions/{mine.id}/events"
     for _ in range(3):
         assert client.get(url, headers=alice.headers).text.count("event: end") == 1
