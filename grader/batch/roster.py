@@ -5,6 +5,7 @@ Canvas' gradebook, Gradescope's roster; so is a plain file of ids and names.
 """
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from grader.batch.entry import Entry, Student
 from grader.errors import UsageError
+from grader.text import printable
 
 _COLUMNS = {
     "id": ("id", "user_id", "userid", "identifier", "sid", "student id", "student_id", "username"),
@@ -69,10 +71,10 @@ def read_roster(path: Path) -> Roster:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UsageError(f'{path} is not UTF-8 text; save it as "CSV UTF-8"') from None
-    rows = _rows(path, text)
-    columns = _columns(path, rows[0])
+    (_, header), *rows = _rows(path, text)
+    columns = _columns(path, header)
     students: dict[str, Student] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows:
         one = _student(row, columns)
         if not one.id:
             continue  # Canvas puts a row of possible points under the header
@@ -93,13 +95,21 @@ def _own_names(name: str) -> list[str]:
     return [name, stem] if dot and f".{suffix.lower()}" in _SUFFIXES else [name]
 
 
-def _rows(path: Path, text: str) -> list[list[str]]:
-    first = text.partition("\n")[0]
+def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return what is in each row that is not empty, with the number a spreadsheet gives it."""
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)  # a spreadsheet of some countries writes ";"
+    # strict: a quote that is never closed would take all further students into one name
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, number = [], 0
     try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+        for number, row in enumerate(reader, 1):
+            if any(row):
+                rows.append((number, row))
     except csv.Error as error:
-        raise UsageError(f"{path} is not a CSV file ({error})") from None
+        raise UsageError(
+            f"{path}, row {number + 1}, is not CSV ({error}): see its quotes"
+        ) from None
     if not rows:
         raise UsageError(f"{path} is empty; a roster has a header and a line a student")
     return rows
@@ -115,7 +125,7 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     }
     if "id" not in columns:
         raise UsageError(
-            f"{path} has no column of ids: its header is {', '.join(header)[:200]}; "
+            f"{path} has no column of ids: its header is {printable(', '.join(header))}; "
             'call the columns "id", "name" and, if you like, "email"'
         )
     return columns

@@ -37,7 +37,9 @@ def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
     [
         ("", "is empty"),
         ("who,what\na,b\n", "no column of ids"),
-        ("id,name\n1,Jane\n1,John\n", "row 3: id 1"),
+        ("id,name\n1,Jane\n\n1,John\n", "row 4: id 1"),
+        ('id,name\n1,Jane\n2,"John\n3,Ann\n', "row 3, is not CSV"),
+        ("\x1b[2Jwho,what\na,b\n", r"header is \\u001b\[2Jwho, what;"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -45,6 +47,15 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=said):
         read_roster(path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["unix", "windows", "mac"])
+def test_a_row_ends_where_csv_says_and_not_within_a_name(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "roster.csv"
+    text = end.join(("id,name", '1,"Jane, or\u2028Janet"', "2,John\x0bRoe", ""))
+    path.write_text(text, encoding="utf-8", newline="")
+    students = read_roster(path).students
+    assert students == [Student("1", "Jane, or\u2028Janet"), Student("2", "John\x0bRoe")]
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:
