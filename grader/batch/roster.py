@@ -53,6 +53,16 @@ class Roster:
         kept = [one for one in entry.students if _same(one.id) not in self._by_id]
         return Entry(entry.id, entry.pieces, entry.stamp, [*known, *kept], entry.late)
 
+    def strangers(self, entries: Iterable[Entry]) -> list[str]:
+        """Return the names of submissions of which nobody is in the roster; of none without one."""
+        if not self.students:
+            return []
+        return [
+            one.id
+            for one in entries
+            if not any(_same(student.id) in self._by_id for student in one.students)
+        ]
+
     def absent(self, seen: Iterable[Student]) -> list[Student]:
         """Return who is in the roster and handed nothing in."""
         ids = {_same(one.id) for one in seen}
@@ -81,6 +91,8 @@ def read_roster(path: Path) -> Roster:
         if students.setdefault(_same(one.id), one) != one:
             other = students[_same(one.id)].name
             raise UsageError(f"{path}, row {number}: id {one.id} is {one.name!r} and {other!r}")
+    if not students:
+        raise UsageError(f"{path} names nobody: no row below its header has an id")
     return Roster(students.values())
 
 

@@ -144,6 +144,7 @@ def finish(order: Order, gathered: Gathered, record: Record, roster: Roster) -> 
             absent=absent,
             repeated=repeated,
             ignored=gathered.ignored,
+            strangers=roster.strangers(gathered.entries),
         )
         not_graded = [row for row in record.rows() if not row.is_graded]
         return Outcome(len(record), not_graded, absent)

@@ -30,6 +30,7 @@ from grader.cli.common import (
 )
 from grader.cli.grading import ExerciseOption
 from grader.errors import GraderError, UsageError
+from grader.text import printable
 
 if TYPE_CHECKING:
     from grader.batch.entry import Row
@@ -106,6 +107,9 @@ def batch(
             typer.echo(f"read as an export of {found.platform}", err=True)
         if found.ignored:
             typer.echo(f"not submissions: {_some(found.ignored)}", err=True)
+        strangers = known.strangers(found.entries)
+        if strangers:
+            typer.echo(f"not in the roster: {_some(strangers)}", err=True)
         with open_record(order) as record, _stopping_on_request():
             done = sum(map(record.holds, found.entries))
             with _saying_what_is_kept(record):
@@ -144,7 +148,7 @@ def _refuse_output_inside(folder: Path, output: Path) -> None:
 def _some(names: Sequence[str], most: int = 20) -> str:
     left = len(names) - most
     rest = [f"and {left} more, see class.html"] if left > 0 else []
-    return ", ".join([*names[:most], *rest])
+    return ", ".join([*map(printable, names[:most]), *rest])
 
 
 def _go_on() -> str:

@@ -132,9 +132,12 @@ def test_whose_export_it_is_and_what_is_no_submission_are_said(tmp_path: Path) -
     (hers / "submission.py").write_text("x = (\n")
     for number in range(22):
         (tmp_path / "class" / f"notes {number:02}.docx").touch()
-    done = batch(tmp_path / "class", "-o", tmp_path / "out")
+    (tmp_path / "roster.csv").write_text("id,name\n12,Jane Doe\n")
+    roster = ("--roster", tmp_path / "roster.csv")
+    done = batch(tmp_path / "class", "-o", tmp_path / "out", *roster)
     assert done.returncode == 0, done.stderr
     assert "read as an export of Moodle" in done.stderr
+    assert "not in the roster: Jane Doe_7_assignsubmission_file_\n" in done.stderr
     assert "notes 19.docx, and 2 more, see class.html" in done.stderr
     assert "notes 21.docx" in (tmp_path / "out" / "class.html").read_text()
 

@@ -37,6 +37,7 @@ def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
     [
         ("", "is empty"),
         ("who,what\na,b\n", "no column of ids"),
+        ("id,name\n,Jane\n", "names nobody"),
         ("id,name\n1,Jane\n\n1,John\n", "row 4: id 1"),
         ('id,name\n1,Jane\n2,"John\n3,Ann\n', "row 3, is not CSV"),
         ("\x1b[2Jwho,what\na,b\n", r"header is \\u001b\[2Jwho, what;"),
@@ -95,5 +96,9 @@ def test_students_are_named_and_those_without_a_submission_are_told(tmp_path: Pa
     dotted = Roster([Student("j", "J"), Student("j.roe", "John Roe"), Student("a", "A")])
     assert dotted.name(folder).students == [Student("j.roe", "John Roe")]
     assert dotted.name(msgspec.structs.replace(folder, id="a.b")).students == []
+    team = msgspec.structs.replace(other, students=[*named[0].students, Student("99", "Visitor")])
+    assert roster.strangers([*named, team]) == ["y"]
+    assert roster.strangers([msgspec.structs.replace(other, students=[])]) == ["y"]
+    assert Roster([]).strangers(named) == []
     seen = [student for entry in named for student in entry.students]
     assert roster.absent(seen) == [Student("13", "Nobody")]
