@@ -198,7 +198,7 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _named_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """Add the id to a name that several have, as Moodle writes "Participant" where it hides names."""
+    """Add the id to a name that several have: Moodle writes "Participant" where it hides them."""
     ids: dict[str, set[str]] = {}
     for one in entries:
         for student in one.students:
