@@ -23,6 +23,8 @@ _COLUMNS = {
     "email": ("email", "email address", "e-mail", "mail"),
 }
 """What a column is called, the best name first."""
+_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+"""How a number that is to keep its zeros is written for Excel: ="0042"."""
 _SUFFIXES = {".py", ".ipynb", ".zip"}
 _PARTICIPANT = re.compile(r"participant[ _]*(\d+)", re.IGNORECASE)
 """How Moodle's worksheet writes the number that its export has in every folder's name."""
@@ -122,6 +124,8 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         raise UsageError(
             f"{path}, row {number + 1}, is not CSV ({error}): see its quotes"
         ) from None
+    if rows and rows[0][1] == ["sep=", ""]:  # tells Excel the delimiter
+        del rows[0]
     if not rows:
         raise UsageError(f"{path} is empty; a roster has a header and a line a student")
     return rows
@@ -144,7 +148,12 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
 
 
 def _student(row: Sequence[str], columns: dict[str, int]) -> Student:
-    told = {what: row[at].strip() if at < len(row) else "" for what, at in columns.items()}
+    told = {what: _plain(row[at]) if at < len(row) else "" for what, at in columns.items()}
     participant = _PARTICIPANT.fullmatch(told["id"])
     name = told.get("name") or " ".join(filter(None, (told.get("first"), told.get("last"))))
     return Student(participant[1] if participant else told["id"], name, told.get("email", ""))
+
+
+def _plain(cell: str) -> str:
+    text = _TEXT.fullmatch(cell.strip())
+    return text[1] if text else cell.strip()

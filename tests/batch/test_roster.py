@@ -22,9 +22,10 @@ JANE = Student("11", "Jane Doe", "jane@example.org")
         "\ufeffid;name;email\r\n11;Jane Doe;jane@example.org\r\n",
         "Identifier,Full name,Email address,Status\nParticipant 11,Jane Doe,jane@example.org,x\n",
         "First Name,Last Name,SID,Email\nJane,Doe,11,jane@example.org\n",
+        'sep=;\r\nid;name;email\r\n="11";"=""Jane Doe""";jane@example.org\r\n',
         'Student,ID,SIS Login ID,Email\n  Points Possible,,,\n"Jane Doe",11,j,jane@example.org\n',
     ],
-    ids=["plain", "spreadsheet", "moodle", "gradescope", "canvas"],
+    ids=["plain", "spreadsheet", "moodle", "gradescope", "for excel", "canvas"],
 )
 def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
     path = tmp_path / "roster.csv"
