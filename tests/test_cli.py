@@ -228,7 +228,7 @@ def test_a_students_document_shows_no_more_than_it_holds(
         (("calibrate", "--output", "."), "it is a folder"),
         (("check", "--plot", "x.pdf"), ".svg or .png"),
         (("calibrate", "--plot", "x.pdf"), ".svg or .png"),
-        (("render", f"{PLAIN}/submission.py"), "not a report"),
+        (("render", f"{PLAIN}/submission.py"), "plain/submission.py: this is not a report"),
     ],
 )
 def test_a_mistyped_command_exits_2_and_names_what_was_wrong(
@@ -260,6 +260,28 @@ def test_a_report_does_not_replace_the_submission(
     done = grader(*arguments)
     assert (done.returncode, "is the submission; write the report to" in done.stderr) == (2, True)
     assert Path("mine.py").read_text() == "mine = ("
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("render", "staff.json", "--view", "student", "--format", "json", "-o", "./staff.json"),
+        ("render", "staff.json", "--platform", "gradescope", "-o", "link.json"),
+        ("replay", "link.json", "mine.py", "--output", "staff.json"),
+    ],
+)
+def test_a_report_does_not_replace_the_stored_one_that_it_is_made_of(
+    arguments: tuple[str, ...],
+    stored: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(stored["staff"], "staff.json")
+    Path("link.json").symlink_to("staff.json")
+    done = grader(*arguments)
+    assert (done.returncode, "is the stored report; write the" in done.stderr) == (2, True)
+    assert Path("staff.json").read_bytes() == stored["staff"].read_bytes()
 
 
 def test_a_missing_wall_is_named_and_never_replaced(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def write_class_page(
     absent: Sequence[Student],
     repeated: Sequence[Student],
     ignored: Sequence[str],
+    strangers: Sequence[str],
 ) -> None:
     """Write the page; rows are gone through twice, and only one is in memory at a time.
 
@@ -55,6 +56,7 @@ def write_class_page(
         absent: students of the roster without a submission.
         repeated: students with several submissions.
         ignored: files that were no submission.
+        strangers: submissions of nobody in the roster.
     """
     tally = Tally(exercise.rubric)
     for row in rows():
@@ -70,6 +72,7 @@ def write_class_page(
         "absent": absent,
         "repeated": repeated,
         "ignored": ignored,
+        "strangers": strangers,
         "said_of": VERDICTS,
         "staff": STAFF,
         "students": STUDENTS,

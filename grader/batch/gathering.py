@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from grader.batch import exports, gradescope
 from grader.batch.entry import Entry, Piece, Student
 from grader.batch.exports import Named
@@ -151,7 +153,8 @@ def _grouped(items: Sequence[Item], owners: Mapping[str, list[Student]]) -> Gath
             ignored.append(printable(item.name))
     entries = sorted((_entry(group, owners) for group in groups.values()), key=lambda one: one.id)
     known = sorted(platforms - {""})
-    return Gathered(_distinct(entries), ignored, known[0] if len(known) == 1 else "")
+    told_apart = _named_apart(_distinct(entries))
+    return Gathered(told_apart, ignored, known[0] if len(known) == 1 else "")
 
 
 def _named(item: Item, canvas: bool) -> tuple[str, Named | None]:
@@ -192,6 +195,20 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
         changed = one.id if count == 1 else f"{one.id} ({count})"
         distinct.append(Entry(changed, one.pieces, one.stamp, one.students, one.late))
     return distinct
+
+
+def _named_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Add the id to a name that several have: Moodle writes "Participant" where it hides them."""
+    ids: dict[str, set[str]] = {}
+    for one in entries:
+        for student in one.students:
+            ids.setdefault(student.name, set()).add(student.id)
+
+    def told_apart(student: Student) -> Student:
+        shared = student.name and student.id and len(ids[student.name]) > 1
+        return replace(student, name=f"{student.name} {student.id}") if shared else student
+
+    return [replace(one, students=[*map(told_apart, one.students)]) for one in entries]
 
 
 def _text(name: str) -> str:

@@ -8,7 +8,7 @@ line that was being written when the machine stopped has no end, and is cut off.
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -38,6 +38,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     feedback: str
 
 
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Name a folder that takes no more.
+
+    Raises:
+        UsageError: it may not be written, or its disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+
+
 class _Place(NamedTuple):
     """Where a row stands, and what tells whether it still holds."""
 
@@ -60,22 +73,20 @@ class Record:
         self._places: dict[str, _Place] = {}
         self.originals: dict[str, str] = {}
         """Digest of a source that was graded, to the name of its reports."""
-        with ExitStack() as opened:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                self._refuse_other_folder(resume)
-                self._take_lock(opened.enter_context(open(folder / _LOCK, "w")))
-                self._take_up()
-                self._file = open(folder / RESULTS, "ab")  # noqa: SIM115 - closed by __exit__
-            except OSError as error:
-                raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+        with ExitStack() as opened, writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_other_folder(resume)
+            self._take_lock(opened.enter_context(open(folder / _LOCK, "w")))
+            self._take_up()
+            self._file = open(folder / RESULTS, "ab")  # noqa: SIM115 - closed by __exit__
             self._held = opened.pop_all()
 
     def __enter__(self) -> "Record":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # a row that could not be written was named when it was added
+            self._file.close()
         self._held.close()
 
     def __len__(self) -> int:
@@ -87,9 +98,14 @@ class Record:
         return place is not None and place.is_graded and place.stamp == entry.stamp
 
     def add(self, row: Row) -> None:
-        """Write a row; it is on disk when this returns."""
-        self._append(row)
-        os.fsync(self._file.fileno())
+        """Write a row; it is on disk when this returns.
+
+        Raises:
+            UsageError: the folder takes no more.
+        """
+        with writing_to(self.folder):
+            self._append(row)
+            os.fsync(self._file.fileno())
 
     def rename(self, entries: Iterable[Entry]) -> None:
         """Write again what an earlier run recorded of other students: it had another roster."""

@@ -5,6 +5,7 @@ Canvas' gradebook, Gradescope's roster; so is a plain file of ids and names.
 """
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from grader.batch.entry import Entry, Student
 from grader.errors import UsageError
+from grader.text import printable
 
 _COLUMNS = {
     "id": ("id", "user_id", "userid", "identifier", "sid", "student id", "student_id", "username"),
@@ -21,6 +23,8 @@ _COLUMNS = {
     "email": ("email", "email address", "e-mail", "mail"),
 }
 """What a column is called, the best name first."""
+_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+"""How a number that is to keep its zeros is written for Excel: ="0042"."""
 _SUFFIXES = {".py", ".ipynb", ".zip"}
 _PARTICIPANT = re.compile(r"participant[ _]*(\d+)", re.IGNORECASE)
 """How Moodle's worksheet writes the number that its export has in every folder's name."""
@@ -51,6 +55,16 @@ class Roster:
         kept = [one for one in entry.students if _same(one.id) not in self._by_id]
         return Entry(entry.id, entry.pieces, entry.stamp, [*known, *kept], entry.late)
 
+    def strangers(self, entries: Iterable[Entry]) -> list[str]:
+        """Return the names of submissions of which nobody is in the roster; of none without one."""
+        if not self.students:
+            return []
+        return [
+            one.id
+            for one in entries
+            if not any(_same(student.id) in self._by_id for student in one.students)
+        ]
+
     def absent(self, seen: Iterable[Student]) -> list[Student]:
         """Return who is in the roster and handed nothing in."""
         ids = {_same(one.id) for one in seen}
@@ -69,16 +83,18 @@ def read_roster(path: Path) -> Roster:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UsageError(f'{path} is not UTF-8 text; save it as "CSV UTF-8"') from None
-    rows = _rows(path, text)
-    columns = _columns(path, rows[0])
+    (_, header), *rows = _rows(path, text)
+    columns = _columns(path, header)
     students: dict[str, Student] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows:
         one = _student(row, columns)
         if not one.id:
             continue  # Canvas puts a row of possible points under the header
         if students.setdefault(_same(one.id), one) != one:
             other = students[_same(one.id)].name
             raise UsageError(f"{path}, row {number}: id {one.id} is {one.name!r} and {other!r}")
+    if not students:
+        raise UsageError(f"{path} names nobody: no row below its header has an id")
     return Roster(students.values())
 
 
@@ -93,13 +109,23 @@ def _own_names(name: str) -> list[str]:
     return [name, stem] if dot and f".{suffix.lower()}" in _SUFFIXES else [name]
 
 
-def _rows(path: Path, text: str) -> list[list[str]]:
-    first = text.partition("\n")[0]
+def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return what is in each row that is not empty, with the number a spreadsheet gives it."""
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)  # a spreadsheet of some countries writes ";"
+    # strict: a quote that is never closed would take all further students into one name
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, number = [], 0
     try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+        for number, row in enumerate(reader, 1):
+            if any(row):
+                rows.append((number, row))
     except csv.Error as error:
-        raise UsageError(f"{path} is not a CSV file ({error})") from None
+        raise UsageError(
+            f"{path}, row {number + 1}, is not CSV ({error}): see its quotes"
+        ) from None
+    if rows and rows[0][1] == ["sep=", ""]:  # tells Excel the delimiter
+        del rows[0]
     if not rows:
         raise UsageError(f"{path} is empty; a roster has a header and a line a student")
     return rows
@@ -115,14 +141,19 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     }
     if "id" not in columns:
         raise UsageError(
-            f"{path} has no column of ids: its header is {', '.join(header)[:200]}; "
+            f"{path} has no column of ids: its header is {printable(', '.join(header))}; "
             'call the columns "id", "name" and, if you like, "email"'
         )
     return columns
 
 
 def _student(row: Sequence[str], columns: dict[str, int]) -> Student:
-    told = {what: row[at].strip() if at < len(row) else "" for what, at in columns.items()}
+    told = {what: _plain(row[at]) if at < len(row) else "" for what, at in columns.items()}
     participant = _PARTICIPANT.fullmatch(told["id"])
     name = told.get("name") or " ".join(filter(None, (told.get("first"), told.get("last"))))
     return Student(participant[1] if participant else told["id"], name, told.get("email", ""))
+
+
+def _plain(cell: str) -> str:
+    text = _TEXT.fullmatch(cell.strip())
+    return text[1] if text else cell.strip()

@@ -12,7 +12,7 @@ from grader.batch.entry import Row, Student
 from grader.batch.gathering import Gathered
 from grader.batch.messages import Start
 from grader.batch.pool import Pool
-from grader.batch.record import Manifest, Record
+from grader.batch.record import Manifest, Record, writing_to
 from grader.batch.reports import make_folders
 from grader.batch.roster import Roster
 from grader.batch.table import write_table
@@ -75,7 +75,8 @@ def open_record(order: Order) -> Record:
         feedback=order.feedback,
     )
     record = Record(order.output, manifest, resume=order.resume)
-    make_folders(order.output)
+    with writing_to(order.output):
+        make_folders(order.output)
     return record
 
 
@@ -123,21 +124,27 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
 
 
 def finish(order: Order, gathered: Gathered, record: Record, roster: Roster) -> Outcome:
-    """Put the results in order and write what is made of all of them."""
-    record.rename(gathered.entries)
-    record.put_in_order()
-    sent = Counter(student for row in record.rows() for student in row.students)
-    absent = roster.absent(sent)
-    repeated = sorted((one for one, count in sent.items() if count > 1), key=lambda one: one.id)
-    write_table(order.output, record.rows(), absent, order.exercise.rubric)
-    write_class_page(
-        order.output,
-        order.exercise,
-        record.rows,
-        alike=compare_all(order.output, record.rows()),
-        absent=absent,
-        repeated=repeated,
-        ignored=gathered.ignored,
-    )
-    not_graded = [row for row in record.rows() if not row.is_graded]
-    return Outcome(len(record), not_graded, absent)
+    """Put the results in order and write what is made of all of them.
+
+    Raises:
+        UsageError: the output folder takes no more.
+    """
+    with writing_to(order.output):
+        record.rename(gathered.entries)
+        record.put_in_order()
+        sent = Counter(student for row in record.rows() for student in row.students)
+        absent = roster.absent(sent)
+        repeated = sorted((one for one, count in sent.items() if count > 1), key=lambda one: one.id)
+        write_table(order.output, record.rows(), absent, order.exercise.rubric)
+        write_class_page(
+            order.output,
+            order.exercise,
+            record.rows,
+            alike=compare_all(order.output, record.rows()),
+            absent=absent,
+            repeated=repeated,
+            ignored=gathered.ignored,
+            strangers=roster.strangers(gathered.entries),
+        )
+        not_graded = [row for row in record.rows() if not row.is_graded]
+        return Outcome(len(record), not_graded, absent)

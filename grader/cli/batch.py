@@ -29,10 +29,12 @@ from grader.cli.common import (
     reporting_errors,
 )
 from grader.cli.grading import ExerciseOption
-from grader.errors import UsageError
+from grader.errors import GraderError, UsageError
+from grader.text import printable
 
 if TYPE_CHECKING:
     from grader.batch.entry import Row
+    from grader.batch.record import Record
     from grader.model import Exercise, Sandbox
     from grader.sandbox.setup import Step
 
@@ -105,15 +107,15 @@ def batch(
             typer.echo(f"read as an export of {found.platform}", err=True)
         if found.ignored:
             typer.echo(f"not submissions: {_some(found.ignored)}", err=True)
+        strangers = known.strangers(found.entries)
+        if strangers:
+            typer.echo(f"not in the roster: {_some(strangers)}", err=True)
         with open_record(order) as record, _stopping_on_request():
             done = sum(map(record.holds, found.entries))
-            try:
+            with _saying_what_is_kept(record):
                 with _progress(len(found.entries), done) as seen:
                     grade_all(order, found, record, seen)
-            except KeyboardInterrupt:
-                typer.echo(f"\nstopped; {len(record)} results are kept. {_go_on()}", err=True)
-                raise typer.Exit(INTERRUPTED) from None
-            outcome = finish(order, found, record, known)
+                outcome = finish(order, found, record, known)
         typer.echo(f"{outcome.rows} submissions: {output}/class.html, {output}/results.csv")
         if outcome.not_graded:
             for row in outcome.not_graded[:10]:
@@ -146,13 +148,25 @@ def _refuse_output_inside(folder: Path, output: Path) -> None:
 def _some(names: Sequence[str], most: int = 20) -> str:
     left = len(names) - most
     rest = [f"and {left} more, see class.html"] if left > 0 else []
-    return ", ".join([*names[:most], *rest])
+    return ", ".join([*map(printable, names[:most]), *rest])
 
 
 def _go_on() -> str:
     """Say how to go on: the same command, resumed."""
     given = [one for one in sys.argv[1:] if one != "--resume"]
     return f"Go on with: {shlex.join(['grader', *given, '--resume'])}"
+
+
+@contextmanager
+def _saying_what_is_kept(record: "Record") -> Iterator[None]:
+    """Say how to go on after whatever stops a batch: a request, a full disk, a wall that fell."""
+    try:
+        yield
+    except (KeyboardInterrupt, GraderError) as error:
+        typer.echo(f"\nstopped; {len(record)} results are kept. {_go_on()}", err=True)
+        if isinstance(error, GraderError):
+            raise
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def grade(
 
         wanted = shown(view, feedback)
         _refuse_one_file_twice(output, html, junit)
-        refuse_submission(path, output, html, junit)
+        refuse_in_place_of("submission", path, output, html, junit)
         refuse_unwritable(output, html, junit)
         chosen, suite = load_exercise(exercise), (checked_seed(seed), cases)
         report, source = grade_by_reference(chosen, path, sandbox, *suite, workers=workers)
@@ -89,7 +89,7 @@ def try_(
         from grader.report.views import for_student
 
         _refuse_one_file_twice(output, html)
-        refuse_submission(path, output, html)
+        refuse_in_place_of("submission", path, output, html)
         refuse_unwritable(output, html)
         bench = PublicBench(load_exercise(exercise), cache_folder(), sandbox=sandbox.value)
         report, source = _judge(bench, path)
@@ -151,16 +151,19 @@ def _exit_code(report: "Report") -> int:
     return ACCEPTED if report.verdict == "accepted" else NOT_ACCEPTED
 
 
-def refuse_submission(path: Path, *targets: Path | None) -> None:
-    """Refuse to write a report in the place of the submission that it is about.
+def refuse_in_place_of(what: str, path: Path, *targets: Path | None) -> None:
+    """Refuse to write a report in the place of the file that it is made of.
+
+    Args:
+        what: the file is, in a word or two.
 
     Raises:
-        UsageError: a target names the submission, a file.
+        UsageError: a target names that file.
     """
     for target in targets:
         is_same = target is not None and os.path.realpath(target) == os.path.realpath(path)
         if is_same and path.is_file():
-            raise UsageError(f"{target} is the submission; write the report to another file")
+            raise UsageError(f"{target} is the {what}; write the report to another file")
 
 
 def _refuse_one_file_twice(*targets: Path | None) -> None:

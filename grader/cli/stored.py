@@ -24,7 +24,7 @@ from grader.cli.common import (
     reporting_errors,
     shown,
 )
-from grader.cli.grading import PathArgument, grade_by_reference, refuse_submission
+from grader.cli.grading import PathArgument, grade_by_reference, refuse_in_place_of
 from grader.cli.platforms import MetadataOption, PlatformOption, SettingsOption
 from grader.errors import UsageError
 from grader.report.format import Format
@@ -55,7 +55,8 @@ def replay(
         from grader.report.document import differences
         from grader.report.output import refuse_unwritable, write
 
-        refuse_submission(path, output)
+        refuse_in_place_of("submission", path, output)
+        refuse_in_place_of("stored report", report, output)
         refuse_unwritable(output)
         before = _stored(report)
         chosen = _that_made(before, report, exercise)
@@ -88,6 +89,7 @@ def render(
     with reporting_errors():
         from grader.report.output import write
 
+        refuse_in_place_of("stored report", report, output)
         stored = _stored(report)
         if platform is not None:
             from grader.cli.platforms import publish
@@ -129,6 +131,8 @@ def _stored(path: Path) -> "Report":
         return from_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _that_made(report: "Report", path: Path, chosen: str | None) -> "Exercise":

@@ -22,6 +22,8 @@ _MARKS = {
     "skipped": ("–", "yellow"),
     "informational": ("i", "blue"),
 }
+_BROKEN = 16
+"""Characters of two lines of numbers that may stay empty: the break is before a number."""
 _LONGEST = 600
 """Characters of one message that are looked at; 30 lines hold no more of it anyway."""
 
@@ -177,15 +179,13 @@ def _array(
 ) -> list[Text]:
     """Return a name, a shape and as many numbers as fit two lines."""
     indent = max(len("expected"), len(name)) + 2
-    room = 2 * (width - indent) - len(shape) - len(" ... (1000000 in all)]") - 12
-    shown: list[str] = []
-    for value in values:
-        number = value if isinstance(value, str) else f"{value:.6g}"
-        room -= len(number) + 2
-        if room < 0:
-            break
-        shown.append(number)
-    more = f" ... ({len(values)} in all)" if len(shown) < len(values) else ""
+    room = max(2 * (width - indent) - len(shape) - _BROKEN, 0)
+    shown = [one if isinstance(one, str) else f"{one:.6g}" for one in values[:room]]
+    more = f" ... ({len(values)} in all)"
+    if len(shown) == len(values) and len(", ".join(shown)) <= room:
+        more = ""
+    while more and shown and len(", ".join(shown)) + len(more) > room:
+        shown.pop()
     text = Text(f"{shape}[{', '.join(shown)}{more}]")
     lines = _fold(text, console, most=2, indent=indent, width=width)
     return [Text(name.ljust(indent)) + lines[0][indent:], *lines[1:]]

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -131,9 +132,12 @@ def test_whose_export_it_is_and_what_is_no_submission_are_said(tmp_path: Path) -
     (hers / "submission.py").write_text("x = (\n")
     for number in range(22):
         (tmp_path / "class" / f"notes {number:02}.docx").touch()
-    done = batch(tmp_path / "class", "-o", tmp_path / "out")
+    (tmp_path / "roster.csv").write_text("id,name\n12,Jane Doe\n")
+    roster = ("--roster", tmp_path / "roster.csv")
+    done = batch(tmp_path / "class", "-o", tmp_path / "out", *roster)
     assert done.returncode == 0, done.stderr
     assert "read as an export of Moodle" in done.stderr
+    assert "not in the roster: Jane Doe_7_assignsubmission_file_\n" in done.stderr
     assert "notes 19.docx, and 2 more, see class.html" in done.stderr
     assert "notes 21.docx" in (tmp_path / "out" / "class.html").read_text()
 
@@ -251,6 +255,33 @@ def test_a_stop_keeps_what_is_done_and_says_how_to_go_on(
     assert "Traceback" not in said
     assert lines(output) >= 2
     wait_until_gone(mark)
+
+
+@pytest.mark.parametrize("kept", [20, 40], ids=["while pages are made", "while results are kept"])
+def test_a_disk_that_takes_no_more_is_named_with_how_to_go_on(
+    broken: Path, tmp_path: Path, kept: int
+) -> None:
+    for number in range(30, 50):
+        (broken / f"s{number}.py").write_text(f"x{number} = (\n")
+    for path in sorted(broken.iterdir())[kept:]:
+        path.unlink()
+    output = tmp_path / "out"
+    most = 20_000  # a report fits, 40 results or the page of a class do not
+    full = subprocess.run(
+        command(broken, "-o", output, "--jobs", 2),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert full.returncode == 2, full.stderr
+    assert f"grader: cannot write to {output}: File too large" in full.stderr
+    assert "results are kept" in full.stderr and "--resume" in full.stderr
+    assert "Traceback" not in full.stderr
+    again = batch(broken, "-o", output, "--resume", "--jobs", 2)
+    assert again.returncode == 0, again.stderr
+    assert len(results(output)) == kept
 
 
 def test_a_missing_wall_charges_nobody_and_exits_3(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def a_class() -> list[Row]:
 
 
 def page(folder: Path, rows: Sequence[Row], **changes: Any) -> str:
-    facts: dict[str, Any] = {"alike": [], "absent": [], "repeated": [], "ignored": []}
+    facts: dict[str, Any] = {
+        **{"alike": [], "absent": [], "repeated": []},
+        **{"ignored": [], "strangers": []},
+    }
     write_class_page(folder, EXERCISE, lambda: rows, **(facts | changes))
     return (folder / PAGE).read_text(encoding="utf-8")
 
@@ -50,6 +53,7 @@ def whole_page(folder: Path) -> str:
     ]
     absent = [Student("9", HOSTILE)]
     also = {"absent": absent, "repeated": students("Twice"), "ignored": ["notes.txt", HOSTILE]}
+    also["strangers"] = ["visitor.py", HOSTILE]
     return page(folder, a_class(), alike=alike, **also)
 
 
@@ -64,6 +68,7 @@ def test_page_tells_what_happened(tmp_path: Path) -> None:
     assert "98.0 % alike" in text
     assert "ours.py no score" in text
     assert "notes.txt" in text
+    assert "Sent by nobody in the roster visitor.py" in text
     assert "yours to say Twice" in text
     assert [path.name for path in tmp_path.iterdir()] == [PAGE]
 

@@ -125,6 +125,18 @@ def test_an_archive_whose_names_begin_with_its_root_is_the_same_class(
         assert source_of(other, entry) == SOURCE.encode()
 
 
+def test_a_name_that_several_have_gets_their_ids(tmp_path: Path) -> None:
+    for name in ("Participant_7", "Participant_8", "Jane Doe_9"):
+        (tmp_path / f"{name}_assignsubmission_file_").mkdir()
+    (tmp_path / "Participant_8_assignsubmission_onlinetext_").mkdir()
+    named = [student for entry in gather(tmp_path).entries for student in entry.students]
+    assert [(one.id, one.name) for one in named] == [
+        ("9", "Jane Doe"),
+        ("7", "Participant 7"),
+        ("8", "Participant 8"),
+    ]
+
+
 def test_moodle_without_folders(tmp_path: Path) -> None:
     names = ("Jane Doe_11_assignsubmission_file_submission.py", "J_12_assignsubmission_file_a.py")
     lay(tmp_path, {names[0]: SOURCE, names[1]: SOURCE, names[0].replace("sub", "other"): "x = ("})

@@ -22,9 +22,10 @@ JANE = Student("11", "Jane Doe", "jane@example.org")
         "\ufeffid;name;email\r\n11;Jane Doe;jane@example.org\r\n",
         "Identifier,Full name,Email address,Status\nParticipant 11,Jane Doe,jane@example.org,x\n",
         "First Name,Last Name,SID,Email\nJane,Doe,11,jane@example.org\n",
+        'sep=;\r\nid;name;email\r\n="11";"=""Jane Doe""";jane@example.org\r\n',
         'Student,ID,SIS Login ID,Email\n  Points Possible,,,\n"Jane Doe",11,j,jane@example.org\n',
     ],
-    ids=["plain", "spreadsheet", "moodle", "gradescope", "canvas"],
+    ids=["plain", "spreadsheet", "moodle", "gradescope", "for excel", "canvas"],
 )
 def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
     path = tmp_path / "roster.csv"
@@ -37,7 +38,10 @@ def test_rosters_of_the_platforms(tmp_path: Path, text: str) -> None:
     [
         ("", "is empty"),
         ("who,what\na,b\n", "no column of ids"),
-        ("id,name\n1,Jane\n1,John\n", "row 3: id 1"),
+        ("id,name\n,Jane\n", "names nobody"),
+        ("id,name\n1,Jane\n\n1,John\n", "row 4: id 1"),
+        ('id,name\n1,Jane\n2,"John\n3,Ann\n', "row 3, is not CSV"),
+        ("\x1b[2Jwho,what\na,b\n", r"header is \\u001b\[2Jwho, what;"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -45,6 +49,15 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=said):
         read_roster(path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["unix", "windows", "mac"])
+def test_a_row_ends_where_csv_says_and_not_within_a_name(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "roster.csv"
+    text = end.join(("id,name", '1,"Jane, or\u2028Janet"', "2,John\x0bRoe", ""))
+    path.write_text(text, encoding="utf-8", newline="")
+    students = read_roster(path).students
+    assert students == [Student("1", "Jane, or\u2028Janet"), Student("2", "John\x0bRoe")]
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:
@@ -84,5 +97,9 @@ def test_students_are_named_and_those_without_a_submission_are_told(tmp_path: Pa
     dotted = Roster([Student("j", "J"), Student("j.roe", "John Roe"), Student("a", "A")])
     assert dotted.name(folder).students == [Student("j.roe", "John Roe")]
     assert dotted.name(msgspec.structs.replace(folder, id="a.b")).students == []
+    team = msgspec.structs.replace(other, students=[*named[0].students, Student("99", "Visitor")])
+    assert roster.strangers([*named, team]) == ["y"]
+    assert roster.strangers([msgspec.structs.replace(other, students=[])]) == ["y"]
+    assert Roster([]).strangers(named) == []
     seen = [student for entry in named for student in entry.students]
     assert roster.absent(seen) == [Student("13", "Nobody")]

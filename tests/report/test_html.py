@@ -205,6 +205,14 @@ def test_a_page_without_source_names_no_line() -> None:
     assert "#line-" not in text
 
 
+def test_the_name_that_the_snippet_imports_is_told_where_the_file_has_another() -> None:
+    report = samples.wrong_answer()
+    assert "Save your code as submission.py" in render(report)
+    as_imported = msgspec.structs.replace(report.submission, name="submission.py")
+    named = msgspec.structs.replace(report, submission=as_imported)
+    assert "Save your code as submission.py" not in render(named)
+
+
 def test_a_call_that_returned_nothing_shows_what_was_expected() -> None:
     assert "Expected shape (3,); yours: nothing that can be compared." in page("runtime_error")
 

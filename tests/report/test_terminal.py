@@ -150,6 +150,24 @@ def test_a_large_array_shows_its_first_numbers_and_how_many_there_are() -> None:
     assert "... (12288 in all)]" in " ".join(shown(report))
 
 
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_the_smallest_input_is_shown_whole_also_on_a_narrow_terminal(width: int) -> None:
+    example = staff_report().counterexample
+    assert example is not None
+    small = msgspec.structs.replace(
+        example,
+        arguments={"image": Image(shape=[2, 2, 1], values=[1.0, 0.0, 0.0, 0.0])},
+        expected=[0.369383],
+        actual=[0.545902],
+        expected_shape=[1],
+        actual_shape=[1],
+    )
+    lines = shown(staff_report(counterexample=small), width)
+    text = " ".join(" ".join(lines).replace("│", "").split())
+    for numbers in ("[1, 0, 0, 0]", "[0.369383]", "[0.545902]"):
+        assert numbers in text
+
+
 def test_a_score_alone_shows_nothing_else() -> None:
     lines = shown(for_student(staff_report(), "score"))
     assert len(lines) == 2
