@@ -26,6 +26,9 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
         ("\U000e0041tag", r"\U000e0041tag"),
         ("no\u00a0break", r"no\u00a0break"),
         ("filler\u3164, selector\ufe0f", r"filler\u3164, selector\ufe0f"),
+        ("\u200da\u200d \u200c\u200c", r"\u200da\u200d \u200c\u200c"),
+        ("می\u200c\u200c", "می\u200c" + r"\u200c"),
+        ("👩\u200d💻", r"👩\u200d💻"),
     ],
 )
 def test_what_cannot_be_seen_is_escaped(hostile: str, shown: str) -> None:
@@ -35,6 +38,14 @@ def test_what_cannot_be_seen_is_escaped(hostile: str, shown: str) -> None:
 @pytest.mark.parametrize("plain", ["", "solution.py", "naïve café 你好 שלום 🎉", "<b>&\\ '\""])
 def test_ordinary_text_is_unchanged(plain: str) -> None:
     assert printable(plain) == plain
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["می\u200cخواهم", "\u0dc1\u0dca\u200d\u0dbb\u0dd3", "\u0d23\u0d4d\u200d", "\u0995\u09cd\u200c"],
+)
+def test_names_keep_the_joiners_of_their_script(name: str) -> None:
+    assert printable(name) == name
 
 
 def test_a_text_of_exactly_the_limit_is_whole() -> None:
@@ -62,7 +73,7 @@ def test_a_huge_text_is_not_read_to_its_end() -> None:
 def test_any_text_is_printable_short_and_json_safe(text: str, limit: int) -> None:
     shown = printable(text, limit)
     assert len(shown) <= limit
-    assert shown.isprintable()
+    assert shown.translate(dict.fromkeys(map(ord, "\u200c\u200d"))).isprintable()
     assert printable(shown, limit) == shown
     assert json.loads(json.dumps(shown).encode()) == shown
     shown.encode()
