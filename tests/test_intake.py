@@ -61,7 +61,7 @@ def test_a_path_that_names_nothing_is_a_usage_error(tmp_path: Path, name: str) -
 def test_a_path_that_may_not_be_opened_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "solution.py").write_bytes(CODE)
     (tmp_path / "solution.py").chmod(0)
-    with pytest.raises(UsageError, match="Permission denied"):
+    with pytest.raises(UsageError, match="Permission denied.; check its permissions"):
         read(tmp_path / "solution.py")
 
 
@@ -158,7 +158,7 @@ def test_only_so_many_files_are_looked_into(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    assert "among no files; send submission.py or solution.py" in refusal(tmp_path)
+    assert "There is no file in it; send submission.py or solution.py" in refusal(tmp_path)
 
 
 def test_what_tools_leave_behind_is_ignored(tmp_path: Path) -> None:

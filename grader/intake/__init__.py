@@ -50,7 +50,8 @@ def read_submission(
         name, data = _read(path, file_names, entry, limits)
     except OSError as error:
         shown = printable(str(path))
-        raise UsageError(f"{shown} cannot be opened ({error.strerror}); check the path.") from None
+        what = "its permissions" if isinstance(error, PermissionError) else "the path"
+        raise UsageError(f"{shown} cannot be opened ({error.strerror}); check {what}.") from None
     return _submission(name, data, limits)
 
 

@@ -90,10 +90,8 @@ def _by_content(
             return _that_defines(entry, fits, limits, wanted)
         if fits:
             return fits[0]
-    raise InvalidSubmission(
-        f"There is no Python file and no notebook among {_listed(found) or 'no files'}; "
-        f"send {wanted}."
-    )
+    among = f"There is no Python file and no notebook among {_listed(found)}"
+    raise InvalidSubmission(f"{among if found else 'There is no file in it'}; send {wanted}.")
 
 
 def _that_defines(entry: str, fits: list[Found], limits: IntakeLimits, wanted: str) -> Found:
