@@ -1,6 +1,7 @@
 """Lay out an exercise and make its public examples."""
 
 import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +49,8 @@ def examples(
         for problem in problems:
             typer.echo(f"FAIL {problem}")
         if problems:
-            typer.echo(f"make them anew with: grader examples {chosen.folder}")
+            folder = shlex.quote(str(chosen.folder))
+            typer.echo(f"make them anew with: grader examples {folder}")
             raise typer.Exit(NOT_ACCEPTED)
         typer.echo(f"PASS {len(stored.examples)} public examples of {chosen.name} hold")
 
@@ -64,7 +66,7 @@ def new_exercise(
         folder = lay_out(name, into)
         typer.echo(f"{folder} is laid out; fill in what is marked BLANK, then run:")
         for command in ("calibrate", "check"):
-            typer.echo(f"    grader {command} ./{os.path.relpath(folder)}")
+            typer.echo(f"    grader {command} {shlex.quote(f'./{os.path.relpath(folder)}')}")
 
 
 @contextmanager

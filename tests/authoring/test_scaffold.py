@@ -1,5 +1,6 @@
 """A new exercise is laid out with blanks, refused while it has some, proven once it has none."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_command_lays_out_and_check_refuses_the_blanks(tmp_path: Path) -> None:
     refused = grader("check", str(tmp_path / "my_block"))
     assert refused.returncode == 2
     assert "blanks to fill in" in refused.stderr
+
+
+def test_commands_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    done = grader("new-exercise", "my_block", "--into", str(tmp_path / "week 3"))
+    said = [shlex.split(line) for line in done.stdout.splitlines()[1:]]
+    assert [words[:2] for words in said] == [["grader", "calibrate"], ["grader", "check"]]
+    assert {Path(words[2]).resolve() for words in said} == {tmp_path / "week 3" / "my_block"}
 
 
 def test_filled_in_it_is_calibrated_proven_and_graded(tiny_folder: Path, tmp_path: Path) -> None:
