@@ -11,6 +11,7 @@ import typer
 from grader.cli.common import (
     NOT_ACCEPTED,
     ExerciseArgument,
+    exercise_folder,
     load_exercise,
     reporting_errors,
 )
@@ -83,7 +84,8 @@ def complete(name: str | None) -> "Exercise":
     from grader.authoring.files import refuse_unreadable
     from grader.authoring.scaffold import refuse_blanks
 
-    if name is not None and os.sep in name and os.path.isdir(name):
-        refuse_unreadable(Path(name))
-        refuse_blanks(Path(name))  # before Python fails on them
+    folder = None if name is None else exercise_folder(name)
+    if folder is not None:
+        refuse_unreadable(folder)
+        refuse_blanks(folder)  # before Python fails on them
     return load_exercise(name)
