@@ -94,6 +94,8 @@ def test_the_wheel_installs_and_runs_what_is_installed_here(tmp_path: Path) -> N
     assert where.startswith(str(into))
     assert digest == reference.load("basic_block").digest
     assert (into / "bin" / "grader").exists()
+    (licence,) = into.glob("nnx_grader-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
 
 
 def test_an_exercise_of_ones_own_goes_along(tmp_path: Path) -> None:
