@@ -1,7 +1,9 @@
 """A student's own run says what the real grading would, and what it did not ask."""
 
+import compileall
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +33,6 @@ from grader.report.document import from_json
 
 NOTE = "12 public examples; the real grading also asks hidden cases."
 PLAIN = FIXTURES / "accepted" / "plain"
-SECRET = ("solution.py", "exact.py", "strategy.py", "misconceptions", "right_variants.toml")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,15 @@ def in_public(exercise: Exercise, forked: Sandbox) -> Judge:
 
 @pytest.fixture
 def handout(tmp_path: Path) -> Path:
-    """What a student has of an exercise: its folder, without anything that knows the answers."""
-    folder = tmp_path / "handout"
-    without = shutil.ignore_patterns("fixtures", "__pycache__", *SECRET)
-    shutil.copytree(ROOT / "reference" / "basic_block", folder, ignore=without)
-    return folder
+    """What a student has of an exercise that was in use: what docs/authoring.md says."""
+    own = tmp_path / "my_exercises" / "basic_block"
+    without = shutil.ignore_patterns("fixtures", "__pycache__")
+    shutil.copytree(ROOT / "reference" / "basic_block", own, ignore=without)
+    assert compileall.compile_dir(own, quiet=1)
+    said = (ROOT / "docs" / "authoring.md").read_text().partition("## 11.")[2]
+    commands = "\n".join(re.findall(r"^    (\S.*)$", said, re.MULTILINE))
+    subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True)
+    return tmp_path / "handout" / "basic_block"
 
 
 def grade(judge: Judge, folder: Path) -> Report:
@@ -134,7 +139,8 @@ def test_who_fails_hidden_cases_alone_is_told_that_they_were_not_asked(tmp_path:
 
 
 def test_it_runs_where_nothing_knows_the_answers(handout: Path, tmp_path: Path) -> None:
-    assert not any((handout / name).exists() for name in SECRET)
+    handed = {path.name for path in handout.rglob("*")}
+    assert handed == {"__init__.py", "exercise.py", "examples.json", "statement.md"}
     bank = ROOT / "reference" / "basic_block" / "fixtures"
     for name, code in (("accepted/plain", 0), ("rejected/no_residual", 1)):
         more = ("--exercise", str(handout), "--format", "json")

@@ -1,6 +1,7 @@
 """Lay out an exercise and make its public examples."""
 
 import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 from grader.cli.common import (
     NOT_ACCEPTED,
     ExerciseArgument,
+    exercise_folder,
     load_exercise,
     reporting_errors,
 )
@@ -48,7 +50,8 @@ def examples(
         for problem in problems:
             typer.echo(f"FAIL {problem}")
         if problems:
-            typer.echo(f"make them anew with: grader examples {chosen.folder}")
+            folder = shlex.quote(str(chosen.folder))
+            typer.echo(f"make them anew with: grader examples {folder}")
             raise typer.Exit(NOT_ACCEPTED)
         typer.echo(f"PASS {len(stored.examples)} public examples of {chosen.name} hold")
 
@@ -64,7 +67,7 @@ def new_exercise(
         folder = lay_out(name, into)
         typer.echo(f"{folder} is laid out; fill in what is marked BLANK, then run:")
         for command in ("calibrate", "check"):
-            typer.echo(f"    grader {command} ./{os.path.relpath(folder)}")
+            typer.echo(f"    grader {command} {shlex.quote(f'./{os.path.relpath(folder)}')}")
 
 
 @contextmanager
@@ -81,7 +84,8 @@ def complete(name: str | None) -> "Exercise":
     from grader.authoring.files import refuse_unreadable
     from grader.authoring.scaffold import refuse_blanks
 
-    if name is not None and os.sep in name and os.path.isdir(name):
-        refuse_unreadable(Path(name))
-        refuse_blanks(Path(name))  # before Python fails on them
+    folder = None if name is None else exercise_folder(name)
+    if folder is not None:
+        refuse_unreadable(folder)
+        refuse_blanks(folder)  # before Python fails on them
     return load_exercise(name)

@@ -120,10 +120,29 @@ ExerciseArgument = Annotated[
 
 
 def load_exercise(name: str | None) -> "Exercise":
-    """Load an exercise by name or path, the default one when none is named."""
+    """Load an exercise by name or path, the default one when none is named.
+
+    Raises:
+        UsageError: there is none, or its exercise.py raises, as one that is half written does.
+    """
     import reference
 
-    return reference.load(name or reference.DEFAULT)
+    chosen = name or reference.DEFAULT
+    try:
+        return reference.load(chosen)
+    except GraderError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{chosen}: exercise.py: {type(error).__name__}: {error}") from error
+
+
+def exercise_folder(name: str) -> Path | None:
+    """Return the folder that an exercise is loaded from, None where there is none."""
+    import reference
+
+    if os.sep in name:
+        return Path(name) if os.path.isdir(name) else None
+    return Path(reference.__path__[0]) / name if name in reference.names() else None
 
 
 def shown(view: ViewName | None, feedback: FeedbackName | None) -> "Shown":

@@ -24,7 +24,7 @@ def exercises() -> None:
         import reference
 
         for name in reference.names():
-            found = reference.load(name)
+            found = load_exercise(name)
             total = sum(criterion.points for criterion in found.rubric)
             line = f"{name}  version {found.version}, {found.cases} cases, {total} points"
             typer.echo(f"{line}, digest {found.digest[:12]}\n    {found.title}")

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grader.cli.common import ACCEPTED, NOT_ACCEPTED, load_exercise, reporting_errors
+from grader.cli.common import (
+    ACCEPTED,
+    NOT_ACCEPTED,
+    exercise_folder,
+    load_exercise,
+    reporting_errors,
+)
 from grader.errors import UsageError
 from grader.platforms import NAMES, find
 
 if TYPE_CHECKING:
-    from grader.model import Report
+    from grader.model import Exercise, Report
     from grader.platforms.platform import Platform
     from grader.platforms.settings import Settings
 
@@ -78,6 +84,7 @@ def package(
 ) -> None:
     """Pack the file that an instructor uploads; the same course gives the same bytes."""
     with reporting_errors():
+        import reference
         from grader.platforms.course import Course
         from grader.platforms.packages import form_of, pack
 
@@ -85,7 +92,7 @@ def package(
         way = form_of(found, form)
         chosen = _settings(found, settings, exercise)
         named = [chosen.exercise, *chosen.options.get("parts", {}).values()]
-        exercises = {name: load_exercise(name or None) for name in named}
+        exercises = {name: _finished(name or reference.DEFAULT) for name in named}
         base = way.image if image is None else image
         course = Course(platform=found, settings=chosen, exercises=exercises, image=base)
         name, data = pack(course, way)
@@ -95,6 +102,16 @@ def package(
         except OSError as error:
             raise UsageError(f"cannot write {target}: {error.strerror}") from error
         typer.echo(f"{target}  {len(data)} bytes, for {found.title}")
+
+
+def _finished(name: str) -> "Exercise":
+    """Load an exercise that has no blanks left: students would read those of its statement."""
+    from grader.authoring.scaffold import refuse_blanks
+
+    folder = exercise_folder(name)
+    if folder is not None:
+        refuse_blanks(folder)
+    return load_exercise(name)
 
 
 def _settings(platform: "Platform", path: Path | None, exercise: str | None) -> "Settings":

@@ -26,6 +26,9 @@ def wheel() -> tuple[str, bytes]:
     files[f"{info}/WHEEL"] = File(
         b"Wheel-Version: 1.0\nGenerator: nnx-grader\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
+    licence = found.read_text("licenses/LICENSE")
+    if licence is not None:  # a checkout's own egg-info has none
+        files[f"{info}/licenses/LICENSE"] = File(licence.encode())
     rows = [f"{name},sha256={_digest(f.data)},{len(f.data)}" for name, f in sorted(files.items())]
     rows.append(f"{info}/RECORD,,")
     files[f"{info}/RECORD"] = File(("\n".join(rows) + "\n").encode())

@@ -49,10 +49,17 @@ def load_exercises(settings: Settings) -> dict[str, Exercise]:
     """Load the exercises that are served.
 
     Raises:
-        UsageError: one of them is not there.
+        UsageError: one of them is not there, or two of them have one name.
     """
-    loaded = [reference.load(name) for name in settings.exercises or reference.names()]
-    return {exercise.name: exercise for exercise in loaded}
+    loaded: dict[str, Exercise] = {}
+    for named in settings.exercises or reference.names():
+        exercise = reference.load(named)
+        other = loaded.setdefault(exercise.name, exercise)
+        if other.folder.resolve() != exercise.folder.resolve():
+            raise UsageError(
+                f"two exercises are called {exercise.name}: {other.folder}, {exercise.folder}"
+            )
+    return loaded
 
 
 def exercise_called(name: str, exercises: Mapping[str, Exercise]) -> Exercise:

@@ -1,8 +1,13 @@
 """A new exercise is laid out with blanks, refused while it has some, proven once it has none."""
 
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from test_cli import grader
 
 from grader.authoring.scaffold import lay_out, refuse_blanks
@@ -46,6 +51,39 @@ def test_command_lays_out_and_check_refuses_the_blanks(tmp_path: Path) -> None:
     refused = grader("check", str(tmp_path / "my_block"))
     assert refused.returncode == 2
     assert "blanks to fill in" in refused.stderr
+
+
+def test_commands_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    done = grader("new-exercise", "my_block", "--into", str(tmp_path / "week 3"))
+    said = [shlex.split(line) for line in done.stdout.splitlines()[1:]]
+    assert [words[:2] for words in said] == [["grader", "calibrate"], ["grader", "check"]]
+    assert {Path(words[2]).resolve() for words in said} == {tmp_path / "week 3" / "my_block"}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["check", "half_written"], "half_written has blanks to fill in: "),
+        (["calibrate", "half_written"], "half_written has blanks to fill in: "),
+        (["grade", "hw.py", "--exercise", "half_written"], "half_written: exercise.py: NameError"),
+        (["exercises"], "half_written: exercise.py: NameError"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, list) else "",
+)
+def test_one_that_is_half_written_is_the_authors_under_reference_too(
+    command: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(
+        ROOT / "reference", tmp_path / "reference", ignore=shutil.ignore_patterns("fixtures")
+    )
+    lay_out("half_written", tmp_path / "reference")
+    (tmp_path / "hw.py").write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    code = "import sys; sys.path.insert(0, '.'); from grader.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
 
 
 def test_filled_in_it_is_calibrated_proven_and_graded(tiny_folder: Path, tmp_path: Path) -> None:

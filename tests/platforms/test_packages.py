@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -93,6 +94,8 @@ def test_the_wheel_installs_and_runs_what_is_installed_here(tmp_path: Path) -> N
     assert where.startswith(str(into))
     assert digest == reference.load("basic_block").digest
     assert (into / "bin" / "grader").exists()
+    (licence,) = into.glob("nnx_grader-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
 
 
 def test_an_exercise_of_ones_own_goes_along(tmp_path: Path) -> None:
@@ -363,6 +366,15 @@ def test_a_question_needs_its_text(text: bytes | None, tmp_path: Path) -> None:
         (own / "statement.md").write_bytes(text)
     done = grader("package", "--platform", "prairielearn", "--exercise", own)
     assert (done.returncode, "statement.md, the question's text" in done.stderr) == (2, True)
+
+
+def test_a_statement_with_a_blank_is_not_packed(tmp_path: Path) -> None:
+    own = tmp_path / "my_block"
+    shutil.copytree(BLOCK, own)
+    with (own / "statement.md").open("a") as statement:
+        statement.write("## Pitfalls\nBLANK: the mistakes that you expect\n")
+    done = grader("package", "--platform", "prairielearn", "--exercise", own, "-o", tmp_path)
+    assert (done.returncode, "blanks to fill in: statement.md:" in done.stderr) == (2, True)
 
 
 def test_a_finding_that_no_exercise_has_cannot_be_held_back(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Settings come from variables or files, say what is wrong, and keep their secrets."""
 
 import re
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 from grader.errors import UsageError
+from grader.service.core import load_exercises
 from grader.service.setting_values import Secret
 from grader.service.settings import Settings, read, variable
 
@@ -128,3 +130,16 @@ def test_what_kubernetes_says_of_its_services_is_no_setting() -> None:
         "GRADER_SERVICE_HOST": "10.0.0.7",
     }
     assert read(said) == read({})
+
+
+def test_two_exercises_of_one_name_are_refused(tmp_path: Path) -> None:
+    for week in ("1", "2"):
+        shutil.copytree(
+            ROOT / "reference" / "basic_block",
+            tmp_path / week / "my_block",
+            ignore=shutil.ignore_patterns("fixtures"),
+        )
+    one, two = (str(tmp_path / week / "my_block") for week in ("1", "2"))
+    assert set(load_exercises(Settings(exercises=(one, one)))) == {"basic_block"}
+    with pytest.raises(UsageError, match=r"two exercises are called basic_block: .*/1/.*/2/"):
+        load_exercises(Settings(exercises=(one, two)))
