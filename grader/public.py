@@ -6,6 +6,7 @@ that fail too, why an answer is wrong, and its weights in the student's own mode
 """
 
 import math
+import shlex
 from typing import Literal
 
 import msgspec
@@ -148,7 +149,8 @@ def read(exercise: Exercise) -> Examples:
         UsageError: they are missing, malformed or of another exercise or version.
     """
     path = exercise.folder / FILE
-    mend = f"whoever wrote the exercise makes it with: grader examples {exercise.folder}"
+    folder = shlex.quote(str(exercise.folder))
+    mend = f"whoever wrote the exercise makes it with: grader examples {folder}"
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=Examples)
     except OSError as error:

@@ -28,15 +28,22 @@ def load(name: str) -> Exercise:
             path has a separator in it.
 
     Raises:
-        UsageError: there is no such exercise, its exercise.py defines none, or a file of its folder
-            cannot be read.
+        UsageError: there is no such exercise, its exercise.py raises or defines none, or a file of
+            its folder cannot be read.
     """
     if os.sep in name:
-        return _exercise(_import_folder(Path(name)), name)
+        return _exercise(_import(_package_of(Path(name)), name), name)
     if name not in names():
         known = ", ".join(names())
         raise UsageError(f"no exercise is called {name!r}; there are: {known}, or give ./a/folder")
-    return _exercise(importlib.import_module(f"reference.{name}.exercise"), name)
+    return _exercise(_import(f"reference.{name}", name), name)
+
+
+def _import(package: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{package}.exercise")
+    except Exception as error:
+        raise UsageError(f"{name}: exercise.py: {type(error).__name__}: {error}") from error
 
 
 def _exercise(module: ModuleType, name: str) -> Exercise:
@@ -53,8 +60,8 @@ def _exercise(module: ModuleType, name: str) -> Exercise:
     return exercise
 
 
-def _import_folder(folder: Path) -> ModuleType:
-    """Import a folder's exercise.py as part of a package, so that its relative imports work."""
+def _package_of(folder: Path) -> str:
+    """Make a package of a folder, so that its exercise.py may import what is beside it."""
     if not (folder / "exercise.py").is_file():
         raise UsageError(f"{folder} holds no exercise.py")
     where = str(folder.resolve())
@@ -65,7 +72,4 @@ def _import_folder(folder: Path) -> ModuleType:
         parent = ModuleType(package)
         parent.__path__ = [where]
         sys.modules[package] = parent
-    try:
-        return importlib.import_module(f"{package}.exercise")
-    except Exception as error:
-        raise UsageError(f"{folder}/exercise.py: {type(error).__name__}: {error}") from error
+    return package

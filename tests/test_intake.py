@@ -61,7 +61,7 @@ def test_a_path_that_names_nothing_is_a_usage_error(tmp_path: Path, name: str) -
 def test_a_path_that_may_not_be_opened_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "solution.py").write_bytes(CODE)
     (tmp_path / "solution.py").chmod(0)
-    with pytest.raises(UsageError, match="Permission denied.; check its permissions"):
+    with pytest.raises(UsageError, match=r"Permission denied\); check its permissions"):
         read(tmp_path / "solution.py")
 
 

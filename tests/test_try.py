@@ -250,6 +250,13 @@ def test_a_malformed_file_is_refused_with_its_fault(
     assert f"grader examples {handout}" in str(caught.value)
 
 
+def test_the_command_that_mends_it_can_be_pasted(handout: Path, tmp_path: Path) -> None:
+    folder = handout.rename(tmp_path / "week 3")
+    (folder / public.FILE).unlink()
+    with pytest.raises(UsageError, match="grader examples '.*/week 3'"):
+        PublicExaminer(reference.load(str(folder)))
+
+
 def test_a_missing_file_is_the_callers_error(handout: Path) -> None:
     (handout / public.FILE).unlink()
     done = grader("try", str(PLAIN), "--exercise", str(handout))
