@@ -253,7 +253,7 @@ def test_a_malformed_file_is_refused_with_its_fault(
 def test_the_command_that_mends_it_can_be_pasted(handout: Path, tmp_path: Path) -> None:
     folder = handout.rename(tmp_path / "week 3")
     (folder / public.FILE).unlink()
-    with pytest.raises(UsageError, match="grader examples '.*/week 3'"):
+    with pytest.raises(UsageError, match=r"grader examples '.*/week 3'"):
         PublicExaminer(reference.load(str(folder)))
 
 
