@@ -46,18 +46,26 @@ def refuse_blanks(folder: Path) -> None:
     """Make sure that nothing in an exercise's folder is still to be filled in.
 
     Raises:
-        UsageError: something is; the text names the places.
+        UsageError: something is, the text names the places; or a file cannot be read.
     """
     places = [
         f"{path.relative_to(folder)}:{number}"
         for path in sorted(folder.rglob("*"))
         if path.suffix in (".py", ".toml", ".md") and path.is_file()
-        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
+        for number, line in enumerate(_lines(path), 1)
         if BLANK in line
     ]
     if places:
         more = f" and {len(places) - 12} more" if len(places) > 12 else ""
         raise UsageError(f"{folder.name} has blanks to fill in: {', '.join(places[:12])}{more}")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        what_to_do = "make it readable, or move it out of the exercise's folder"
+        raise UsageError(f"cannot read {path}: {error.strerror}; {what_to_do}") from error
 
 
 def _copy(source: Traversable, target: Path, words: dict[str, str]) -> None:
