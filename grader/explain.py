@@ -31,7 +31,8 @@ def describe_mismatch(failure: Failure) -> str:
     array = failure.answer.array
     if mismatch.kind == "kind" or array is None:
         returned = printable(failure.answer.returned, limit=60)
-        return f"It returned {with_article(returned)}; expected a JAX array of shape {wanted}."
+        it = "None (is a return missing?)" if returned == "NoneType" else with_article(returned)
+        return f"It returned {it}; expected a JAX or NumPy array of shape {wanted}."
     if mismatch.kind == "shape":
         return f"It returned an array of shape {array.shape}; expected shape {wanted}."
     if mismatch.kind == "dtype":

@@ -114,4 +114,6 @@ def is_alive_after(error: SubmissionError | None) -> bool:
     """Whether the worker can still be asked: an exception was caught, a lost process was not."""
     if error is None:
         return True
+    if "printed" in error.evidence:  # its log stays full, whatever it is asked next
+        return False
     return "exception" in error.evidence or isinstance(error, OutputLimitExceeded)

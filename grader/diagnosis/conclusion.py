@@ -29,7 +29,7 @@ def conclude(
     told = (
         _one_mistake(known, trial, evidence, found)
         or _two_mistakes(known, evidence)
-        or _right_network(evidence)
+        or _right_network(evidence, some_right=len(trial.results) > 1)
         or _form_of_error(evidence)
         or Diagnosis(kind="none")
     )
@@ -79,17 +79,25 @@ def _two_mistakes(known: Knowledge, evidence: Evidence) -> Diagnosis | None:
     )
 
 
-def _right_network(evidence: Evidence) -> Diagnosis | None:
+def _right_network(evidence: Evidence, *, some_right: bool) -> Diagnosis | None:
     if evidence.other_weights is None:
         return None
-    text = (
-        "Your network is right: with the reference's weights in it, its results are right. From "
-        f"the seed that it is given it draws other weights, first in {evidence.other_weights}. "
-        "Each parameter takes the next key of the random stream, so create the layers in the order "
-        "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed)), and "
-        "leave the initialisers (kernel_init, bias_init, scale_init) at Flax's defaults."
-    )
-    return Diagnosis(kind="creation_order", title="Right network, other weights", message=text)
+    first = evidence.other_weights
+    if some_right:  # another order of creation would have been wrong from the first case on
+        why = (
+            f"For some inputs it draws other weights, first in {first}: use the whole seed that "
+            "each call is given, nnx.Rngs(int(seed)), and nothing else."
+        )
+    else:
+        why = (
+            f"From the seed that it is given it draws other weights, first in {first}. Each "
+            "parameter takes the next key of the random stream, so create the layers in the order "
+            "of the statement, with the biases that it asks for, from one nnx.Rngs(int(seed)), and "
+            "leave the initialisers (kernel_init, bias_init, scale_init) at Flax's defaults."
+        )
+    text = "Your network is right: with the reference's weights in it, its results are right. "
+    title = "Right network, other weights"
+    return Diagnosis(kind="creation_order", title=title, message=text + why)
 
 
 def _form_of_error(evidence: Evidence) -> Diagnosis | None:

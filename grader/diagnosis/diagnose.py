@@ -9,15 +9,16 @@ from grader.diagnosis.combining import Combiner
 from grader.diagnosis.conclusion import conclude
 from grader.diagnosis.evidence import Evidence
 from grader.diagnosis.knowledge import Knowledge
-from grader.diagnosis.matching import LEAST_EXPLAINED, Matcher
-from grader.diagnosis.patterns import Wrong, find_pattern
-from grader.diagnosis.stages import trace
-from grader.diagnosis.transplant import first_other_weights, weights_for
+from grader.diagnosis.matching import ALLOWANCE, LEAST_EXPLAINED, Matcher
+from grader.diagnosis.patterns import Pattern, Wrong, find_pattern
+from grader.diagnosis.stages import first_difference, trace
+from grader.diagnosis.transplant import first_other_weights, path_of, weights_for
 from grader.errors import ExerciseError
-from grader.model import Arguments, Case, Diagnosis, Exercise, Finding, Observation
+from grader.model import Arguments, Case, Diagnosis, Exercise, Finding, Observation, Structure
 from grader.oracle import Oracle
 from grader.questions import Question
 from grader.run import Run
+from grader.structure.layers import own_visits
 from grader.trial import Failure
 
 
@@ -56,14 +57,17 @@ class Diagnostician:
             evidence.failures = list(run.failures)
             wrong = [one for one in map(_comparable, run.failures) if one is not None]
             if len(wrong) == len(run.failures):
-                evidence.pattern = find_pattern(
-                    self._exercise, self._oracle, wrong, some_right=run.right > 0
-                )
+                evidence.pattern = self._pattern(run, wrong)
         return evidence
 
     def look_inside(self, run: Run, evidence: Evidence) -> None:
         """Compare stages on the counterexample, and try the reference's weights."""
         failure = run.trial.shrunk or run.trial.failure
+        if evidence.pattern is not None and run.trial.shrunk is not None:
+            # Cases of one shape have sizes in common: what is said must hold for what is shown.
+            wrong = [_comparable(one) for one in (*evidence.failures, run.trial.shrunk)]
+            kept = self._pattern(run, [one for one in wrong if one is not None])
+            evidence.pattern = kept if None not in wrong else None
         structure = self._exercise.structure
         if failure is None or structure is None or run.trial.watched is None:
             return
@@ -73,6 +77,9 @@ class Diagnostician:
             tolerance = self._exercise.tolerance
             relative = tolerance.floor(failure.expected) / failure.expected.scale
             evidence.stages = trace(structure, reference, seen, relative)
+        if evidence.match is not None:
+            alike = [n for n in evidence.match.names if self._goes_alike(n, run.trial.watched)]
+            evidence.match = evidence.match._replace(names=tuple(alike))
         run.trial.transplanted = self._transplant(run, failure)
         if run.trial.transplanted and seen is not None:
             evidence.other_weights = first_other_weights(structure, reference, seen)
@@ -127,8 +134,32 @@ class Diagnostician:
             if weights is None:
                 return None
             outcome = run.transplant(Case(arguments), expected, structure, weights)
+            if outcome.failure is not None and outcome.failure.error is not None:
+                return None  # it raised, or built nothing to put them into
             outcomes.append(outcome.failure is None)
         return all(outcomes) if outcomes else None
+
+    def _pattern(self, run: Run, wrong: Sequence[Wrong]) -> Pattern | None:
+        return find_pattern(self._exercise, self._oracle, wrong, some_right=run.right > 0)
+
+    def _goes_alike(self, name: str, seen: Observation) -> bool:
+        """Whether a variant comes to its answers by the stages of the submission.
+
+        Different mistakes may give the same answers: without its last ReLU a block adds a branch
+        of mean 0, which pooling loses, as if it were not there.
+        """
+        structure = self._exercise.structure
+        assert structure is not None
+        variant = self._known.watched(self._known.texts[name], structure)
+        if variant is None or variant.error is not None or seen.error is not None:
+            return True
+        expected = self._oracle.expect([Case(self._exercise.watched)])[0]
+        relative = ALLOWANCE * self._exercise.tolerance.floor(expected) / expected.scale
+        first, _ = first_difference(trace(structure, variant, seen, relative))
+        ours, theirs = _layers(structure, variant), _layers(structure, seen)
+        return first is None and not any(
+            is_called and theirs.get(name) is False for name, is_called in ours.items()
+        )
 
     def _places(self, arguments: Arguments, run: Run, seen: Observation) -> Observation | None:
         """Return the student's model for these arguments: its arrays have their shapes."""
@@ -147,6 +178,12 @@ class Diagnostician:
         value = arguments[seed]
         assert isinstance(value, float)
         return {**arguments, seed: value + 17.0}
+
+
+def _layers(structure: Structure, seen: Observation) -> dict[str, bool]:
+    """Names of the layers that a model has, and whether the watched call reached them."""
+    paths = {layer.name: path_of(seen, layer.name) for layer in structure.layers}
+    return {name: bool(own_visits(seen, path)) for name, path in paths.items() if path is not None}
 
 
 def _is_empty(failure: Failure) -> bool:

@@ -19,7 +19,7 @@ _MOST_ASKED = 10
 """Further cases that are put to the submission; one costs 0.02 s, or 0.15 s in a new shape."""
 _PASSED_LOOKED_AT = 6
 """Cases that the submission had right, on which a misconception must be right as well."""
-_ALLOWANCE = 8.0
+ALLOWANCE = 8.0
 """Floors of the bound by which submission and misconception may differ: two float32 programs whose
 conditioning is not known. Different mistakes differ by thousands of floors."""
 _ALIVE_COMPARED = 8
@@ -145,7 +145,21 @@ class Matcher:
         given = VariantAnswer(failure.answer.array, failure.answer.dtype, None)
         if given.array is None:
             given = given._replace(dtype=failure.answer.returned)
-        return self._same(given, answer, failure.expected)
+        if not self._same(given, answer, failure.expected):
+            return False
+        return self._is_nearer(given, answer, failure)
+
+    @staticmethod
+    def _is_nearer(given: VariantAnswer, answer: VariantAnswer, failure: Failure) -> bool:
+        """Whether a wrong answer is a variant's rather than the right one, of faint ones."""
+        exact = failure.expected.exact
+        if given.array is None or answer.array is None or given.array.shape != exact.shape:
+            return True
+        if not (np.isfinite(given.array).all() and np.isfinite(answer.array).all()):
+            return True
+        own = given.array.astype(np.float64)
+        error = np.max(np.abs(own - exact), initial=0.0)
+        return bool(2 * np.max(np.abs(own - answer.array), initial=0.0) <= error)
 
     def _differs(self, name: str, case: Case, expected: Expected) -> bool:
         return self._is_wrong(self._answer(self._variants[name], case), expected)
@@ -174,7 +188,7 @@ class Matcher:
         wide, other = left.array.astype(np.float64), right.array.astype(np.float64)
         largest = np.max(np.abs(other), initial=0.0, where=np.isfinite(other))
         floor = self._exercise.tolerance.floor(expected) / expected.scale
-        allowed = _ALLOWANCE * floor * max(expected.scale, float(largest))
+        allowed = ALLOWANCE * floor * max(expected.scale, float(largest))
         with np.errstate(invalid="ignore"):
             close = np.abs(wide - other) <= allowed
         return bool(np.all(close | (wide == other) | (np.isnan(wide) & np.isnan(other))))

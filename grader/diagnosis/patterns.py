@@ -148,7 +148,7 @@ def _factor(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
     factor /= float(np.vdot(wrong[0].expected.exact, wrong[0].expected.exact)) or 1.0
     if factor and all(_is(exercise, one, one.expected.exact * factor) for one in wrong):
         text = f"Every number is {factor:.6g} times the right one."
-        return Pattern("constant_factor", f"A constant factor of {factor:.4g}", text, len(wrong))
+        return Pattern("constant_factor", f"A constant factor of {factor:.6g}", text, len(wrong))
     return None
 
 

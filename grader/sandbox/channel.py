@@ -129,4 +129,6 @@ def too_many_threads() -> MemoryLimitExceeded:
 
 def printed_too_much() -> OutputLimitExceeded:
     """Return the verdict over a worker that printed LOG_BYTES and went on."""
-    return OutputLimitExceeded("It printed more than 1 MiB.")
+    return OutputLimitExceeded(
+        "It printed more than 1 MiB, in all its calls together.", printed=True
+    )

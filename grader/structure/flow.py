@@ -146,9 +146,10 @@ def judge_flag(structure: Structure, seen: Observation) -> Judgement:
                 text = f"With {given}, {printable(visit.path)} does not use {wanted}"
                 told = "" if visit.flag is running else f": it was told {flag}={visit.flag}"
                 return Judgement(False, f"{text}{told}.", {"line": visit.line})
-        if norms - called:
-            text = f"With {given}, {', '.join(sorted(norms - called))} was not called."
-            return Judgement(False, text)
+        missed = sorted(norms - called)
+        if missed:
+            verb = "was" if len(missed) == 1 else "were"
+            return Judgement(False, f"With {given}, {', '.join(missed)} {verb} not called.")
     return Judgement(True, f"{flag} reaches all {len(norms)} BatchNorm layers.")
 
 

@@ -39,8 +39,13 @@ def own_visits(seen: Observation, path: str) -> list[Visit]:
 
 
 def inner_visits(seen: Observation, path: str) -> list[Visit]:
-    """Visits of the Flax layers inside one module, in order."""
-    inside = [visit for visit in seen.training if visit.path.startswith(path + ".")]
+    """Visits of the Flax layers inside one module in its first call, in order.
+
+    Without a call of its own, those that were called all the same.
+    """
+    starts = [index for index, visit in enumerate(seen.training) if visit.path == path]
+    first_call = seen.training[: starts[1]] if len(starts) > 1 else seen.training
+    inside = [visit for visit in first_call if visit.path.startswith(path + ".")]
     return [visit for visit in inside if _known_kind(seen.module(visit.path)) is not None]
 
 

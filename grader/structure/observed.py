@@ -100,7 +100,9 @@ def _broken_chain(root: str, seen: Observation, unwatched: np.ndarray | None) ->
     visits = own_visits(seen, "")
     outputs = seen.outputs(visits[-1]) if visits else []
     result = seen.array(seen.result)
-    if result is None or not any(same(one.ravel(), result.ravel()) for one in outputs):
+    if result is None:
+        return f"The function returns no array; it must return the one that {root} computes."
+    if not any(same(one.ravel(), result.ravel()) for one in outputs):
         return f"The function does not return what {root} computes; it must return its result."
     if unwatched is None or not same(result, unwatched):
         return f"While {root} was watched the function returned another result than unwatched."
@@ -140,6 +142,9 @@ def _judge_layer(layer: Layer, seen: Observation) -> Judgement:
     if not visits:
         if seen.error is not None:
             return cut_short(f"{layer.name} was not called", seen)
+        if inner_visits(seen, attribute.path):
+            text = f"Layers of {layer.name} are called, but {layer.name} itself is not: "
+            return Judgement(False, f"{text}call {layer.name}(...), no other method of it.")
         return Judgement(False, f"{layer.name} exists but is never called.")
     wrong = complaint(seen, attribute.path, layer)
     if wrong is not None:

@@ -76,6 +76,53 @@ UNUSUAL_ORDER = RIGHT.replace(BLOCK2 + HEAD, "").replace(
 )
 
 
+POOL = "        x = jnp.mean(x, axis=(0, 1))\n"
+LAST = "return self.head(x)"
+NOT_THEIR_MISTAKE = {
+    # None: nothing that is known is named; else the kind of diagnosis that is true of it
+    "branches_of_zero": (
+        [
+            (
+                "self.bn2 = nnx.BatchNorm(features, ",
+                "self.bn2 = nnx.BatchNorm(features, scale_init=nnx.initializers.zeros, ",
+            )
+        ],
+        "creation_order",
+    ),
+    "both_blocks_forgotten": (
+        [
+            ("        x = self.block1(x, use_running_average)\n", ""),
+            ("        x = self.block2(x, use_running_average)\n", ""),
+        ],
+        "none",
+    ),
+    "block2_is_a_copy": (
+        [("BasicBlock(4, rngs)\n        self.head", "nnx.clone(self.block1)\n        self.head")],
+        "creation_order",
+    ),
+    "a_faint_factor": ([(LAST, f"{LAST} * (1 + 1e-5)")], "none"),
+    "a_factor_of_its_shape": (
+        [(POOL, "        x = jnp.sum(x, axis=(0, 1)) / (x.shape[0] * x.shape[1] - 1 or 1)\n")],
+        "none",
+    ),
+    "small_seeds_are_right": ([("int(seed)", "min(int(seed), 1000)")], "creation_order"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_THEIR_MISTAKE)
+def test_no_mistake_is_named_that_was_not_made(judge: Judge, name: str) -> None:
+    edits, kind = NOT_THEIR_MISTAKE[name]
+    text = RIGHT
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    report = judge.grade(submission(text))
+    assert report.verdict == "wrong_answer"
+    assert (report.diagnosis.kind, report.diagnosis.id) == (kind, None)
+    order = "in the order of the statement" in report.diagnosis.message
+    assert order == (kind == "creation_order" and name != "small_seeds_are_right")
+
+
 def test_another_order_of_creation_is_a_right_network(judge: Judge) -> None:
     report = judge.grade(submission(UNUSUAL_ORDER))
     assert report.diagnosis.kind == "creation_order"

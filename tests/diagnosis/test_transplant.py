@@ -68,6 +68,26 @@ def test_a_model_without_these_places_is_an_error_of_the_submission(
             worker.transplant(list(exercise.watched.values()), exercise.structure, places)
 
 
+@pytest.mark.parametrize("way", ["jit", "remat"])
+def test_layers_that_were_compiled_before_are_seen_again(
+    way: str, exercise: Exercise, oracle: Oracle, forked: Sandbox, solution: str
+) -> None:
+    assert exercise.structure is not None
+    header = b"    def __call__(self, x, use_running_average):"
+    static = b"static_argnames" if way == "jit" else b"static_argnums"
+    which = b'("use_running_average",)' if way == "jit" else b"(2,)"
+    decorator = b"    @functools.partial(nnx.%s, %s=%s)\n" % (way.encode(), static, which)
+    source = b"import functools\n" + RIGHT.replace(header, decorator + header)
+    assert source.count(decorator) == 1
+    reference = observe(oracle, solution, exercise, 9.0)
+    arguments = list(exercise.watched.values())
+    with forked.open(Deadlines()) as worker:
+        worker.load(source, exercise.entry)
+        for _ in range(2):
+            seen = worker.inspect(arguments, exercise.structure)
+            assert weights_for(exercise.structure, reference, seen) is not None
+
+
 def test_weights_have_no_place_in_a_network_of_another_kind(
     exercise: Exercise, oracle: Oracle, solution: str
 ) -> None:

@@ -50,7 +50,53 @@ def compiled(model, image):
 
 def resnet"""
 
+TIMED = """
+import time
+
+def timed(function):
+    def wrapper(*args, **kwargs):
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        assert time.perf_counter() >= start
+        return result
+    return wrapper
+"""
+HEADER = "    def __call__(self, x, use_running_average):"
+ROOT_HEADER = "    def __call__(self, image, use_running_average):"
+COMPILED = """
+forward = nnx.jit(ResNetClassifier.__call__, static_argnames=("use_running_average",))
+
+
+def resnet"""
+
 RIGHT: dict[str, Edits] = {
+    "call_is_compiled_at_import": [
+        ("\n\ndef resnet", COMPILED),
+        (CALL, CALL.replace("model(", "forward(model, ")),
+    ],
+    "call_is_another_name_for_forward": [
+        (HEADER, HEADER.replace("__call__", "forward")),
+        (
+            "        return nnx.relu(y + x)\n",
+            "        return nnx.relu(y + x)\n\n    __call__ = forward\n",
+        ),
+        ("x = self.block1(x", "x = self.block1.forward(x"),
+        ("x = self.block2(x", "x = self.block2.forward(x"),
+    ],
+    "a_decorator_hides_the_flag": [
+        ("from flax import nnx\n", f"from flax import nnx\n{TIMED}"),
+        (ROOT_HEADER, f"    @timed\n{ROOT_HEADER}"),
+    ],
+    "its_shape_is_asked_first": [
+        ("    out =", "    nnx.eval_shape(lambda model: " + CALL + ", model)\n    out ="),
+    ],
+    "calls_are_counted": [
+        (
+            "        self.head =",
+            "        self.calls = nnx.Variable(jnp.array(0))\n        self.head =",
+        ),
+        ("        return self.head", "        self.calls[...] += 1\n        return self.head"),
+    ],
     "built_under_jit": [(BUILD, f"nnx.jit(lambda: {BUILD})()")],
     "one_more_built_in_the_abstract": [
         ("    out =", f"    nnx.eval_shape(lambda: {BUILD})\n    out ="),

@@ -35,6 +35,7 @@ def observe(
     watch = Watch(kind, flag)
     with watch:
         result, error = _run_visibly(program, arguments, watch)
+        watch.drop_never_run()
         facts = {
             "root": root,
             "found": not isinstance(kind, str),

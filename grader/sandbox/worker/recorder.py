@@ -33,6 +33,10 @@ class Recorder:
         empty = np.zeros(0, np.float32)
         return tuple(empty if array is None else array for array in self._arrays)
 
+    def arrived(self, index: int | None) -> bool:
+        """Whether an array came; None stands for what was not kept."""
+        return index is None or self._arrays[index] is not None
+
     def keep(self, value: Any) -> int | None:
         """Copy an array and return its index; None for what cannot be kept, or is too much.
 

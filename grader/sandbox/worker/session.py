@@ -11,7 +11,7 @@ import jax
 import jaxlib
 import numpy as np
 
-from . import missing, observe, probe, wire
+from . import missing, observe, printing, probe, wire
 from .calling import Program, describe_error, describe_result
 
 
@@ -42,6 +42,7 @@ def serve(
         "parent_pid": os.getppid(),
     }
     _send(replies, wire.Message(wire.READY, 0, json.dumps(hello).encode()))
+    printing.print_sparingly()
     program = Program()
     while True:
         request = wire.read(lambda n: _read_exactly(requests, n), wire.LARGEST_REQUEST)

@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType, TracebackType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any
 
 import jax
@@ -12,15 +12,17 @@ import numpy as np
 from flax import nnx
 
 from .calling import FILE_NAME
+from .describing import describe, submodules
+from .diverting import divert
 from .recorder import Recorder, can_be_kept
-from .settings import is_plain, shown
 from .wire import LARGEST_LIST
 
 _TAG = "_grader_path"
 """A static attribute: it survives nnx.split and nnx.merge, where object identity does not."""
 
-_NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
-"""Variables that no layer computes with; sown ones hold a tuple and no array."""
+_TURN = f"{_TAG}_turn"
+"""Another one for each watch: what nnx.jit and nnx.remat traced under an earlier one would run
+without Python, and its layers would not be seen."""
 
 Call = Callable[..., Any]
 
@@ -52,6 +54,8 @@ class Watch:
         self.transplanted = False
         self._undo: list[Callable[[], None]] = []
         self._wrapped: set[type] = set()
+        self._diverted: set[FunctionType] = set()
+        self._turn = object()
         self._model: nnx.Module | None = None
         self._arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.needed_eager = False
@@ -87,9 +91,23 @@ class Watch:
         self.needed_eager = self.needed_eager or not seen
         return seen
 
+    def drop_never_run(self) -> None:
+        """Forget what was only traced, to learn a shape: no number of it ever arrived."""
+        arrived = self.recorder.arrived
+        ran = [v for v in self.visits if arrived(v["input"]) and arrived(v.get("output"))]
+        roots = sum(visit["path"] == "" for visit in ran)
+        self.visits, self.called = ran, min(self.called, roots)
+
     def parameters(self) -> list[str]:
-        """Names of the parameters of the root's __call__, without self."""
-        return [] if self._root is None else list(self._signature.parameters)[1:]
+        """Names of the parameters of the root's __call__, without self.
+
+        The flag is one of them where it was given by its name, which a decorator may hide.
+        """
+        if self._root is None:
+            return []
+        names = list(self._signature.parameters)[1:]
+        _, given = self._arguments or ((), {})
+        return names if self._flag in names or self._flag not in given else [*names, self._flag]
 
     def call_reversed(self, image: jax.Array) -> None:
         """Call the model as the submission did, with the flag reversed."""
@@ -102,38 +120,16 @@ class Watch:
             isinstance(value, (jax.Array, np.ndarray)) for value in (*args, *kwargs.values())
         ):
             args = (image,)
+        if self._flag not in self._signature.parameters:  # a decorator takes it among others
+            self._model(*args, **{**kwargs, self._flag: True})
+            return
         bound = self._signature.bind_partial(self._model, *args, **kwargs)
         bound.arguments[self._flag] = True
         self._model(*bound.args[1:], **bound.kwargs)
 
     def describe(self) -> dict[str, Any]:
         """Describe the model's submodules and the attributes of the root."""
-        if self._model is None:
-            return {}
-        modules, paths = [], {}
-        for path, module in _submodules(self._model)[:LARGEST_LIST]:
-            paths[id(module)] = path
-            modules.append(self._describe_module(path, module))
-        attributes = [
-            {"name": name, "type": type(value).__name__, "path": paths.get(id(value))}
-            for name, value in vars(self._model).items()
-            if not name.startswith(("_pytree__", "_object__", _TAG))
-        ]
-        return {"modules": modules, "attributes": attributes[:LARGEST_LIST]}
-
-    def _describe_module(self, path: str, module: nnx.Module) -> dict[str, Any]:
-        arrays, settings = {}, {}
-        for name, value in vars(module).items():
-            if isinstance(value, nnx.Variable) and not isinstance(value, _NO_WEIGHTS):
-                index = self.recorder.keep(value.get_value())
-                if index is not None:
-                    arrays[name] = index
-            elif not name.startswith("_"):
-                value = shown(value)
-                if is_plain(value):
-                    settings[name] = value
-        chain = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__]
-        return {"path": path, "types": chain, "settings": settings, "arrays": arrays}
+        return {} if self._model is None else describe(self._model, self.recorder, hidden=_TAG)
 
     def _watch(self, root: type[nnx.Module]) -> None:
         self._root, self._signature = root, inspect.signature(root.__call__)
@@ -156,9 +152,10 @@ class Watch:
         """Tag every submodule with its path and wrap its class; give it other weights if asked."""
         self._model = model
         if self._weights:
-            self.transplanted = self._put_weights(dict(_submodules(model)))
-        for path, module in _submodules(model):
+            self.transplanted = self._put_weights(dict(submodules(model)))
+        for path, module in submodules(model):
             setattr(module, _TAG, path)
+            setattr(module, _TURN, self._turn)
             self._wrap_call(type(module))
 
     def _put_weights(self, modules: dict[str, nnx.Module]) -> bool:
@@ -220,18 +217,18 @@ class Watch:
 
     def _wrap(self, kind: type, name: str, handler: Callable[..., Any]) -> None:
         original, own = getattr(kind, name), name in vars(kind)
+        if isinstance(original, FunctionType) and original.__code__.co_filename == FILE_NAME:
+            if original not in self._diverted:
+                self._diverted.add(original)
+                self._undo.append(divert(original, handler))
+            return
 
         @functools.wraps(original)  # who asks what the layer takes gets the answer of before
-        def wrapper(module: Any, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(module: Any, /, *args: Any, **kwargs: Any) -> Any:
             return handler(original, module, args, kwargs)
 
         setattr(kind, name, wrapper)
         self._undo.append(lambda: setattr(kind, name, original) if own else delattr(kind, name))
-
-
-def _submodules(model: nnx.Module) -> list[tuple[str, nnx.Module]]:
-    """Each distinct submodule with its dotted path; the root's is "". Shared ones appear once."""
-    return [(".".join(map(str, path)), module) for path, module in nnx.iter_modules(model)]
 
 
 def _is_traced(model: nnx.Module) -> bool:
