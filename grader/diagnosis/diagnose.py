@@ -63,7 +63,8 @@ class Diagnostician:
     def look_inside(self, run: Run, evidence: Evidence) -> None:
         """Compare stages on the counterexample, and try the reference's weights."""
         failure = run.trial.shrunk or run.trial.failure
-        if evidence.pattern is not None and run.trial.shrunk is not None:
+        pattern = evidence.pattern
+        if pattern is not None and pattern.foretells and run.trial.shrunk is not None:
             # Cases of one shape have sizes in common: what is said must hold for what is shown.
             wrong = [_comparable(one) for one in (*evidence.failures, run.trial.shrunk)]
             kept = self._pattern(run, [one for one in wrong if one is not None])

@@ -31,12 +31,14 @@ class Pattern(NamedTuple):
 
     Attributes:
         message: the sentence that helps the student.
+        foretells: whether it says what the answer to any other input must be, too.
     """
 
     id: str
     title: str
     message: str
     explained: int
+    foretells: bool = True
 
 
 _FORMS: Mapping[str, tuple[str, str, Form]] = {
@@ -160,7 +162,8 @@ def _repeated(exercise: Exercise, wrong: Sequence[Wrong]) -> Pattern | None:
         return None
     if all(np.array_equal(one.actual, same[0].actual) for one in same):
         text = "Your function gives one and the same answer to different inputs."
-        return Pattern("same_answer", "The same answer to different inputs", text, len(same))
+        title = "The same answer to different inputs"
+        return Pattern("same_answer", title, text, len(same), foretells=False)
     return None
 
 
@@ -168,7 +171,7 @@ def _other_input(exercise: Exercise, oracle: Oracle, wrong: Sequence[Wrong]) -> 
     """See whether the answers are right ones to a changed input."""
     for name, title, message, change in _changes(exercise):
         if all(_is_answer_to_changed(exercise, oracle, one, change) for one in wrong):
-            return Pattern(name, title, message, len(wrong))
+            return Pattern(name, title, message, len(wrong), foretells=False)
     return None
 
 
