@@ -159,7 +159,7 @@ class Diagnostician:
         first, _ = first_difference(trace(structure, variant, seen, relative))
         ours, theirs = _layers(structure, variant), _layers(structure, seen)
         return first is None and not any(
-            is_called and theirs.get(name) is False for name, is_called in ours.items()
+            is_called and theirs.get(layer) is False for layer, is_called in ours.items()
         )
 
     def _places(self, arguments: Arguments, run: Run, seen: Observation) -> Observation | None:
