@@ -111,7 +111,7 @@ def test_an_expected_name_may_lie_three_folders_down(tmp_path: Path) -> None:
 
 def test_a_fourth_folder_is_not_entered(tmp_path: Path) -> None:
     folder(tmp_path, a__b__c__d__solution=CODE)
-    assert "There is no Python file" in refusal(tmp_path)
+    assert "There is no file in it; send submission.py" in refusal(tmp_path)
 
 
 def test_an_expected_name_at_the_top_wins_over_copies_below(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def test_the_wanted_member_is_read(tmp_path: Path, name: str, method: int) -> No
 
 
 def test_a_member_four_folders_down_is_not_looked_for(tmp_path: Path) -> None:
-    assert "no Python file" in refusal(tmp_path, zipped(("a/b/c/d/solution.py", CODE)))
+    deep = zipped(("a/b/c/d/solution.py", CODE))
+    assert refusal(tmp_path, deep) == "There is no file in it; send solution.py."
 
 
 def test_a_leading_dot_folder_is_no_folder(tmp_path: Path) -> None:

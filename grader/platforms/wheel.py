@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import grader
@@ -13,34 +13,33 @@ from grader.platforms.archives import File, zipped
 
 _NAME = "nnx-grader"
 _PACKAGES = (grader, reference)
+_FACTS = ("METADATA", "entry_points.txt", "licenses/LICENSE")
+"""What a wheel tells about itself, beside its files."""
 
 
 def wheel() -> tuple[str, bytes]:
     """Return the file name and the bytes of the wheel; the same code gives the same bytes."""
-    found = distribution(_NAME)
+    found = _installed()
     stem = f"{_NAME.replace('-', '_')}-{found.version}"
     files = {name: File(data) for name, data in _files()}
     info = f"{stem}.dist-info"
-    files[f"{info}/METADATA"] = _fact(found, "METADATA", "PKG-INFO")
-    files[f"{info}/entry_points.txt"] = _fact(found, "entry_points.txt")
+    for name in _FACTS:
+        files[f"{info}/{name}"] = File((found.read_text(name) or "").encode())
     files[f"{info}/WHEEL"] = File(
         b"Wheel-Version: 1.0\nGenerator: nnx-grader\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
-    licence = found.read_text("licenses/LICENSE")
-    if licence is not None:  # a checkout's own egg-info has none
-        files[f"{info}/licenses/LICENSE"] = File(licence.encode())
     rows = [f"{name},sha256={_digest(f.data)},{len(f.data)}" for name, f in sorted(files.items())]
     rows.append(f"{info}/RECORD,,")
     files[f"{info}/RECORD"] = File(("\n".join(rows) + "\n").encode())
     return f"{stem}-py3-none-any.whl", zipped(files)
 
 
-def _fact(found: Distribution, *names: str) -> File:
-    """Return the first of these files that an installation has; an editable one has others."""
-    texts = [text for name in names if (text := found.read_text(name)) is not None]
-    if not texts:
-        raise InternalError(f"this installation has no {names[0]}: install {_NAME} with pip")
-    return File(texts[0].encode())
+def _installed() -> Distribution:
+    """Return what pip installed: a checkout's egg-info, which may be found first, lacks facts."""
+    for found in distributions(name=_NAME):
+        if all(found.read_text(name) for name in _FACTS):
+            return found
+    raise InternalError(f"no installation has {', '.join(_FACTS)}: install {_NAME} with pip")
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
