@@ -104,6 +104,14 @@ def test_whoever_holds_its_token_reads_it(client: TestClient[Any], alices: Submi
     assert regrade.status_code == 401, "that is for the operator"
 
 
+def test_an_address_opens_nothing_for_the_operator(
+    client: TestClient[Any], app: Litestar, alices: Submission
+) -> None:
+    written = {"params": {"token": OPERATOR}}
+    assert set(ask(client, app, alices, Access.SUBMISSION, **written).values()) == {404}
+    assert set(ask(client, app, alices, Access.OPERATOR, **written).values()) == {401}
+
+
 def test_a_route_that_does_not_say_who_may_call_it_is_refused(service: Service) -> None:
     @get("/open", sync_to_thread=False)
     def undeclared() -> None:
