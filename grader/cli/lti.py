@@ -92,6 +92,19 @@ def approve(platform: PlatformArgument) -> None:
 
 
 @platforms.command()
+def block(platform: PlatformArgument) -> None:
+    """Shut a platform out: no launch, no grade, until it is approved again. Nothing is deleted."""
+    with installed():
+        from grader.service.lti import registry
+
+        with open_database() as database, database.transaction() as session:
+            registry.block(session, platform)
+            found = registry.get(session, platform)
+        typer.echo(f"platform {platform} is shut out, and its people signed out: {found.issuer}")
+        typer.echo(f"its grades wait; grader lti approve {platform} lets it in again")
+
+
+@platforms.command()
 def frames(
     platform: PlatformArgument,
     origins: Annotated[
@@ -136,7 +149,8 @@ def list_() -> None:
         with open_database() as database, database.reading() as session:
             found = registry.every(session)
         for one in found:
-            waits = "" if one.approved else f"  NOT APPROVED: grader lti approve {one.id}"
+            standing = "BLOCKED" if one.blocked else "NOT APPROVED"
+            waits = "" if one.approved else f"  {standing}: grader lti approve {one.id}"
             where = ", ".join(sorted(one.deployments)) or "none yet"
             typer.echo(f"{one.id}  {one.issuer}  client id {one.client_id}{waits}")
             typer.echo(f"    {one.family or 'family unknown'}, deployments: {where}")

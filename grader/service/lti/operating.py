@@ -11,6 +11,7 @@ from grader.service.database import Database
 from grader.service.lti import key_store, names, registry, transport
 from grader.service.lti.ags import store
 from grader.service.lti.fetching import Unanswered, get_json
+from grader.service.lti.platform import Platform
 from grader.service.lti.service_token import ServiceTokens
 from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
 from grader.service.lti.tokens import usable_keys
@@ -47,7 +48,7 @@ async def check(settings: Settings, database: Database, platform_id: int) -> lis
         platform = registry.get(session, platform_id)
     async with transport.client(settings.allow_networks) as client:
         tokens = ServiceTokens(client, lambda: key_store.signing(database))
-        found = [Finding("approved", platform.approved, "" if platform.approved else "not yet")]
+        found = [Finding("approved", platform.approved, _standing(platform))]
         try:
             keys = usable_keys(await get_json(client, platform.keys_url))
             words = f"{len(keys)} usable keys at {platform.keys_url}"
@@ -61,6 +62,12 @@ async def check(settings: Settings, database: Database, platform_id: int) -> lis
             words = f"{platform.token_url}: {problem.text}"
             found.append(Finding("a token for grades", False, words))
     return found
+
+
+def _standing(platform: Platform) -> str:
+    if platform.blocked:
+        return "it is blocked"
+    return "" if platform.approved else "not yet"
 
 
 def states(

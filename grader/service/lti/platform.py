@@ -21,7 +21,8 @@ class Platform:
         family: "moodle", "canvas", ...; "" when it did not say.
         deployments: ids that may launch.
         any_deployment: whether ids not seen before may launch too, and are kept.
-        approved: whether the operator let it in.
+        approved: whether the operator let it in, and has not shut it out since.
+        blocked: whether the operator shut it out.
         frames: origins besides its own whose pages may show ours inside them.
     """
 
@@ -36,6 +37,7 @@ class Platform:
     deployments: frozenset[str] = frozenset()
     any_deployment: bool = False
     approved: bool = True
+    blocked: bool = False
     frames: tuple[str, ...] = ()
 
 

@@ -40,7 +40,7 @@ _TELL_STAFF = " If that does not help, tell the person who runs your course what
 _ADVICE: dict[Reason, str] = {
     "other_browser": AGAIN + FRAME,
     "platform_unknown": "This course's platform is not registered here.",
-    "platform_not_approved": "This course's platform is registered here, but not approved yet.",
+    "platform_not_approved": "This course's platform is registered here, but not let in.",
     "deployment": "This course may not use this tool yet.",
     "subject": "Your course did not say who you are: sign in there and open this again.",
     "keys_unreachable": "Your course's platform could not be asked. Try again in a minute.",

@@ -11,8 +11,8 @@ from grader.service.lti.claims import host_of
 from grader.service.lti.login import LoginRequest
 from grader.service.lti.platform import Platform
 from grader.service.lti.refusals import LaunchRefused
-from grader.service.lti.tables import LtiDeployment, LtiPlatform
-from grader.service.tables import now
+from grader.service.lti.tables import LtiDeployment, LtiLaunch, LtiPlatform
+from grader.service.tables import Login, now
 
 _MOST_WAITING = 100
 """Registrations that wait for approval: anybody can register, again and again."""
@@ -29,7 +29,7 @@ def add(session: Session, platform: Platform) -> int:
     """
     known = (LtiPlatform.issuer == platform.issuer, LtiPlatform.client_id == platform.client_id)
     old = session.scalars(select(LtiPlatform).where(*known)).one_or_none()
-    if old is not None and old.approved_at is not None:
+    if old is not None and (old.approved_at or old.blocked_at):
         raise UsageError(
             f"{platform.issuer} with client id {platform.client_id} is registered already, "
             f"as platform {old.id}"
@@ -72,7 +72,8 @@ def _addresses(platform: Platform | LtiPlatform) -> tuple[str, ...]:
 
 def _make_room(session: Session) -> None:
     """Drop the registrations that have waited longest: the newest keeps its number from another."""
-    waiting = select(LtiPlatform.id).where(LtiPlatform.approved_at.is_(None))
+    waits = (LtiPlatform.approved_at.is_(None), LtiPlatform.blocked_at.is_(None))
+    waiting = select(LtiPlatform.id).where(*waits)
     oldest = waiting.order_by(LtiPlatform.id.desc()).offset(_MOST_WAITING - 1)
     session.execute(delete(LtiPlatform).where(LtiPlatform.id.in_(oldest)))
 
@@ -98,7 +99,7 @@ def _refuse_anothers_audience(session: Session, platform: Platform | LtiPlatform
 
 
 def approve(session: Session, id: int) -> None:
-    """Let a platform in.
+    """Let a platform in, for the first time or again.
 
     Raises:
         UsageError: there is no such platform, or it would be signed for as another one.
@@ -107,6 +108,18 @@ def approve(session: Session, id: int) -> None:
     if row.approved_at is None:
         _refuse_anothers_audience(session, row)
         row.approved_at = now()
+    row.blocked_at = None
+
+
+def block(session: Session, id: int) -> None:
+    """Let a platform launch no more; its grades wait, and whoever it launched is signed out.
+
+    Raises:
+        UsageError: there is no such platform.
+    """
+    _row(session, id).blocked_at = now()
+    launched = select(LtiLaunch.login_id).where(LtiLaunch.platform_id == id)
+    session.execute(delete(Login).where(Login.id.in_(launched)))
 
 
 def set_frames(session: Session, id: int, frames: Sequence[str]) -> None:
@@ -152,10 +165,19 @@ def find(session: Session, request: LoginRequest) -> Platform:
     if not found:
         named = f"{request.issuer[:200]!r}, client id {request.client_id[:200]!r}"
         raise LaunchRefused("platform_unknown", f"{named} is not registered")
-    if not found[0].approved:
-        waits = f"grader lti approve {found[0].id} lets it in"
-        raise LaunchRefused("platform_not_approved", f"{request.issuer[:200]!r}: {waits}")
+    refuse_unapproved(found[0])
     return found[0]
+
+
+def refuse_unapproved(platform: Platform) -> None:
+    """Let nobody in from a platform that the operator has not let in, or has shut out.
+
+    Raises:
+        LaunchRefused: it is such a one.
+    """
+    if not platform.approved:
+        waits = f"grader lti approve {platform.id} lets it in"
+        raise LaunchRefused("platform_not_approved", f"{platform.issuer[:200]!r}: {waits}")
 
 
 def keep_deployment(session: Session, platform: Platform, deployment: str) -> None:
@@ -184,6 +206,7 @@ def _platform(session: Session, row: LtiPlatform) -> Platform:
         family=row.family,
         deployments=frozenset(session.scalars(deployments)),
         any_deployment=row.any_deployment,
-        approved=row.approved_at is not None,
+        approved=row.approved_at is not None and row.blocked_at is None,
+        blocked=row.blocked_at is not None,
         frames=tuple(row.frames.split()),
     )

@@ -97,6 +97,7 @@ def _open(
     service: Service, claims: Mapping[str, Any], platform: Platform, ticket: Ticket
 ) -> Opened:
     with service.database.transaction() as session:
+        registry.refuse_unapproved(registry.get(session, int(platform.id)))  # since the login
         tickets.refuse_used_nonce(session, claims.get("nonce"), ticket)
         found = launch.check(claims, platform, nonce=ticket.nonce, now_s=time.time())
         return sessions.open_launch(session, found, platform)

@@ -16,6 +16,7 @@ class LtiPlatform(Base):
 
     Attributes:
         approved_at: when the operator let it in; None: not yet.
+        blocked_at: when the operator shut it out; None: it is not.
         frames: origins besides its own that may show our pages in a frame, with spaces.
     """
 
@@ -31,6 +32,7 @@ class LtiPlatform(Base):
     any_deployment: Mapped[bool] = mapped_column(default=False)
     frames: Mapped[str] = mapped_column(default="")
     approved_at: Mapped[datetime | None]
+    blocked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("issuer", "client_id"),)
 

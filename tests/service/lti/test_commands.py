@@ -94,6 +94,21 @@ def test_what_is_no_origin_gets_no_frame(address: str, grader: Command) -> None:
     assert "no platforms yet" in grader("lti", "list").output
 
 
+def test_a_platform_is_shut_out_and_let_in_again(grader: Command) -> None:
+    arguments = ("lti", "add-platform", "--family", "moodle", "--client-id", "c1")
+    arguments += ("--url", "https://lms.example")
+    assert grader(*arguments).exit_code == 0
+    blocked = grader("lti", "block", "1")
+    assert blocked.exit_code == 0 and "platform 1 is shut out" in blocked.output
+    assert "BLOCKED: grader lti approve 1" in grader("lti", "list").output
+    again = grader(*arguments)
+    assert again.exit_code == 2 and "registered already, as platform 1" in again.output
+    assert grader("lti", "approve", "1").exit_code == 0
+    assert "BLOCKED" not in grader("lti", "list").output
+    unknown = grader("lti", "block", "7")
+    assert unknown.exit_code == 2 and "there is no platform 7" in unknown.output
+
+
 def test_a_sender_may_stand_for_the_courses_of_a_platform(grader: Command) -> None:
     command = ("webhook", "add", "campus", "--lti-platform", "1")
     refused = grader(*command)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, object_session
 
 from grader.service import regrading, results, upkeep
-from grader.service.lti import changes, grades, holding
+from grader.service.lti import changes, grades, holding, registry
 from grader.service.lti.ags import store
 from grader.service.lti.ags.loop import LEASE_S, Claim
 from grader.service.lti.ags.row import Event
@@ -417,6 +417,18 @@ def test_a_platform_takes_no_more_room_than_its_share(course: Course) -> None:
     assert len(kept.claim(time.time(), Counter({"1": 14}), 64)) == 2
     assert len(kept.claim(time.time(), Counter({"1": 16}), 64)) == 0
     assert len(kept.claim(time.time(), Counter({"2": 16}), 64)) == 16
+
+
+def test_grades_of_a_platform_that_is_shut_out_wait_until_it_is_let_in(course: Course) -> None:
+    course.judge("u1", 70)
+    kept = DatabaseStore(course.service.database, QUICK)
+    with course.service.database.transaction() as session:
+        registry.block(session, 1)
+    assert kept.claim(time.time(), Counter(), 64) == []
+    with course.service.database.transaction() as session:
+        registry.approve(session, 1)
+    course.send()
+    assert course.column["u1"].given == 70
 
 
 def test_grades_are_right_in_the_database_under_failures_and_freezes(course: Course) -> None:

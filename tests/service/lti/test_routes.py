@@ -264,6 +264,35 @@ def test_login_may_be_posted_and_a_platform_that_is_not_approved_does_not_open(
     refused(unknown, "platform_unknown", 404)
 
 
+def test_who_was_launched_by_a_platform_that_is_shut_out_is_signed_out(
+    tab: Browser, service: Service, platform: Platform
+) -> None:
+    page = tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce)))
+    under_way = tab.begin()
+    with service.database.transaction() as session:
+        registry.block(session, int(platform.id))
+    assert tab.client.get(page.url.path).status_code == 401
+    token = tab.lms.sign(tab.lms.claims(under_way["nonce"]))
+    refused(tab.post(under_way["state"], token), "platform_not_approved")
+    form = {"iss": tab.lms.issuer, "login_hint": "h"}
+    refused(tab.client.post("/lti/login", data=form), "platform_not_approved")
+    with service.database.transaction() as session:
+        registry.approve(session, int(platform.id))
+    assert tab.launch(lambda nonce: exercise_of(tab.lms.claims(nonce))).status_code == 200
+
+
+def test_a_registration_that_was_shut_out_stays_that(
+    client: TestClient[Any], lms: FakePlatform, service: Service
+) -> None:
+    client.get("/lti/register", params=registering(lms))
+    with service.database.transaction() as session:
+        registry.block(session, 1)
+        for number in range(101):
+            registry.add(session, describe(lms, client_id=f"more-{number}", approved=False))
+    again = client.get("/lti/register", params=registering(lms))
+    assert again.status_code == 400 and "registered already, as platform 1" in again.text
+
+
 def test_who_registers_in_a_platforms_name_keeps_nobody_of_it_out(
     tab: Browser, service: Service
 ) -> None:

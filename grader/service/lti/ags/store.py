@@ -18,7 +18,7 @@ from grader.service.lti.ags.loop import LEASE_S, PER_PLATFORM, Claim
 from grader.service.lti.ags.outbox import after, begin, decide, interrupted, send_again
 from grader.service.lti.ags.row import Event, Row, Timing
 from grader.service.lti.ags.score import OVERWRITING, Score
-from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink
+from grader.service.lti.tables import LtiGrade, LtiGradeStep, LtiLink, LtiPlatform
 from grader.service.tables import now
 
 
@@ -122,7 +122,9 @@ def write(session: Session, grade: LtiGrade, row: Row, what: str = "", words: st
 def _due(now_s: float) -> ColumnElement[bool]:
     moment = _moment(now_s)
     free = and_(LtiGrade.lease == "", LtiGrade.due_at <= moment)
-    return or_(free, LtiGrade.lease_until <= moment)
+    blocked = select(LtiPlatform.id).where(LtiPlatform.blocked_at.is_not(None))
+    may_be_sent = LtiGrade.platform_id.not_in(blocked)
+    return and_(may_be_sent, or_(free, LtiGrade.lease_until <= moment))
 
 
 def _claim(session: Session, grade: LtiGrade) -> Claim:
