@@ -46,6 +46,14 @@ def write_reports(
         sync(output / folder)
 
 
+def remove_reports(output: Path, name: str) -> None:
+    """Take away what was said of a submission that has been changed, and has no result yet."""
+    for folder in (output / STAFF, output / STUDENTS):
+        for suffix in (".html", ".json", ".py"):
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)
+        sync(folder)
+
+
 def read_report(output: Path, name: str) -> Report:
     """Return the staff's report of this name.
 

@@ -11,9 +11,10 @@ from grader.batch.comparing import compare_all
 from grader.batch.entry import Row, Student
 from grader.batch.gathering import Gathered
 from grader.batch.messages import Start
+from grader.batch.naming import report_name
 from grader.batch.pool import Pool
 from grader.batch.record import Manifest, Record, writing_to
-from grader.batch.reports import make_folders
+from grader.batch.reports import make_folders, remove_reports
 from grader.batch.roster import Roster
 from grader.batch.table import write_table
 from grader.batch.templates import OpenWall
@@ -114,6 +115,9 @@ def grade_all(order: Order, gathered: Gathered, record: Record, seen: Seen) -> N
             result = pool.results.get()
             if isinstance(result, BaseException):
                 raise result
+            if not result.report:
+                with writing_to(order.output):
+                    remove_reports(order.output, report_name(result.id))
             record.add(result)
             seen(result)
             failures = 0 if result.is_graded else failures + 1
