@@ -22,6 +22,7 @@ class FamilyRow(msgspec.Struct, frozen=True):
     """What the cases of one family are worth.
 
     Attributes:
+        is_probe: whether its cases are in no suite, and only show what cannot be judged by.
         unfit: why cases were thrown out, to how many.
         condition: largest one; see Exact.
         noise: largest error of any right variant, in bounds.
@@ -29,6 +30,7 @@ class FamilyRow(msgspec.Struct, frozen=True):
     """
 
     family: str
+    is_probe: bool
     cases: int
     unfit: dict[str, int]
     condition: float
@@ -106,7 +108,13 @@ class Calibration(msgspec.Struct, frozen=True):
     @property
     def cautions(self) -> list[str]:
         """What no value has told."""
-        return [explain_silence(name, why) for name, why in self.unanswered.items()]
+        silent = [explain_silence(name, why) for name, why in self.unanswered.items()]
+        return silent + [
+            f"family {row.family}: none of its cases can be judged by "
+            f"({', '.join(row.unfit)}), so that no suite asks what it is for"
+            for row in self.families
+            if not row.is_probe and sum(row.unfit.values()) == row.cases
+        ]
 
 
 def explain_gap(gap: float) -> str:

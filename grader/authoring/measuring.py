@@ -121,7 +121,7 @@ def _summarise(
         seed=questions.seed,
         cases=kept + len(questions.unfit),
         unfit=questions.reasons,
-        families=list(_families(questions, noise, survivors)),
+        families=list(_families(exercise, questions, noise, survivors)),
         noise={one.name: _reached(one, kept) for one in right},
         signal={name: reached for reached, name in signal},
         unloaded={one.name: one.unloaded for one in wrong if one.unloaded},
@@ -172,14 +172,16 @@ def _suggest(
 
 
 def _families(
-    questions: Questions, noise: np.ndarray, survivors: np.ndarray
+    exercise: Exercise, questions: Questions, noise: np.ndarray, survivors: np.ndarray
 ) -> Iterator[FamilyRow]:
     """Yield a row a family, in the order of their first cases."""
+    probes = {family.name for family in exercise.families() if not family.budget}
     cases = [(one.case, one.expected, "") for one in questions.asked] + [*questions.unfit]
     for name in dict.fromkeys(case.family for case, _, _ in cases):
         at = [index for index, (case, _, _) in enumerate(cases) if case.family == name]
         yield FamilyRow(
             name,
+            name in probes,
             len(at),
             dict(Counter(cases[index][2] for index in at if cases[index][2])),
             max(cases[index][1].condition for index in at),

@@ -61,6 +61,18 @@ def test_what_is_thrown_out_is_counted_by_family_and_reason(calibration: Calibra
     assert calibration.cases == sum(row.cases for row in rows.values())
 
 
+def test_a_family_of_which_no_case_is_kept_is_named(
+    tiny_folder: Path, survey_of: SurveyOf, calibration: Calibration, tmp_path: Path
+) -> None:
+    assert calibration.cautions == [], "a probe is there to be thrown out"
+    folder = tmp_path / "tiny_layer"
+    shutil.copytree(tiny_folder, folder)
+    strategy = (folder / "strategy.py").read_text()
+    (folder / "strategy.py").write_text(strategy.replace('"black", 0,', '"black", 1,'))
+    [caution] = measure(reference.load(str(folder)), survey_of).cautions
+    assert caution.startswith("family black: none of its cases can be judged by (nearly zero)")
+
+
 def test_a_suggestion_is_close_to_what_was_measured(
     tiny: Exercise, survey_of: SurveyOf, calibration: Calibration
 ) -> None:
