@@ -48,10 +48,12 @@ test-minimum: $(READY) $(MINIMUM)/.ready  ## run what depends on libraries with 
 	$(MINIMUM)/bin/python -m pytest $(PARALLEL) \
 	    $(patsubst %,--ignore tests/%,$(NO_LIBRARY) $(SAME_CALLS)) $$known -k '$(NOT_AGAIN)'
 
-check: $(READY)  ## formatting, lint, types
+check: $(READY)  ## formatting, lint, types, and that every test can be collected
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+# `make test` would say so too, an hour later.
+	found=$$($(BIN)/python -m pytest --collect-only -qqq) || { echo "$$found"; exit 1; }
 
 format: $(READY)
 	$(BIN)/ruff format .
