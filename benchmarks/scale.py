@@ -169,7 +169,12 @@ def by_jobs(made: dict[str, int], counts: Sequence[int], alone: bool) -> bool:
         show_table(header, rows)
         verdicts = {count: _verdicts(output) for count, output in outputs.items()}
         first = next(iter(verdicts.values()))
-        odd = [name for name, verdict in first.items() if verdict not in wanted[name]["allowed"]]
+        odd = [
+            f"{name} with --jobs {count}: {verdict}"
+            for count, of_all in verdicts.items()
+            for name, verdict in of_all.items()
+            if verdict not in wanted[name]["allowed"]
+        ]
         differ = {n for other in verdicts.values() for n in first if other[n] != first[n]}
         print(f"{len(first)} submissions; another verdict than the fixture's: {odd or 'none'}")
         print(f"differ between numbers of jobs: {sorted(differ) or 'none'}")
