@@ -181,9 +181,14 @@ class Pool:
         original = self._identical.original_of(sha256)
         if original is None:
             self._prepare(holder)
-            answer = self._equipped(entry, holder).ask(Grade())
+            job = self._equipped(entry, holder)
+            answer = job.ask(Grade())
         else:
-            answer = holder.job().ask(Copy(original))
+            job = holder.job()
+            answer = job.ask(Copy(original))
+        with self._turn:
+            if job.pid in self._sent_away:  # the worker was stopped: of one, no answer is a verdict
+                raise PeerEnded("it answered after it was sent away")
         if isinstance(answer, Done):
             return answer.row
         assert isinstance(answer, Failed)
