@@ -154,7 +154,9 @@ sys.stdin.readline()
 """
 
 
-def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> None:
+@contextmanager
+def lent_twice() -> Iterator[list[int]]:
+    """A template that was forked for two jobs; the worker of the second has 80 MiB of its own."""
     with subprocess.Popen(
         [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -162,11 +164,15 @@ def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> No
         pairs = [list(map(int, process.stdout.readline().split())) for _ in range(4)]
         lent = sorted(pid for pid, parent in pairs if parent == process.pid)
         assert len(lent) == 2
-        with holding(1) as one, holding(1) as other:
-            running = {one: [one, lent[0]], other: [other, lent[1]]}
-            until(lambda: greediest_of(running, taken() + 16 * MIB) is None)
-            assert greediest_of(running, 200 * MIB) == other
+        yield lent
         process.communicate("\n" * 5)
+
+
+def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> None:
+    with lent_twice() as lent, holding(1) as one, holding(1) as other:
+        running = {one: [one, lent[0]], other: [other, lent[1]]}
+        until(lambda: greediest_of(running, taken() + 16 * MIB) is None)
+        assert greediest_of(running, 200 * MIB) == other
 
 
 def test_a_template_that_is_nobodys_any_more_does_not_seem_to_grow(
@@ -174,18 +180,11 @@ def test_a_template_that_is_nobodys_any_more_does_not_seem_to_grow(
 ) -> None:
     never_look_closely(monkeypatch)
     monkeypatch.setattr(memory, "_FORESEEN_S", 60.0)
-    with subprocess.Popen(
-        [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        pairs = [list(map(int, process.stdout.readline().split())) for _ in range(4)]
-        lent = sorted(pid for pid, parent in pairs if parent == process.pid)
-        with holding(1) as one, holding(1) as other:
-            both = {one: [one, lent[0]], other: [other, lent[1]]}
-            watch = watching(taken() + 1024 * MIB, both)
-            until(lambda: watch.greediest(both) is None)
-            assert watch.greediest({one: both[one]}) is None
-        process.communicate("\n" * 5)
+    with lent_twice() as lent, holding(1) as one, holding(1) as other:
+        both = {one: [one, lent[0]], other: [other, lent[1]]}
+        watch = watching(taken() + 1024 * MIB, both)
+        until(lambda: watch.greediest(both) is None)
+        assert watch.greediest({one: both[one]}) is None
 
 
 def test_a_process_that_is_gone_takes_nothing() -> None:
