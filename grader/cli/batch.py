@@ -171,16 +171,32 @@ def _saying_what_is_kept(record: "Record") -> Iterator[None]:
 
 @contextmanager
 def _stopping_on_request() -> Iterator[None]:
-    """Let a batch system's SIGTERM end the command as Ctrl-C does."""
+    """Let a batch system's SIGTERM end the command as Ctrl-C does; who asks again waits as long.
+
+    Jobs and their workers are being ended then, which takes a moment: whoever interrupts that
+    leaves them behind.
+    """
+
+    stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if (handler := signal.getsignal(number)) is not signal.SIG_IGN  # as in the background
+    }
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    finally:  # the interpreter takes its handlers away before it ends
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if stopped else handler)
 
 
 @contextmanager

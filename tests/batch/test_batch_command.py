@@ -231,9 +231,10 @@ def marked(mark: str) -> Iterator[str]:
                 continue
 
 
+@pytest.mark.parametrize("times", [1, 20], ids=["once", "impatiently"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_is_done_and_says_how_to_go_on(
-    broken: Path, tmp_path: Path, number: signal.Signals
+    broken: Path, tmp_path: Path, number: signal.Signals, times: int
 ) -> None:
     # It is ignored, and so by every child, where the tests run in the background of a shell.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -248,7 +249,9 @@ def test_a_stop_keeps_what_is_done_and_says_how_to_go_on(
     ) as process:
         while lines(output) < 2 and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(number)
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.02)
         _, said = process.communicate()
     assert process.returncode == 130, said
     assert "--resume" in said and str(output) in said
