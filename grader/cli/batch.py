@@ -1,7 +1,6 @@
 """Grade a class."""
 
 import shlex
-import signal
 import sys
 import time
 from collections import Counter
@@ -9,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +27,7 @@ from grader.cli.common import (
     reporting_errors,
 )
 from grader.cli.grading import ExerciseOption
+from grader.cli.stopping import INTERRUPTED, stopping_on_request
 from grader.errors import GraderError, UsageError
 from grader.text import printable
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from grader.model import Exercise, Sandbox
     from grader.sandbox.setup import Step
 
-INTERRUPTED = 130
-"""What a shell says of a command that Ctrl-C ended: 128 + SIGINT."""
 _SHORT = {
     "accepted": "accepted",
     "wrong_answer": "wrong",
@@ -110,7 +107,7 @@ def batch(
         strangers = known.strangers(found.entries)
         if strangers:
             typer.echo(f"not in the roster: {_some(strangers)}", err=True)
-        with open_record(order) as record, _stopping_on_request():
+        with open_record(order) as record, stopping_on_request():
             done = sum(map(record.holds, found.entries))
             with _saying_what_is_kept(record):
                 with _progress(len(found.entries), done) as seen:
@@ -167,36 +164,6 @@ def _saying_what_is_kept(record: "Record") -> Iterator[None]:
         if isinstance(error, GraderError):
             raise
         raise typer.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def _stopping_on_request() -> Iterator[None]:
-    """Let a batch system's SIGTERM end the command as Ctrl-C does; who asks again waits as long.
-
-    Jobs and their workers are being ended then, which takes a moment: whoever interrupts that
-    leaves them behind.
-    """
-
-    stopped = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped
-        if not stopped:
-            stopped = True
-            raise KeyboardInterrupt
-
-    before = {
-        number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if (handler := signal.getsignal(number)) is not signal.SIG_IGN  # as in the background
-    }
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:  # the interpreter takes its handlers away before it ends
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if stopped else handler)
 
 
 @contextmanager

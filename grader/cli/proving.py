@@ -21,6 +21,7 @@ from grader.cli.common import (
     progress_bar,
     reporting_errors,
 )
+from grader.cli.stopping import stopping_on_request
 from grader.errors import UsageError
 from grader.report.format import Format
 
@@ -68,7 +69,7 @@ def check(
     output: OutputOption = None,
 ) -> None:
     """Prove that right programs pass and wrong ones are caught. Exit code 1: they are not."""
-    with reporting_errors(), blaming_the_author():
+    with reporting_errors(), blaming_the_author(), stopping_on_request():
         import msgspec
 
         from grader.authoring import show
@@ -95,7 +96,7 @@ def calibrate(
     output: OutputOption = None,
 ) -> None:
     """Measure noise and signal of an exercise's bound. Exit code 1: it does not separate them."""
-    with reporting_errors(), blaming_the_author():
+    with reporting_errors(), blaming_the_author(), stopping_on_request():
         from grader.authoring import show
         from grader.authoring.measuring import Measured
         from grader.authoring.measuring import calibrate as measure

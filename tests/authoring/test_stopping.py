@@ -107,7 +107,11 @@ def test_an_error_in_one_suite_ends_the_preparation_of_others(
     assert len(sorted_out) < 200
 
 
-def test_ctrl_c_ends_a_check_in_the_midst_of_a_call(tiny: Exercise, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 20], ids=["once", "impatiently"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_a_check_in_the_midst_of_a_call(
+    tiny: Exercise, tmp_path: Path, number: signal.Signals, times: int
+) -> None:
     # It is ignored, and so by every child, where the tests run in the background of a shell.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, begun = tmp_path / "tiny_layer", tmp_path / "begun"
@@ -131,7 +135,9 @@ def test_ctrl_c_ends_a_check_in_the_midst_of_a_call(tiny: Exercise, tmp_path: Pa
         try:
             until(begun.exists)
             running = descendants(process.pid)
-            process.send_signal(signal.SIGINT)
+            for _ in range(times):
+                process.send_signal(number)
+                time.sleep(0.02)
             said, _ = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
