@@ -10,7 +10,8 @@ Each prints a table with ratios. `cases` and `shapes` judge one right submission
 batch and not JAX; `jobs` grades a class out of the fixtures, see classroom.py, and with --alone
 each of it by itself as well: no verdict may differ.
 
-Wall-clock figures mean something on an idle machine only; CPU seconds always do.
+Wall-clock figures mean something on an idle machine only; CPU seconds always do. A machine that
+others share may grow slower within minutes: `--counts 2 1 2` takes two jobs before and after one.
 """
 
 import argparse
@@ -142,42 +143,49 @@ def by_submissions(counts: Sequence[int], jobs: int) -> None:
 
 
 def by_jobs(made: dict[str, int], counts: Sequence[int], alone: bool) -> bool:
-    """Print throughput and memory of a class by the number of jobs; return whether all held."""
+    """Print throughput and memory of a class by the number of jobs; return whether all held.
+
+    Args:
+        counts: in the order of running; one that comes again is run again. Speedups are against
+            the mean of the runs with the fewest jobs.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "class"
         wanted = classroom.make(source, made)
-        outputs = {count: Path(folder) / f"out{count}" for count in counts}
-        rows, base = [], 0.0
+        ran: list[tuple[int, footprint.Footprint]] = []
+        verdicts: dict[str, dict[str, str]] = {}
         _warm()
-        for count, output in outputs.items():
+        for number, count in enumerate(counts, 1):
             # Each begins with the same caches: the first must not compute for the second.
-            cache = shutil.copytree(cache_folder(), Path(folder) / f"cache{count}")
-            found = _batch(source, output, count, GRADER_CACHE=str(cache))
-            base = base or found.wall_s
-            rows.append(
-                [
-                    str(count),
-                    f"{found.wall_s:.0f}",
-                    f"{60 * len(wanted) / found.wall_s:.1f}",
-                    f"{base / found.wall_s:.2f}",
-                    f"{found.cpu_s / len(wanted):.2f}",
-                    f"{found.cpu_s / found.wall_s:.2f}",
-                    f"{found.peak_bytes / 2**20:.0f}",
-                ]
-            )
+            cache = shutil.copytree(cache_folder(), Path(folder) / f"cache{number}")
+            output = Path(folder) / f"out{number}"
+            ran.append((count, _batch(source, output, count, GRADER_CACHE=str(cache))))
+            verdicts[f"run {number}, --jobs {count}"] = _verdicts(output)
+        base = statistics.mean(one.wall_s for count, one in ran if count == min(counts))
+        rows = [
+            [
+                str(count),
+                f"{one.wall_s:.0f}",
+                f"{60 * len(wanted) / one.wall_s:.1f}",
+                f"{base / one.wall_s:.2f}",
+                f"{one.cpu_s / len(wanted):.2f}",
+                f"{one.cpu_s / one.wall_s:.2f}",
+                f"{one.peak_bytes / 2**20:.0f}",
+            ]
+            for count, one in ran
+        ]
         header = ("jobs", "wall s", "per minute", "speedup", "CPU s each", "cores", "peak MiB")
         show_table(header, rows)
-        verdicts = {count: _verdicts(output) for count, output in outputs.items()}
         first = next(iter(verdicts.values()))
         odd = [
-            f"{name} with --jobs {count}: {verdict}"
-            for count, of_all in verdicts.items()
+            f"{name} in {run}: {verdict}"
+            for run, of_all in verdicts.items()
             for name, verdict in of_all.items()
             if verdict not in wanted[name]["allowed"]
         ]
         differ = {n for other in verdicts.values() for n in first if other[n] != first[n]}
         print(f"{len(first)} submissions; another verdict than the fixture's: {odd or 'none'}")
-        print(f"differ between numbers of jobs: {sorted(differ) or 'none'}")
+        print(f"differ between runs: {sorted(differ) or 'none'}")
         if alone:
             differ |= (other := {n for n, v in _one_by_one(source) if v != first[n]})
             print(f"differ from grading one by one: {sorted(other) or 'none'}")
