@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from grader.batch.processes import proportional_bytes, read, tree
+from grader.batch.processes import Tree, proportional_bytes, read
 
 EVERY_S = 0.1
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -78,8 +78,9 @@ class _Seen:
 
     def watch(self) -> None:
         """Look every EVERY_S until the end."""
+        tree = Tree(self._first)
         while not self.ended.wait(EVERY_S):
-            pids = [pid for pid, _ in tree(self._first)]
+            pids = [pid for pid, _ in tree.look()]
             faults = 0
             for pid in pids:
                 with suppress(OSError, ValueError, IndexError):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from grader.batch.processes import added_bytes, private_bytes, proportional_bytes, tree
+from grader.batch.processes import Tree, added_bytes, private_bytes, proportional_bytes
 
 _OF_ALL = 1 << 30
 _OF_A_JOB = 1 << 29
@@ -71,24 +71,26 @@ class _Look:
     fault.
 
     Args:
+        tree: of this process.
         known: processes that the templates of jobs were seen to be forked from. One that is being
             forked for a job, or outlives its job, is nobody's; taken for a process of its own it
             seemed to grow by 0.3 GiB at once, and a usual submission was sent away for it.
 
     Attributes:
+        pids: who they are.
         bytes: of all of them together.
         of_each: bytes of those who may be sent away.
         origins: what is known of them by now.
     """
 
-    def __init__(self, running: Running, known: frozenset[int] = frozenset()) -> None:
+    def __init__(self, running: Running, tree: Tree, known: frozenset[int] = frozenset()) -> None:
         self.at_s = time.monotonic()
         owners = {root: one for one, roots in running.items() for root in roots}
         forks = {root for _, *templates in running.values() for root in templates}
         lent, origins = frozenset(forks), set(known)
         self._taken: dict[int, int] = {}
         self.of_each = dict.fromkeys(running, 0)
-        for pid, parent in tree(os.getpid()):
+        for pid, parent in tree.look():
             if pid in lent:
                 origins.add(parent)
             if parent in forks or parent in origins:
@@ -98,6 +100,7 @@ class _Look:
             self._taken[pid] = taken
             if owner:
                 self.of_each[owner] += taken
+        self.pids = self._taken.keys()
         self.bytes = _FILES + sum(self._taken.values())
         self.origins = frozenset(origins)
 
@@ -112,7 +115,7 @@ class _CloseLook:
 
     def __init__(self, look: _Look) -> None:
         self.look = look
-        self._bytes = sum(proportional_bytes(pid) for pid, _ in tree(os.getpid()))
+        self._bytes = sum(map(proportional_bytes, look.pids))
 
     def at_most(self, now: _Look) -> int:
         """Return what they can take by now."""
@@ -138,7 +141,8 @@ class Watch:
     ) -> None:
         self._most = budget_bytes - _KEPT_FREE
         self._running, self._send_away = running, send_away
-        self._last = _Look({})
+        self._tree = Tree(os.getpid())
+        self._last = _Look({}, self._tree)
         self._close: _CloseLook | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -161,7 +165,7 @@ class Watch:
 
     def greediest(self, running: Running) -> int | None:
         """Return who has to go; None while everything fits, for a while to come."""
-        last, now = self._last, _Look(running, self._last.origins)
+        last, now = self._last, _Look(running, self._tree, self._last.origins)
         self._last = now
         if not running:
             return None
@@ -185,7 +189,7 @@ def _stop_workers(roots: Sequence[int]) -> None:
     Not the templates: they are asked to see it end.
     """
     for template in roots[1:]:
-        for pid, _ in tree(template):
+        for pid, _ in Tree(template).look():
             if pid != template:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGSTOP)

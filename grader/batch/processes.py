@@ -1,22 +1,48 @@
 """Read from the kernel which processes there are and what memory they take."""
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_NOBODY = "0"
+"""Parent of the first process, and of what was put into its namespace from outside."""
 
 
-def tree(root: int) -> Iterator[tuple[int, int]]:
-    """Yield a process and all below it, parents first, each with its parent; of the root itself."""
-    waiting = [(root, root)]
-    while waiting:
-        pid, parent = waiting.pop()
-        yield pid, parent
-        with suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                children = read(f"/proc/{pid}/task/{task}/children")
-                waiting += [(int(child), pid) for child in children.split()]
+class Tree:
+    """A process and all below it, to be looked at often.
+
+    Asks for the parent of what is new alone: asking every thread of all of them for its children
+    took two thirds of the time of a look. Whose parent has ended stays where it was first seen.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._below = {str(root): str(root)}
+        self._known: set[str] = set()
+
+    def look(self) -> list[tuple[int, int]]:
+        """Return who is there now, parents first, each with its parent; the root with itself."""
+        there = set(filter(str.isdigit, os.listdir("/proc")))
+        self._known &= there
+        self._below = {pid: parent for pid, parent in self._below.items() if pid in there}
+        new = {pid: _parent_of(pid) for pid in there - self._known}
+        # One whose parent was born too late to be listed is asked again at the next look.
+        while settled := {pid for pid, parent in new.items() if parent not in new}:
+            for pid in settled:
+                self._settle(pid, new.pop(pid))
+        return [(int(pid), int(parent)) for pid, parent in self._below.items()]
+
+    def _settle(self, pid: str, parent: str) -> None:
+        if parent in self._below:
+            self._below[pid] = parent
+        if parent in self._known or parent == _NOBODY:
+            self._known.add(pid)
+
+
+def _parent_of(pid: str) -> str:
+    """Return its parent; nothing for a process that is gone."""
+    try:
+        return read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[1].decode()
+    except (OSError, IndexError):
+        return ""
 
 
 def private_bytes(pid: int) -> int:

@@ -14,7 +14,7 @@ from processes import children_of, until
 
 from grader.batch import memory
 from grader.batch.memory import Running, Watch, affordable_jobs, budget_of
-from grader.batch.processes import private_bytes, tree
+from grader.batch.processes import Tree, private_bytes
 
 MIB = 1 << 20
 
@@ -45,12 +45,12 @@ def test_the_greediest_tree_is_named_when_it_is_too_much_and_not_before() -> Non
 
 
 def tree_bytes(pid: int) -> int:
-    return sum(private_bytes(one) for one, _ in tree(pid))
+    return sum(private_bytes(one) for one, _ in Tree(pid).look())
 
 
 def taken() -> int:
     """What a watch sees at first, whatever else was imported here: files count as well."""
-    look = memory._Look({})
+    look = memory._Look({}, Tree(os.getpid()))
     return memory._CloseLook(look).at_most(look)
 
 
