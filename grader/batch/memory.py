@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from grader.batch.processes import Tree, added_bytes, private_bytes, proportional_bytes
+from grader.batch.processes import Tree, added_bytes, private_bytes, share_of
 
 _OF_ALL = 1 << 30
 _OF_A_JOB = 1 << 29
@@ -115,7 +115,7 @@ class _CloseLook:
 
     def __init__(self, look: _Look) -> None:
         self.look = look
-        self._bytes = sum(map(proportional_bytes, look.pids))
+        self._bytes = sum(share_of(pid).proportional for pid in look.pids)
 
     def at_most(self, now: _Look) -> int:
         """Return what they can take by now."""
