@@ -10,12 +10,13 @@ FIXTURES := fixtures/resnet_classifier
 # there are cores, because a third of the time of two was spent waiting, for containers above all.
 PARALLEL := -n $(shell expr $$(nproc) + 1) --dist worksteal
 # They depend on the kernel, on what is in images or on our own code, not on a library's version.
-NO_LIBRARY := images deploy integrations batch/test_memory.py platforms/test_containers.py \
+NO_LIBRARY := images deploy integrations batch/test_memory.py batch/test_process_tree.py \
+    platforms/test_containers.py \
     sandbox/test_layers.py sandbox/test_leftovers.py sandbox/test_lending.py \
     sandbox/test_lockdown.py sandbox/test_lookout.py sandbox/test_seccomp.py \
     sandbox/test_spares.py sandbox/test_starvation.py sandbox/test_syscalls.py \
     sandbox/test_walls.py service/lti/test_outbox_simulation.py test_accuracy.py \
-    test_architecture.py
+    test_architecture.py test_footprint.py
 # They grade or start much that calls no more of a library than the tests that are left.
 SAME_CALLS := authoring/test_adequacy.py authoring/test_calibration.py \
     batch/test_batch_command.py batch/test_job_ends.py batch/test_pool.py \

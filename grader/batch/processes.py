@@ -17,7 +17,7 @@ class Tree:
 
     def __init__(self, root: int) -> None:
         self._below = {str(root): str(root)}
-        self._known: set[str] = set()
+        self._known = {str(root)}  # whoever its own parent is: that one may be hidden
 
     def look(self) -> list[tuple[int, int]]:
         """Return who is there now, parents first, each with its parent; the root with itself."""

@@ -84,6 +84,15 @@ def test_one_that_was_listed_before_its_parent_is_seen_at_the_next_look(
         assert [pid for pid, _ in tree.look()] == [first, child, grandchild]
 
 
+def test_nobody_is_asked_twice_though_others_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    with family() as mine:
+        monkeypatch.setattr(processes.os, "listdir", lambda path: ["version", *map(str, mine)])
+        tree = Tree(mine[0])
+        assert [pid for pid, _ in tree.look()] == list(mine)
+        monkeypatch.setattr(processes, "read", lambda path: pytest.fail(f"{path} was read"))
+        assert [pid for pid, _ in tree.look()] == list(mine)
+
+
 def test_a_tree_without_its_root_is_empty() -> None:
     with family() as (first, _, _):
         pass
