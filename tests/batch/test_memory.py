@@ -14,7 +14,7 @@ from processes import children_of, until
 
 from grader.batch import memory
 from grader.batch.memory import Running, Watch, affordable_jobs, budget_of
-from grader.batch.processes import Tree, private_bytes
+from grader.batch.processes import Tree, private_bytes, share_of
 
 MIB = 1 << 20
 
@@ -173,6 +173,14 @@ def test_what_forks_share_counts_once_and_what_they_have_counts_for_each() -> No
         running = {one: [one, lent[0]], other: [other, lent[1]]}
         until(lambda: greediest_of(running, taken() + 16 * MIB) is None)
         assert greediest_of(running, 200 * MIB) == other
+
+
+def test_what_a_process_has_for_itself_is_told_from_what_it_shares() -> None:
+    with lent_twice() as lent:
+        small, large = sorted(share_of(children_of(one)[0]).own for one in lent)
+        assert small < 40 * MIB and 80 * MIB < large < 120 * MIB
+        for own, proportional in map(share_of, lent):
+            assert own < 40 * MIB < proportional < 100 * MIB, "five have the 300 MiB"
 
 
 def test_a_template_that_is_nobodys_any_more_does_not_seem_to_grow(
